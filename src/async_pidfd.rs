@@ -1,0 +1,129 @@
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::time::Duration;
+
+use async_io::{Async, Timer};
+
+use crate::dropped::reactor;
+use crate::edge::Edge;
+use crate::exit::Exit;
+use crate::pidfd::Pidfd;
+use crate::state::State;
+
+/// The future of an operation on an `Async<Pidfd>`.
+pub type PidfdFuture<'a, R> = Pin<Box<dyn Future<Output = io::Result<R>> + Send + 'a>>;
+
+/// What can be awaited of a process, by `async_io::Async<Pidfd>`.
+///
+/// Any number of tasks may await the same pidfd.
+///
+/// ```
+/// # futures_lite::future::block_on(async {
+/// use async_io::Async;
+/// use childset::{AsyncPidfd, Pidfd};
+/// use std::process::Command;
+///
+/// let child = Command::new("sh").args(["-c", "exit 3"]).spawn()?;
+/// let pidfd = Async::new(Pidfd::of_child(&child)?)?;
+/// pidfd.exited().await?;
+/// assert_eq!(pidfd.wait().await?.code(), Some(3));
+/// pidfd.reaped().await?;
+/// # std::io::Result::Ok(()) }).unwrap();
+/// ```
+pub trait AsyncPidfd: sealed::Sealed {
+    /// Waits until the process has ended: it is a zombie, or gone. Nothing is reaped.
+    ///
+    /// # Errors
+    /// The reactor cannot watch the descriptor.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
+    fn exited(&self) -> PidfdFuture<'_, ()>;
+
+    /// Waits until the process is gone: its parent has collected it. That may be never.
+    ///
+    /// From Linux 6.9 on it sleeps through the zombie state; before, the kernel does not tell, and it looks
+    /// after 10 ms at first and every second in the end.
+    ///
+    /// # Errors
+    /// The reactor cannot watch the descriptor.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
+    fn reaped(&self) -> PidfdFuture<'_, ()>;
+
+    /// Takes the exit of the process when there is one, as [`Pidfd::wait`] does, and reaps our child.
+    ///
+    /// A zombie that a tracer holds back costs no processor time.
+    ///
+    /// # Errors
+    /// - [`StatusUnknown`](crate::StatusUnknown): the process has ended, and the kernel does not tell how. If
+    ///   several await one pidfd before Linux 6.15, it is what all but one of them get.
+    /// - `EMFILE`: a tracer holds the zombie back, and there is no descriptor left to wait for that.
+    /// - The reactor cannot watch the descriptor.
+    ///
+    /// # Cancel safety
+    /// Dropping the future before it is ready loses nothing: the exit has not been taken.
+    fn wait(&self) -> PidfdFuture<'_, Exit>;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for async_io::Async<crate::Pidfd> {}
+}
+
+impl AsyncPidfd for Async<Pidfd> {
+    fn exited(&self) -> PidfdFuture<'_, ()> {
+        reactor::runs();
+        Box::pin(async move {
+            while !self.get_ref().has_ended()? {
+                self.readable().await?;
+            }
+            Ok(())
+        })
+    }
+
+    fn reaped(&self) -> PidfdFuture<'_, ()> {
+        reactor::runs();
+        Box::pin(async move {
+            let pidfd = self.get_ref();
+            if pidfd.tells_reaping()? {
+                while pidfd.state()? != State::Reaped {
+                    // Nothing makes a pidfd writable, so this is woken by `EPOLLHUP` alone.
+                    self.writable().await?;
+                }
+                return Ok(());
+            }
+            self.exited().await?;
+            let mut pause = Duration::from_millis(10);
+            while pidfd.state()? != State::Reaped {
+                Timer::after(pause).await;
+                pause = (pause * 2).min(Duration::from_secs(1));
+            }
+            Ok(())
+        })
+    }
+
+    fn wait(&self) -> PidfdFuture<'_, Exit> {
+        reactor::runs();
+        Box::pin(async move {
+            let pidfd = self.get_ref();
+            while !pidfd.has_ended()? {
+                self.readable().await?;
+            }
+            if let Some(exit) = pidfd.try_wait()? {
+                return Ok(exit);
+            }
+            // A zombie that is not to be had yet: the pidfd stays readable, and only an edge tells of more.
+            let edge = Async::new_nonblocking(Edge::new(pidfd)?)?;
+            loop {
+                edge.get_ref().consume()?;
+                if let Some(exit) = pidfd.try_wait()? {
+                    return Ok(exit);
+                }
+                edge.readable().await?;
+            }
+        })
+    }
+}

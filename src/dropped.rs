@@ -1,0 +1,170 @@
+//! Children that were dropped before they ended: reaped without a thread and without a task.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Mutex;
+
+use crate::exit::{collect, Collected, Exit};
+use crate::pidfd::Pidfd;
+use crate::sync::lock;
+use crate::watch::{Watch, Watched};
+
+static DROPPED: Mutex<Dropped> = Mutex::new(Dropped { watch: None, unwatched: Vec::new() });
+
+/// How many dropped children the reactor does not look after: lets every call of the crate ask for free.
+static UNATTENDED: AtomicUsize = AtomicUsize::new(0);
+
+struct Dropped {
+    watch: Option<Watch<Orphan>>,
+    /// Those for which no epoll registration was to be had; looked at one by one.
+    unwatched: Vec<Orphan>,
+}
+
+#[derive(Debug)]
+struct Orphan(Pidfd);
+
+impl Watched for Orphan {
+    fn pidfd(&self) -> &Pidfd {
+        &self.0
+    }
+
+    fn is_our_child(&self) -> bool {
+        true
+    }
+
+    fn kept(&self) -> Option<Exit> {
+        None
+    }
+}
+
+/// Reaps the dropped children that have ended, and returns how many are still outstanding. Never blocks.
+///
+/// Dropping a [`Child`](crate::Child) or a [`ChildSet`](crate::ChildSet) never waits for a process. A child that
+/// still runs is reaped when it ends: by async-io's reactor, once this program has awaited anything of this
+/// crate; else by the next call of this crate that spawns, watches, takes or drops a child, or by this function.
+///
+/// ```
+/// use childset::{reap_dropped, Child};
+/// use std::process::{Command, Stdio};
+///
+/// let mut child = Child::try_from(Command::new("cat").stdin(Stdio::piped()).spawn()?)?;
+/// child.set_kill_on_drop(true);
+/// drop(child);
+/// while reap_dropped() > 0 {
+///     std::thread::yield_now();
+/// }
+/// # std::io::Result::Ok(())
+/// ```
+pub fn reap_dropped() -> usize {
+    let mut dropped = lock(&DROPPED);
+    dropped.reap();
+    dropped.len()
+}
+
+/// Reaps what is due, unless the reactor does: called by whatever spawns, watches, takes or drops a child.
+pub(crate) fn sweep() {
+    if UNATTENDED.load(Ordering::Acquire) > 0 {
+        lock(&DROPPED).reap();
+    }
+}
+
+/// Reaps the child now if it has ended, else takes care of it.
+pub(crate) fn hand_over(pidfd: Pidfd) {
+    sweep();
+    // On an error the process is gone (`StatusUnknown`), or the descriptor is no pidfd.
+    let Ok(Collected::Running | Collected::Foreign) = collect(&pidfd, libc::WNOHANG) else {
+        return;
+    };
+    let mut dropped = lock(&DROPPED);
+    dropped.insert(Orphan(pidfd));
+    dropped.settle();
+}
+
+impl Dropped {
+    fn insert(&mut self, orphan: Orphan) {
+        if self.watch.is_none() {
+            self.watch = Watch::new().ok();
+        }
+        let unwatched = match &mut self.watch {
+            Some(watch) => watch.insert(orphan).err().map(|(_, orphan)| orphan),
+            None => Some(orphan),
+        };
+        self.unwatched.extend(unwatched);
+    }
+
+    fn reap(&mut self) {
+        for orphan in std::mem::take(&mut self.unwatched) {
+            if let Ok(Collected::Running | Collected::Foreign) = collect(&orphan.0, libc::WNOHANG) {
+                self.insert(orphan);
+            }
+        }
+        if let Some(watch) = &mut self.watch {
+            while let Ok(Some(_)) = watch.take_ended() {}
+        }
+        self.settle();
+    }
+
+    /// Leaves those in the epoll instance to the reactor, if it runs, and the others to [`sweep`].
+    fn settle(&self) {
+        #[cfg(feature = "async-io")]
+        let attended = reactor::attach(self);
+        #[cfg(not(feature = "async-io"))]
+        let attended = 0;
+        UNATTENDED.store(self.len() - attended, Ordering::Release);
+    }
+
+    fn len(&self) -> usize {
+        self.watch.as_ref().map_or(0, Watch::len) + self.unwatched.len()
+    }
+}
+
+/// With async-io: its reactor wakes us when a dropped child has ended, and the waker itself reaps.
+#[cfg(feature = "async-io")]
+pub(crate) mod reactor {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::{Arc, OnceLock};
+    use std::task::{Wake, Waker};
+
+    use super::{Dropped, DROPPED};
+    use crate::reactor::Source;
+    use crate::sync::lock;
+
+    /// Whether this program has used the reactor through us. Before that, we must not start its thread.
+    static RUNS: AtomicBool = AtomicBool::new(false);
+
+    /// The epoll instance of `DROPPED` in the reactor. Set under its lock.
+    static SOURCE: OnceLock<Source> = OnceLock::new();
+
+    struct Reaper;
+
+    impl Wake for Reaper {
+        fn wake(self: Arc<Self>) {
+            lock(&DROPPED).reap();
+        }
+    }
+
+    /// Called before anything of the crate registers with async-io's reactor.
+    pub(crate) fn runs() {
+        if !RUNS.load(Ordering::Acquire) && !RUNS.swap(true, Ordering::AcqRel) {
+            lock(&DROPPED).settle();
+        }
+    }
+
+    /// Has the reactor wake us at the next end of a dropped child; returns how many children that covers.
+    pub(super) fn attach(dropped: &Dropped) -> usize {
+        let Some(watch) = &dropped.watch else {
+            return 0;
+        };
+        if watch.len() == 0 || !RUNS.load(Ordering::Acquire) {
+            return 0;
+        }
+        if SOURCE.get().is_none() {
+            if let Ok(source) = Source::new(watch.epoll(), Waker::from(Arc::new(Reaper))) {
+                let _ = SOURCE.set(source);
+            }
+        }
+        match SOURCE.get() {
+            Some(source) if source.arm().is_ok() => watch.len(),
+            _ => 0,
+        }
+    }
+}

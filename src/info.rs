@@ -1,0 +1,143 @@
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+
+use crate::pidfd::unsupported;
+use crate::sys::info::{self, RawInfo};
+
+/// What the kernel tells about a process, at the moment of [`Pidfd::info`](crate::Pidfd::info).
+///
+/// A field is `None` where the kernel did not fill it in: of a reaped process, only the exit is left.
+///
+/// ```no_run
+/// # let pidfd = childset::Pidfd::open(1)?;
+/// let info = pidfd.info()?;
+/// println!("{:?}, child of {:?}, user {:?}", info.pid(), info.parent(), info.real_uid());
+/// # std::io::Result::Ok(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Info(RawInfo);
+
+impl Info {
+    pub(crate) fn of(pidfd: BorrowedFd<'_>) -> io::Result<Info> {
+        match info::get(pidfd, info::PID | info::CREDS | info::CGROUP | info::EXIT) {
+            Ok(raw) => Ok(Info(raw)),
+            Err(error) if is_unknown_ioctl(&error) => {
+                Err(unsupported("PIDFD_GET_INFO needs Linux 6.13, or a filter refuses it"))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The pid, as this process's pid namespace numbers it.
+    pub fn pid(&self) -> Option<u32> {
+        self.field(info::PID, self.0.tgid)
+    }
+
+    /// The thread, where the descriptor refers to one (`PIDFD_THREAD`); else the same as the pid.
+    pub fn thread(&self) -> Option<u32> {
+        self.field(info::PID, self.0.pid)
+    }
+
+    /// The parent's pid; 0 if it lies outside this process's pid namespace.
+    pub fn parent(&self) -> Option<u32> {
+        self.field(info::PID, self.0.ppid)
+    }
+
+    /// The real user id.
+    pub fn real_uid(&self) -> Option<u32> {
+        self.field(info::CREDS, self.0.ruid)
+    }
+
+    /// The real group id.
+    pub fn real_gid(&self) -> Option<u32> {
+        self.field(info::CREDS, self.0.rgid)
+    }
+
+    /// The effective user id.
+    pub fn effective_uid(&self) -> Option<u32> {
+        self.field(info::CREDS, self.0.euid)
+    }
+
+    /// The effective group id.
+    pub fn effective_gid(&self) -> Option<u32> {
+        self.field(info::CREDS, self.0.egid)
+    }
+
+    /// The saved user id.
+    pub fn saved_uid(&self) -> Option<u32> {
+        self.field(info::CREDS, self.0.suid)
+    }
+
+    /// The saved group id.
+    pub fn saved_gid(&self) -> Option<u32> {
+        self.field(info::CREDS, self.0.sgid)
+    }
+
+    /// The user id for access to files.
+    pub fn fs_uid(&self) -> Option<u32> {
+        self.field(info::CREDS, self.0.fsuid)
+    }
+
+    /// The group id for access to files.
+    pub fn fs_gid(&self) -> Option<u32> {
+        self.field(info::CREDS, self.0.fsgid)
+    }
+
+    /// The id of the cgroup: the inode number of its directory in the cgroup v2 file system.
+    pub fn cgroup_id(&self) -> Option<u64> {
+        self.field(info::CGROUP, self.0.cgroup)
+    }
+
+    /// How the process ended, once it was reaped; a zombie has none yet. Needs Linux 6.15.
+    pub fn exit_status(&self) -> Option<ExitStatus> {
+        self.field(info::EXIT, ExitStatus::from_raw(self.0.exit_code))
+    }
+
+    fn field<F>(&self, bit: u64, value: F) -> Option<F> {
+        (self.0.mask & bit != 0).then_some(value)
+    }
+}
+
+/// The pid behind a pidfd, from the kernel or, before Linux 6.13, from `/proc`.
+pub(crate) fn pid(pidfd: BorrowedFd<'_>) -> io::Result<u32> {
+    match info::get(pidfd, info::PID) {
+        Ok(raw) => Ok(raw.tgid),
+        Err(error) if is_unknown_ioctl(&error) => {
+            let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd()))?;
+            pid_in_fdinfo(&text)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Finds the `Pid:` line: -1 stands for a process that was reaped.
+fn pid_in_fdinfo(text: &str) -> io::Result<u32> {
+    let pid = text.lines().find_map(|line| line.strip_prefix("Pid:"));
+    match pid.and_then(|pid| pid.trim().parse::<i32>().ok()) {
+        Some(-1) => Err(io::Error::from_raw_os_error(libc::ESRCH)),
+        Some(pid) => Ok(pid as u32),
+        None => Err(io::Error::from_raw_os_error(libc::EBADF)),
+    }
+}
+
+/// Before 6.13 the ioctl is not known (`ENOTTY`, `EINVAL`); a filter may refuse it.
+fn is_unknown_ioctl(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOTTY | libc::EINVAL | libc::ENOSYS | libc::EPERM))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::pid_in_fdinfo;
+
+    #[test]
+    fn fdinfo_of_each_kind_of_process() {
+        let of =
+            |pid| format!("pos:\t0\nflags:\t02000002\nmnt_id:\t15\nino:\t2\nPid:\t{pid}\nNSpid:\t{pid}\n");
+        assert_eq!(pid_in_fdinfo(&of("4711")).unwrap(), 4711);
+        assert_eq!(pid_in_fdinfo(&of("0")).unwrap(), 0);
+        assert_eq!(pid_in_fdinfo(&of("-1")).unwrap_err().raw_os_error(), Some(libc::ESRCH));
+        assert_eq!(pid_in_fdinfo("pos:\t0\n").unwrap_err().raw_os_error(), Some(libc::EBADF));
+    }
+}

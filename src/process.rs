@@ -1,0 +1,84 @@
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::dropped;
+use crate::pidfd::Pidfd;
+
+/// A process that we may have to answer for: what dropping it does, in 12 bytes.
+#[derive(Debug)]
+pub(crate) struct Process {
+    /// `None` only while being dropped.
+    pidfd: Option<Pidfd>,
+    /// 0 where it is not known.
+    pub(crate) pid: u32,
+    pub(crate) is_our_child: bool,
+    pub(crate) kill_on_drop: bool,
+    pub(crate) reap_on_drop: bool,
+    reaped: AtomicBool,
+}
+
+impl Process {
+    fn new(pidfd: Pidfd, pid: u32, is_our_child: bool) -> Process {
+        Process {
+            pidfd: Some(pidfd),
+            pid,
+            is_our_child,
+            kill_on_drop: false,
+            reap_on_drop: true,
+            reaped: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn of_child(child: &std::process::Child) -> io::Result<Process> {
+        let pidfd = Pidfd::of_child(child)?;
+        // A running process that is not our child got the pid of one that was waited for.
+        if !pidfd.is_our_child()? && !pidfd.has_ended()? {
+            return Err(io::Error::from_raw_os_error(libc::ESRCH));
+        }
+        Ok(Process::new(pidfd, child.id(), true))
+    }
+
+    /// Any process: a child of ours is reaped when it is dropped, another one is only forgotten.
+    pub(crate) fn of_pidfd(pidfd: Pidfd) -> Result<Process, (io::Error, Pidfd)> {
+        let facts = pidfd.is_our_child().and_then(|is_our_child| match pidfd.pid() {
+            Err(error) if error.raw_os_error() != Some(libc::ESRCH) => Err(error),
+            pid => Ok((pid.unwrap_or(0), is_our_child)),
+        });
+        match facts {
+            Ok((pid, is_our_child)) => Ok(Process::new(pidfd, pid, is_our_child)),
+            Err(error) => Err((error, pidfd)),
+        }
+    }
+
+    pub(crate) fn pidfd(&self) -> &Pidfd {
+        self.pidfd.as_ref().expect("taken only by into_pidfd and drop")
+    }
+
+    /// Gives up the responsibility.
+    pub(crate) fn into_pidfd(mut self) -> Pidfd {
+        self.pidfd.take().expect("taken only here and in drop")
+    }
+
+    /// Nothing is left to reap or to kill.
+    pub(crate) fn set_reaped(&self) {
+        self.reaped.store(true, Ordering::Release);
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let Some(pidfd) = self.pidfd.take() else {
+            return;
+        };
+        if *self.reaped.get_mut() {
+            return;
+        }
+        if self.kill_on_drop {
+            // It fails if the process is gone already, or not ours to kill: both leave nothing to do.
+            let _ = pidfd.kill();
+        }
+        if self.is_our_child && self.reap_on_drop {
+            dropped::hand_over(pidfd);
+        }
+    }
+}

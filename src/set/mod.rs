@@ -1,0 +1,250 @@
+mod block;
+mod insert;
+mod member;
+mod shutdown;
+#[cfg(feature = "async-io")]
+mod stream;
+
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::{Arc, Mutex};
+
+use crate::child::Child;
+use crate::dropped::sweep;
+use crate::sync::lock;
+use crate::watch::{Watch, Watched};
+
+use block::Blocked;
+use member::Member;
+
+pub use insert::{InsertError, IntoChild};
+pub use member::{Exited, Key};
+pub use shutdown::Shutdown;
+#[cfg(feature = "async-io")]
+pub use stream::{Exits, Next};
+
+/// Any number of children, whose exits come out one by one as they end, each with the tag it went in with.
+///
+/// There are three ways to take an exit, to be mixed freely: [`reap`](ChildSet::reap) never blocks,
+/// [`wait`](ChildSet::wait) blocks the calling thread, and [`next`](ChildSet::next) or the `Stream` awaits. The
+/// first two start no thread and use no reactor.
+///
+/// Every child that was inserted comes out exactly once, unless it is [removed](ChildSet::remove), also where
+/// its status cannot be known. An exit goes to one of those that wait, whatever their number.
+///
+/// # In another event loop
+///
+/// A set is one descriptor ([`AsFd`]) however many children it holds. It is readable, level-triggered, while an
+/// exit can be taken: when the loop says so, call [`reap`](ChildSet::reap), a bounded number of times or until it
+/// returns `None`. A loop that is edge-triggered must go on until `None`.
+///
+/// # Dropping
+///
+/// Dropping the set drops its children as [`Child`] describes: none is waited for, and none stays a zombie.
+///
+/// ```
+/// use childset::ChildSet;
+/// use std::process::Command;
+///
+/// let set = ChildSet::new()?;
+/// for code in [3, 1, 2] {
+///     set.insert(Command::new("sh").arg("-c").arg(format!("exit {code}")).spawn()?, code)?;
+/// }
+/// while let Some(exited) = set.wait(None)? {
+///     assert_eq!(exited.exit?.code(), Some(exited.tag));
+/// }
+/// # std::io::Result::Ok(())
+/// ```
+pub struct ChildSet<T> {
+    state: Mutex<State<T>>,
+    /// The one of `state.watch`, for use without the lock.
+    epoll: Arc<OwnedFd>,
+    blocked: Blocked,
+    #[cfg(feature = "async-io")]
+    consumers: std::sync::OnceLock<stream::Consumers>,
+}
+
+struct State<T> {
+    watch: Watch<Member<T>>,
+    closed: bool,
+}
+
+impl<T> ChildSet<T> {
+    /// Makes an empty set.
+    ///
+    /// # Errors
+    /// `EMFILE`, `ENFILE`, `ENOMEM`: out of descriptors or memory.
+    pub fn new() -> io::Result<ChildSet<T>> {
+        let watch = Watch::new()?;
+        Ok(ChildSet {
+            epoll: Arc::clone(watch.epoll()),
+            state: Mutex::new(State { watch, closed: false }),
+            blocked: Blocked::default(),
+            #[cfg(feature = "async-io")]
+            consumers: std::sync::OnceLock::new(),
+        })
+    }
+
+    /// Puts a child into the set.
+    ///
+    /// A child that has ended already comes out at once, and one whose exit was taken comes out with it.
+    ///
+    /// # Errors
+    /// The [`InsertError`] gives the child and the tag back. Its reason is
+    /// - `EMFILE`, `ENFILE`, `ENOMEM`: no descriptor or no memory for the pidfd of a `std::process::Child`, or
+    ///   to watch any child;
+    /// - `ENOSPC`: the user's limit of watched descriptors (`/proc/sys/fs/epoll/max_user_watches`);
+    /// - `ESRCH`: somebody else has reaped a `std::process::Child`;
+    /// - `EBADF`: what was inserted as a `Pidfd` is none;
+    /// - [`BrokenPipe`](io::ErrorKind::BrokenPipe): the set was [closed](ChildSet::close);
+    /// - [`Unsupported`](io::ErrorKind::Unsupported): this kernel has no pidfds.
+    pub fn insert<C: IntoChild>(&self, child: C, tag: T) -> Result<Key, InsertError<C, T>> {
+        sweep();
+        let (child, rest) = match child.dismantle() {
+            Ok(parts) => parts,
+            Err((error, child)) => return Err(InsertError { error, child, tag }),
+        };
+        let member = Member::new(child, tag);
+        let mut state = lock(&self.state);
+        let inserted = match state.closed {
+            true => Err((io::Error::new(io::ErrorKind::BrokenPipe, "the set is closed"), member)),
+            false => state.watch.insert(member),
+        };
+        drop(state);
+        inserted.map(Key).map_err(|(error, member)| {
+            let (child, tag) = member.into_child();
+            InsertError { error, child: C::reassemble(child, rest), tag }
+        })
+    }
+
+    /// Takes the exit of a child that has ended, or `None` if no child has. Never blocks.
+    ///
+    /// # Errors
+    /// The set itself cannot watch: none that is known to happen.
+    pub fn reap(&self) -> io::Result<Option<Exited<T>>> {
+        sweep();
+        let mut state = lock(&self.state);
+        let ended = state.watch.take_ended()?;
+        let empty = state.watch.len() == 0;
+        drop(state);
+        if ended.is_some() && empty {
+            self.notify_ended();
+        }
+        Ok(ended.map(Exited::new))
+    }
+
+    /// Takes a child out of the set before it comes out by itself, with its tag.
+    ///
+    /// `None` if it has come out, or was removed. The child may have ended meanwhile.
+    ///
+    /// ```
+    /// # use childset::ChildSet;
+    /// # use std::process::{Command, Stdio};
+    /// # let child = Command::new("cat").stdin(Stdio::piped()).spawn()?;
+    /// let set = ChildSet::new()?;
+    /// let key = set.insert(child, "cat")?;
+    /// let (child, tag) = set.remove(key).unwrap();
+    /// assert!(set.is_empty());
+    /// # child.kill()?;
+    /// # child.wait()?;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn remove(&self, key: Key) -> Option<(Child, T)> {
+        let mut state = lock(&self.state);
+        let member = state.watch.remove(key.0)?;
+        let empty = state.watch.len() == 0;
+        drop(state);
+        if empty {
+            self.notify_ended();
+        }
+        Some(member.into_child())
+    }
+
+    /// How many children are in the set: those that have not been taken, whether they run or have ended.
+    pub fn len(&self) -> usize {
+        lock(&self.state).watch.len()
+    }
+
+    /// Whether no child is in the set.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Sends a signal to one child. To one that has ended and was not taken it does nothing.
+    ///
+    /// # Errors
+    /// - [`NotFound`](io::ErrorKind::NotFound): the child is no longer in the set.
+    /// - As [`Pidfd::send_signal`](crate::Pidfd::send_signal).
+    pub fn signal(&self, key: Key, signal: i32) -> io::Result<()> {
+        self.with(key, |member| member.pidfd().send_signal(signal))
+    }
+
+    /// Sends a signal to the process group that one child leads.
+    ///
+    /// # Errors
+    /// - [`NotFound`](io::ErrorKind::NotFound): the child is no longer in the set.
+    /// - As [`Pidfd::send_signal_to_group`](crate::Pidfd::send_signal_to_group).
+    pub fn signal_group(&self, key: Key, signal: i32) -> io::Result<()> {
+        self.with(key, |member| member.pidfd().send_signal_to_group(signal))
+    }
+
+    /// Sends a signal to every child in the set; those that have ended are passed over.
+    ///
+    /// # Errors
+    /// As [`Pidfd::send_signal`](crate::Pidfd::send_signal); the first one, after all children were tried.
+    pub fn signal_all(&self, signal: i32) -> io::Result<()> {
+        let mut result = Ok(());
+        for member in lock(&self.state).watch.values() {
+            match member.pidfd().send_signal(signal) {
+                Err(error) if error.raw_os_error() != Some(libc::ESRCH) && result.is_ok() => {
+                    result = Err(error)
+                }
+                _ => {}
+            }
+        }
+        result
+    }
+
+    /// Ends the set for good: nothing can be inserted any more, and once the children in it were taken,
+    /// [`exits`](ChildSet::exits) ends.
+    pub fn close(&self) {
+        lock(&self.state).closed = true;
+        self.notify_ended();
+    }
+
+    fn with<R>(&self, key: Key, act: impl FnOnce(&Member<T>) -> io::Result<R>) -> io::Result<R> {
+        match lock(&self.state).watch.get(key.0) {
+            Some(member) => act(member),
+            None => Err(io::Error::new(io::ErrorKind::NotFound, "the child is not in the set")),
+        }
+    }
+
+    /// Wakes all who wait: the set has become empty, or was closed.
+    fn notify_ended(&self) {
+        self.blocked.wake();
+        #[cfg(feature = "async-io")]
+        if let Some(consumers) = self.consumers.get() {
+            consumers.wake_all();
+        }
+    }
+}
+
+/// The one descriptor of the set. It is for waiting alone: nothing may be added to it or changed.
+impl<T> AsFd for ChildSet<T> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.epoll.as_fd()
+    }
+}
+
+impl<T> AsRawFd for ChildSet<T> {
+    fn as_raw_fd(&self) -> RawFd {
+        self.epoll.as_raw_fd()
+    }
+}
+
+impl<T> fmt::Debug for ChildSet<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChildSet").field("len", &self.len()).finish_non_exhaustive()
+    }
+}

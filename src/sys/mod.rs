@@ -1,0 +1,20 @@
+//! The system calls that no safe library offers: the only `unsafe` code of the crate.
+//!
+//! One file a family. Everything else goes through rustix.
+
+#![allow(unsafe_code)]
+
+pub(crate) mod info;
+pub(crate) mod signal;
+pub(crate) mod wait;
+
+use std::io;
+
+/// Turns the result of a raw system call into an `io::Result`.
+fn check(result: libc::c_long) -> io::Result<libc::c_long> {
+    if result == -1 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(result)
+    }
+}
