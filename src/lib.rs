@@ -1,4 +1,56 @@
-//! Process exits as a stream.
+//! Process exits as a stream, for smol, async-std and any event loop on Linux.
+//!
+//! A [`ChildSet`] holds any number of children, and each comes out once, with its tag, its exit status and its
+//! resource use, when it ends. It is built on pidfds: no SIGCHLD handler, no reaper thread, no lost status and
+//! no zombie.
+//!
+#![cfg_attr(feature = "async-io", doc = "```")]
+#![cfg_attr(not(feature = "async-io"), doc = "```ignore")]
+//! use childset::ChildSet;
+//! use std::process::Command;
+//!
+//! # futures_lite::future::block_on(async {
+//! let set = ChildSet::new()?;
+//! for line in ["sleep 0.1", "true", "exit 7", "kill -9 $$"] {
+//!     set.insert(Command::new("sh").args(["-c", line]).spawn()?, line)?;
+//! }
+//! while let Some(exited) = set.next().await {
+//!     let exited = exited?;
+//!     println!("{}: {}", exited.tag, exited.exit?.status());
+//! }
+//! # std::io::Result::Ok(()) }).unwrap();
+//! ```
+//!
+//! # Which part for what
+//!
+//! | you have | use |
+//! |---|---|
+//! | smol, async-std, async-io | [`ChildSet`] as a `Stream`, or `ChildSet::next` |
+//! | a thread that may block | [`ChildSet::wait`] |
+//! | a loop of your own, or GTK's, Qt's, calloop's, tokio's | the set's descriptor, and [`ChildSet::reap`] |
+//! | one process, of anybody's | [`Pidfd`]; `Async<Pidfd>` with `AsyncPidfd` |
+//! | a `std::process::Child` | [`ChildSet::insert`], or [`Child::try_from`](Child) |
+//!
+//! # Statuses
+//!
+//! One `waitid` call takes status and resource use: an [`Exit`]. It works while others in the process call
+//! `wait(-1)` or ignore SIGCHLD: from Linux 6.15 on the kernel still tells the status then, through the pidfd.
+//! Where it does not, the error is a [`StatusUnknown`], and the child comes out of its set all the same.
+//!
+//! # Threads
+//!
+//! The crate starts none. Awaiting anything uses async-io's reactor, which has one thread; programs that only
+//! block or poll, or that build without the feature `async-io`, have none.
+//!
+//! # Dropping
+//!
+//! Dropping a [`Child`] or a [`ChildSet`] never blocks and leaves no zombie: see [`reap_dropped`].
+//!
+//! # Kernels
+//!
+//! Linux 5.10 and later. What needs more says so, and fails with [`Unsupported`](std::io::ErrorKind::Unsupported)
+//! on an older one: [`Pidfd::send_signal_to_group`] (6.9), [`Pidfd::info`] (6.13), statuses of processes that
+//! somebody else reaped (6.15).
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
