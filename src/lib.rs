@@ -85,3 +85,8 @@ pub use set::{ChildSet, Exited, InsertError, IntoChild, Key, Shutdown};
 #[cfg(feature = "async-io")]
 pub use set::{Exits, Next};
 pub use state::{State, StateChange};
+
+/// The README's example runs as a doctest.
+#[cfg(all(doctest, feature = "async-io"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -14,7 +14,7 @@ use crate::sys::wait::waitid;
 /// A descriptor that refers to one process, and never to another that got the same pid later.
 ///
 /// It becomes readable when the process ends, so that any event loop can watch it: a `polling::Poller`, an
-/// `async_io::Async<Pidfd>` (with [`AsyncPidfd`](crate::AsyncPidfd)), or a [`ChildSet`](crate::ChildSet).
+/// `async_io::Async<Pidfd>` (with `AsyncPidfd`), or a [`ChildSet`](crate::ChildSet).
 /// Dropping it closes the descriptor and does nothing to the process.
 ///
 /// Needs Linux 5.4 to wait. See pidfd_open(2).

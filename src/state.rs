@@ -14,7 +14,7 @@ pub enum State {
     Reaped,
 }
 
-/// What [`Pidfd::wait_state`] reports.
+/// What [`Pidfd::wait_state`](crate::Pidfd::wait_state) reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StateChange {
@@ -24,7 +24,7 @@ pub enum StateChange {
     Trapped(i32),
     /// `SIGCONT` made it go on.
     Continued,
-    /// It has ended; [`Pidfd::wait`] takes the status.
+    /// It has ended; [`Pidfd::wait`](crate::Pidfd::wait) takes the status.
     Exited,
 }
 

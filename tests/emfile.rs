@@ -1,1 +1,278 @@
-fn main() {}
+//! No descriptor left, at each step: an error with the reason, nothing lost, nothing leaked.
+
+mod common;
+
+use std::io::{self, Read};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use childset::{Child, ChildSet, Pidfd};
+use common::{check_leaks, held, held_with, kernel, reexec, role, warm_up, Limit};
+
+fn main() {
+    #[cfg(feature = "async-io")]
+    if let Some(role) = role() {
+        return asynchronous::first_await_with(role.parse().unwrap());
+    }
+    assert!(role().is_none());
+    common::main(&[
+        #[cfg(feature = "async-io")]
+        // First, since it counts on descriptors that are not made yet.
+        ("first_await", asynchronous::first_await),
+        ("warm", warm_up),
+        ("new", new),
+        ("open", open),
+        ("insert_std_child", insert_std_child),
+        ("insert_pidfd", insert_pidfd),
+        ("insert_child", insert_child),
+        ("adopt", adopt),
+        ("wait", wait),
+        ("nonblocking_child_wait", nonblocking_child_wait),
+        #[cfg(feature = "async-io")]
+        ("next", asynchronous::next),
+        #[cfg(feature = "async-io")]
+        ("pidfd_wait", asynchronous::pidfd_wait),
+    ]);
+}
+
+fn is_emfile(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EMFILE)
+}
+
+/// Runs the test with each number of spare descriptors from 0 up to one more than it should need.
+fn each(needed: usize, test: impl Fn(usize)) {
+    for spare in 0..=needed + 1 {
+        check_leaks(|| test(spare));
+    }
+}
+
+fn new() {
+    each(1, |spare| {
+        let limit = Limit::with_spare(spare);
+        let set = ChildSet::<()>::new();
+        drop(limit);
+        match set {
+            Ok(_) => assert!(spare >= 1),
+            Err(error) => assert!(is_emfile(&error) && spare == 0, "{spare}: {error}"),
+        }
+    });
+}
+
+fn open() {
+    each(1, |spare| {
+        let child = held();
+        let limit = Limit::with_spare(spare);
+        let pidfd = Pidfd::of_child(&child);
+        let clone = pidfd.as_ref().map(Pidfd::try_clone);
+        drop(limit);
+        match &clone {
+            Ok(Ok(_)) => assert!(spare >= 2),
+            Ok(Err(error)) => assert!(is_emfile(error) && spare == 1, "{spare}: {error}"),
+            Err(error) => assert!(is_emfile(error) && spare == 0, "{spare}: {error}"),
+        }
+        end(child);
+    });
+}
+
+/// Lets `std` end and reap a child, which must have its pipe for that.
+fn end(mut child: std::process::Child) {
+    drop(child.stdin.take().expect("its pipe is untouched"));
+    assert!(child.wait().unwrap().success());
+}
+
+fn talkative() -> std::process::Child {
+    let mut command = Command::new("sh");
+    command.args(["-c", "read line; echo out; echo err >&2; exit 3"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// The pipes work, and the exit is what it should be.
+fn talk(set: &ChildSet<String>) {
+    let mut exited = set.wait(None).unwrap().unwrap();
+    assert_eq!(exited.tag, "tag");
+    assert_eq!(exited.exit.unwrap().code(), Some(3));
+    let (mut out, mut err) = (String::new(), String::new());
+    exited.child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+    exited.child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+    assert_eq!((out.as_str(), err.as_str()), ("out\n", "err\n"));
+}
+
+fn insert_std_child() {
+    each(1, |spare| {
+        let set = ChildSet::new().unwrap();
+        let mut child = talkative();
+        let (pid, stdin) = (child.id(), child.stdin.take());
+        let limit = Limit::with_spare(spare);
+        let inserted = set.insert(child, "tag".to_owned());
+        drop(limit);
+        if let Err(refused) = inserted {
+            assert!(is_emfile(&refused.error) && spare == 0, "{spare}: {refused}");
+            assert!(set.is_empty());
+            assert_eq!((refused.child.id(), refused.tag.as_str()), (pid, "tag"));
+            assert!(refused.child.stdout.is_some() && refused.child.stderr.is_some());
+            set.insert(refused.child, refused.tag).unwrap();
+        } else {
+            assert!(spare >= 1);
+        }
+        drop(stdin);
+        talk(&set);
+    });
+}
+
+fn insert_pidfd() {
+    each(1, |spare| {
+        let set = ChildSet::new().unwrap();
+        let (child, stdin) = held_with(4);
+        let pidfd = Pidfd::of_child(&child).unwrap();
+        let limit = Limit::with_spare(spare);
+        let inserted = set.insert(pidfd, 4);
+        drop(limit);
+        if let Err(refused) = inserted {
+            // Before 6.13 the pid is read from /proc, which takes a descriptor.
+            assert!(is_emfile(&refused.error) && spare == 0 && kernel() < (6, 13), "{spare}: {refused}");
+            assert_eq!(refused.child.try_wait().unwrap(), None);
+            set.insert(refused.child, refused.tag).unwrap();
+        }
+        drop(stdin);
+        let exited = set.wait(None).unwrap().unwrap();
+        assert_eq!((exited.tag, exited.exit.unwrap().code()), (4, Some(4)));
+    });
+}
+
+/// It has all that it needs.
+fn insert_child() {
+    check_leaks(|| {
+        let set = ChildSet::new().unwrap();
+        let mut std = talkative();
+        let stdin = std.stdin.take();
+        let child = Child::try_from(std).unwrap();
+        let limit = Limit::with_spare(0);
+        set.insert(child, "tag".to_owned()).unwrap();
+        drop(stdin);
+        // Nor does taking need anything.
+        common::readable(&set, Duration::from_secs(60));
+        talk(&set);
+        drop(limit);
+    });
+}
+
+fn adopt() {
+    each(1, |spare| {
+        let child = held();
+        let limit = Limit::with_spare(spare);
+        let adopted = Child::try_from(child);
+        drop(limit);
+        match adopted {
+            Ok(mut child) => {
+                assert!(spare >= 1);
+                drop(child.stdin.take());
+                assert!(child.wait().unwrap().success());
+            }
+            Err(refused) => {
+                assert!(is_emfile(&refused.error) && spare == 0, "{spare}: {refused}");
+                end(refused.child);
+            }
+        }
+    });
+}
+
+/// Blocking on a set may take a descriptor, the first time; without, nothing is lost.
+fn wait() {
+    each(1, |spare| {
+        let set = ChildSet::new().unwrap();
+        let (child, stdin) = held_with(5);
+        set.insert(child, "tag").unwrap();
+        let limit = Limit::with_spare(spare);
+        let waited = set.wait(Some(Duration::from_millis(1)));
+        drop(limit);
+        match waited {
+            Ok(exited) => assert!(exited.is_none() && spare >= 1),
+            Err(error) => assert!(is_emfile(&error) && spare == 0, "{spare}: {error}"),
+        }
+        drop(stdin);
+        assert_eq!(set.wait(None).unwrap().unwrap().exit.unwrap().code(), Some(5));
+    });
+}
+
+fn nonblocking_child_wait() {
+    each(1, |spare| {
+        let (child, stdin) = held_with(6);
+        let child = Child::try_from(child).unwrap();
+        child.pidfd().set_nonblocking(true).unwrap();
+        let limit = Limit::with_spare(spare);
+        // With a descriptor it would block here.
+        let waited = (spare == 0).then(|| child.wait());
+        drop(limit);
+        assert!(waited.map_or(true, |waited| is_emfile(&waited.unwrap_err())));
+        drop(stdin);
+        assert_eq!(child.wait().unwrap().code(), Some(6));
+    });
+}
+
+#[cfg(feature = "async-io")]
+mod asynchronous {
+    use super::*;
+
+    use async_io::Async;
+    use childset::AsyncPidfd;
+    use futures_lite::future::{block_on, poll_once};
+
+    /// The very first await of a process, which makes the reactor too.
+    pub(super) fn first_await() {
+        for spare in 0..=8 {
+            let status = reexec(&spare.to_string()).status().unwrap();
+            assert!(status.success(), "with {spare} spare descriptors: {status}");
+        }
+    }
+
+    pub(super) fn first_await_with(spare: usize) {
+        let set = ChildSet::new().unwrap();
+        let (child, stdin) = held_with(8);
+        set.insert(child, "tag").unwrap();
+        let limit = Limit::with_spare(spare);
+        let polled = block_on(poll_once(set.next()));
+        drop(limit);
+        match polled {
+            None => assert!(spare > 0),
+            Some(Some(Err(error))) => assert!(is_emfile(&error), "{error}"),
+            Some(other) => panic!("{other:?}"),
+        }
+        drop(stdin);
+        let exited = block_on(set.next()).unwrap().unwrap();
+        assert_eq!((exited.tag, exited.exit.unwrap().code()), ("tag", Some(8)));
+        assert_eq!(common::zombies(), 0);
+    }
+
+    /// The first await of a set, where the reactor runs already.
+    pub(super) fn next() {
+        each(1, |spare| {
+            let set = ChildSet::new().unwrap();
+            let (child, stdin) = held_with(8);
+            set.insert(child, "tag").unwrap();
+            let limit = Limit::with_spare(spare);
+            let polled = block_on(poll_once(set.next()));
+            drop(limit);
+            match polled {
+                None => {}
+                Some(Some(Err(error))) => assert!(is_emfile(&error) && spare == 0, "{spare}: {error}"),
+                Some(other) => panic!("{other:?}"),
+            }
+            drop(stdin);
+            let exited = block_on(set.next()).unwrap().unwrap();
+            assert_eq!((exited.tag, exited.exit.unwrap().code()), ("tag", Some(8)));
+        });
+    }
+
+    pub(super) fn pidfd_wait() {
+        check_leaks(|| {
+            let (child, stdin) = held_with(9);
+            let pidfd = Async::new(Pidfd::of_child(&child).unwrap()).unwrap();
+            let limit = Limit::with_spare(0);
+            let mut wait = pidfd.wait();
+            assert!(block_on(poll_once(&mut wait)).is_none());
+            drop(stdin);
+            assert_eq!(block_on(wait).unwrap().code(), Some(9));
+            drop(limit);
+        });
+    }
+}

@@ -27,8 +27,8 @@ pub use stream::{Exits, Next};
 /// Any number of children, whose exits come out one by one as they end, each with the tag it went in with.
 ///
 /// There are three ways to take an exit, to be mixed freely: [`reap`](ChildSet::reap) never blocks,
-/// [`wait`](ChildSet::wait) blocks the calling thread, and [`next`](ChildSet::next) or the `Stream` awaits. The
-/// first two start no thread and use no reactor.
+/// [`wait`](ChildSet::wait) blocks the calling thread, and `next()` or the `Stream` awaits. The first two start no
+/// thread and use no reactor.
 ///
 /// Every child that was inserted comes out exactly once, unless it is [removed](ChildSet::remove), also where
 /// its status cannot be known. An exit goes to one of those that wait, whatever their number.
@@ -207,7 +207,7 @@ impl<T> ChildSet<T> {
     }
 
     /// Ends the set for good: nothing can be inserted any more, and once the children in it were taken,
-    /// [`exits`](ChildSet::exits) ends.
+    /// the stream `exits()` ends.
     pub fn close(&self) {
         lock(&self.state).closed = true;
         self.notify_ended();

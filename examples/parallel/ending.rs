@@ -1,0 +1,180 @@
+//! Ending jobs with all that they started: time-outs, SIGTERM, then SIGKILL.
+
+use std::collections::{BTreeSet, HashMap};
+use std::io::{self, ErrorKind};
+use std::time::{Duration, Instant};
+
+use childset::{Child, ChildSet, Key};
+use rustix::io::Errno;
+use signal_hook::consts::{SIGKILL, SIGTERM};
+
+/// The kernel does not report the end of a process group, so what a job left behind is looked at so often.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// The running jobs, as far as they are to be ended.
+pub(crate) struct Endings {
+    timeout: Option<Duration>,
+    grace: Duration,
+    running: HashMap<Key, Ending>,
+    /// The `deadline` of each that has one.
+    deadlines: BTreeSet<(Instant, Key)>,
+    /// Jobs that were ended and are gone, while others of their process group are not.
+    leftovers: Vec<Leftover>,
+}
+
+struct Ending {
+    deadline: Option<Instant>,
+    timed_out: bool,
+    /// SIGTERM was sent; what comes at the deadline is SIGKILL.
+    terminated: bool,
+}
+
+struct Leftover {
+    deadline: Instant,
+    leader: Child,
+}
+
+impl Endings {
+    pub(crate) fn new(timeout: Option<Duration>, grace: Duration) -> Endings {
+        Endings { timeout, grace, running: HashMap::new(), deadlines: BTreeSet::new(), leftovers: Vec::new() }
+    }
+
+    pub(crate) fn started(&mut self, key: Key, now: Instant) {
+        let deadline = self.timeout.and_then(|timeout| now.checked_add(timeout));
+        self.running.insert(key, Ending { deadline, timed_out: false, terminated: false });
+        self.deadlines.extend(deadline.map(|deadline| (deadline, key)));
+    }
+
+    /// Forgets a job that has come out of the set, and returns whether its time was over.
+    pub(crate) fn ended(&mut self, key: Key, leader: Child) -> bool {
+        let Some(ending) = self.running.remove(&key) else {
+            return false;
+        };
+        if let Some(deadline) = ending.deadline {
+            self.deadlines.remove(&(deadline, key));
+        }
+        if ending.terminated && has_group(&leader) {
+            self.leftovers.push(Leftover { deadline: later(self.grace), leader });
+        }
+        ending.timed_out
+    }
+
+    /// Sends SIGTERM to all, and SIGKILL after the grace.
+    pub(crate) fn terminate_in_time<T>(&mut self, set: &ChildSet<T>) -> io::Result<()> {
+        let deadline = later(self.grace);
+        let mut result = Ok(());
+        for (&key, ending) in self.running.iter_mut().filter(|(_, ending)| !ending.terminated) {
+            ending.terminated = true;
+            if let Some(old) = ending.deadline.replace(deadline) {
+                self.deadlines.remove(&(old, key));
+            }
+            self.deadlines.insert((deadline, key));
+            result = result.and(signal(set, key, SIGTERM));
+        }
+        result
+    }
+
+    /// Sends SIGTERM to all, and leaves it at that but for time-outs.
+    pub(crate) fn terminate<T>(&mut self, set: &ChildSet<T>) -> io::Result<()> {
+        let mut result = Ok(());
+        for (&key, ending) in &mut self.running {
+            if let Some(timeout) = ending.deadline.filter(|_| !ending.terminated) {
+                // What comes at the deadline is now SIGKILL.
+                let deadline = timeout.checked_add(self.grace).unwrap_or(timeout);
+                self.deadlines.remove(&(timeout, key));
+                self.deadlines.insert((deadline, key));
+                ending.deadline = Some(deadline);
+            }
+            ending.terminated = true;
+            result = result.and(signal(set, key, SIGTERM));
+        }
+        result
+    }
+
+    /// Sends SIGKILL to all and to what others left behind.
+    pub(crate) fn kill<T>(&mut self, set: &ChildSet<T>) -> io::Result<()> {
+        self.leftovers.drain(..).for_each(|leftover| leftover.kill());
+        let mut result = Ok(());
+        for (&key, ending) in &mut self.running {
+            ending.terminated = true;
+            result = result.and(signal(set, key, SIGKILL));
+        }
+        result
+    }
+
+    /// Sends the signals that are due.
+    pub(crate) fn act<T>(&mut self, set: &ChildSet<T>) -> io::Result<()> {
+        let mut result = Ok(());
+        if self.deadlines.is_empty() && self.leftovers.is_empty() {
+            return result;
+        }
+        let now = Instant::now();
+        while let Some(&(deadline, key)) = self.deadlines.first().filter(|(deadline, _)| *deadline <= now) {
+            self.deadlines.remove(&(deadline, key));
+            let Some(ending) = self.running.get_mut(&key) else {
+                continue;
+            };
+            if ending.terminated {
+                ending.deadline = None;
+                result = result.and(signal(set, key, SIGKILL));
+            } else {
+                ending.timed_out = true;
+                ending.terminated = true;
+                let deadline = later(self.grace);
+                ending.deadline = Some(deadline);
+                self.deadlines.insert((deadline, key));
+                result = result.and(signal(set, key, SIGTERM));
+            }
+        }
+        self.leftovers.retain(|leftover| {
+            let due = leftover.deadline <= now;
+            if due {
+                leftover.kill();
+            }
+            !due && has_group(&leftover.leader)
+        });
+        result
+    }
+
+    /// When to [act](Endings::act).
+    pub(crate) fn next(&self) -> Option<Instant> {
+        let deadline = self.deadlines.first().map(|&(deadline, _)| deadline);
+        let look = (!self.leftovers.is_empty()).then(|| later(LOOK));
+        deadline.into_iter().chain(look).min()
+    }
+
+    pub(crate) fn has_leftovers(&self) -> bool {
+        !self.leftovers.is_empty()
+    }
+}
+
+impl Leftover {
+    fn kill(&self) {
+        // Only its members could be in the way: gone, or not ours to kill.
+        let _ = self.leader.pidfd().send_signal_to_group(SIGKILL);
+    }
+}
+
+/// Signals the job's process group; only the job before Linux 6.9, or if it moved to another group.
+fn signal<T>(set: &ChildSet<T>, key: Key, signal: i32) -> io::Result<()> {
+    match set.signal_group(key, signal) {
+        Err(error) if error.kind() == ErrorKind::Unsupported || is_gone(&error) => {
+            set.signal(key, signal).or_else(|error| if is_gone(&error) { Ok(()) } else { Err(error) })
+        }
+        result => result,
+    }
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::SRCH.raw_os_error())
+}
+
+/// Whether the process group of a job that is gone has members; false where the kernel cannot tell.
+fn has_group(leader: &Child) -> bool {
+    leader.pidfd().send_signal_to_group(0).is_ok()
+}
+
+fn later(after: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(after).unwrap_or(now + Duration::from_secs(1 << 30))
+}

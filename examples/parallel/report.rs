@@ -1,0 +1,142 @@
+//! What is told of the jobs: progress, messages, the joblog, the summary.
+
+use std::fmt::Display;
+use std::fs::File;
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+use anyhow::{Context, Result};
+use childset::Exit;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::launch::Job;
+use crate::template::quote;
+
+pub(crate) struct Report {
+    bar: Option<ProgressBar>,
+    log: Option<File>,
+    began: Instant,
+    jobs: u64,
+    failed: u64,
+    cpu_time: Duration,
+    max_rss: u64,
+}
+
+/// How a try of a job ended, as the joblog has it.
+pub(crate) struct Outcome {
+    pub(crate) code: i32,
+    pub(crate) signal: i32,
+    pub(crate) failed: bool,
+}
+
+impl Report {
+    pub(crate) fn new(joblog: Option<&Path>) -> Result<Report> {
+        let log = joblog.map(open_log).transpose()?;
+        let bar = io::stderr().is_terminal().then(|| {
+            ProgressBar::no_length().with_style(style("{spinner} {pos} ended, {elapsed} so far ({per_sec})"))
+        });
+        Ok(Report {
+            bar,
+            log,
+            began: Instant::now(),
+            jobs: 0,
+            failed: 0,
+            cpu_time: Duration::ZERO,
+            max_rss: 0,
+        })
+    }
+
+    /// The number of all jobs is known now, and with it when they may be done.
+    pub(crate) fn set_total(&self, total: u64) {
+        if let Some(bar) = &self.bar {
+            bar.set_style(style("{wide_bar} {pos}/{len}, {elapsed} so far, {eta} to go"));
+            bar.set_length(total);
+        }
+    }
+
+    /// Puts a line on standard error.
+    pub(crate) fn say(&self, message: impl Display) {
+        // Nobody could be told that it failed.
+        let write = || drop(writeln!(io::stderr(), "parallel: {message}"));
+        match &self.bar {
+            Some(bar) => bar.suspend(write),
+            None => write(),
+        }
+    }
+
+    /// Counts what one try of a job used.
+    pub(crate) fn used(&mut self, exit: &Exit) {
+        self.cpu_time += exit.user_time().unwrap_or_default() + exit.system_time().unwrap_or_default();
+        self.max_rss = self.max_rss.max(exit.max_rss().unwrap_or(0));
+    }
+
+    /// Counts a job that has ended for good; `command` makes its words.
+    pub(crate) fn ended(
+        &mut self,
+        job: &Job,
+        outcome: &Outcome,
+        command: impl FnOnce() -> Vec<std::ffi::OsString>,
+    ) -> Result<()> {
+        self.jobs += 1;
+        self.failed += u64::from(outcome.failed);
+        if let Some(bar) = &self.bar {
+            bar.inc(1);
+        }
+        match &mut self.log {
+            Some(log) => {
+                log.write_all(&log_line(job, outcome, &command())).context("cannot write the joblog")
+            }
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn failed(&self) -> u64 {
+        self.failed
+    }
+
+    pub(crate) fn summary(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+        self.say(format_args!(
+            "{} jobs, {} failed, {:.3} s; they used {:.3} s of CPU time and at most {:.1} MiB",
+            self.jobs,
+            self.failed,
+            self.began.elapsed().as_secs_f64(),
+            self.cpu_time.as_secs_f64(),
+            self.max_rss as f64 / (1 << 20) as f64,
+        ));
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+fn open_log(path: &Path) -> Result<File> {
+    let open = || {
+        let mut log = File::create(path)?;
+        log.write_all(b"Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n")?;
+        io::Result::Ok(log)
+    };
+    open().with_context(|| format!("cannot write the joblog {}", path.display()))
+}
+
+/// The number formats are GNU parallel's, and so is the NUL for a newline, lest a job have two lines.
+fn log_line(job: &Job, outcome: &Outcome, command: &[std::ffi::OsString]) -> Vec<u8> {
+    let mut line = format!(
+        "{}\t:\t{:.3}\t{:10.3}\t0\t0\t{}\t{}\t",
+        job.number,
+        job.started_at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64(),
+        job.started.elapsed().as_secs_f64(),
+        outcome.code,
+        outcome.signal,
+    )
+    .into_bytes();
+    let start = line.len();
+    quote(command, &mut line);
+    line[start..].iter_mut().filter(|byte| **byte == b'\n').for_each(|byte| *byte = b'\0');
+    line.push(b'\n');
+    line
+}

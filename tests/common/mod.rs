@@ -1,0 +1,254 @@
+//! What the tests share.
+
+#![allow(dead_code, unsafe_code)]
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::process::{exit, Child, ChildStdin, Command, Stdio};
+use std::time::Duration;
+
+use childset::{Exit, StatusUnknown};
+use rustix::event::{poll, PollFd, PollFlags};
+use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
+
+/// A test that runs longer than this is ended by SIGALRM: that costs no thread.
+const HANGS_AFTER_SECONDS: u32 = 120;
+
+/// The `main` of a test binary without the standard harness: runs the tests in order, in this thread.
+///
+/// Of the harness's arguments it knows name filters and `--list`, and ignores the others.
+pub(crate) fn main(tests: &[(&str, fn())]) {
+    let names: Vec<_> = tests.iter().map(|(name, _)| *name).collect();
+    main_with(&names, |wanted| tests.iter().filter(|(name, _)| *name == wanted).for_each(|(_, test)| test()));
+}
+
+/// As [`main`], for tests that differ in their name alone.
+pub(crate) fn main_with(tests: &[&str], run: impl Fn(&str)) {
+    let mut filters = Vec::new();
+    let mut args = std::env::args().skip(1);
+    while let Some(arg) = args.next() {
+        match arg.as_str() {
+            "--list" => {
+                tests.iter().for_each(|name| println!("{name}: test"));
+                return;
+            }
+            "--test-threads" | "--skip" | "--color" | "--format" | "--logfile" => drop(args.next()),
+            flag if flag.starts_with('-') => {}
+            _ => filters.push(arg),
+        }
+    }
+    let chosen =
+        |name: &str| filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str()));
+    let chosen: Vec<_> = tests.iter().filter(|name| chosen(name)).collect();
+    let count = chosen.len();
+    println!("\nrunning {count} tests");
+    let mut failed = 0;
+    for name in chosen {
+        // SAFETY: alarm(2) touches no memory.
+        unsafe { libc::alarm(HANGS_AFTER_SECONDS) };
+        print!("test {name} ... ");
+        io::stdout().flush().unwrap();
+        match catch_unwind(AssertUnwindSafe(|| run(name))) {
+            Ok(()) => println!("ok"),
+            Err(_) => {
+                println!("FAILED");
+                failed += 1;
+            }
+        }
+    }
+    let (word, passed) = (if failed == 0 { "ok" } else { "FAILED" }, count - failed);
+    println!("\ntest result: {word}. {passed} passed; {failed} failed; {} filtered out", tests.len() - count);
+    if failed > 0 {
+        exit(101);
+    }
+}
+
+const ROLE: &str = "CHILDSET_TEST_ROLE";
+
+/// What a test binary that was started by [`reexec`] is to do instead of running its tests.
+pub(crate) fn role() -> Option<String> {
+    std::env::var(ROLE).ok()
+}
+
+/// This test binary again, in another role.
+pub(crate) fn reexec(role: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.env(ROLE, role);
+    command
+}
+
+/// Major and minor version of the running kernel: what is permitted to happen depends on it.
+pub(crate) fn kernel() -> (u32, u32) {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse().unwrap());
+    (numbers.next().unwrap(), numbers.next().unwrap())
+}
+
+/// A child that lives until its standard input is closed, and then ends with 0.
+pub(crate) fn held() -> Child {
+    Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap()
+}
+
+/// A child that lives until the pipe is closed, and then ends with `code`.
+pub(crate) fn held_with(code: u8) -> (Child, ChildStdin) {
+    let script = format!("read line; exit {code}");
+    let mut child = Command::new("sh").args(["-c", &script]).stdin(Stdio::piped()).spawn().unwrap();
+    let stdin = child.stdin.take().unwrap();
+    (child, stdin)
+}
+
+/// Whether the descriptor is readable, at once or within the time.
+pub(crate) fn readable(fd: impl AsFd, timeout: Duration) -> bool {
+    let mut fds = [PollFd::new(&fd, PollFlags::IN)];
+    let timeout =
+        rustix::event::Timespec { tv_sec: timeout.as_secs() as _, tv_nsec: timeout.subsec_nanos() as _ };
+    loop {
+        match poll(&mut fds, Some(&timeout)) {
+            Err(rustix::io::Errno::INTR) => {}
+            ready => return ready.unwrap() > 0,
+        }
+    }
+}
+
+/// Waits until the process is a zombie or gone.
+pub(crate) fn until_ended(pidfd: impl AsFd) {
+    poll_for(pidfd, PollFlags::IN);
+}
+
+/// Waits until the process was reaped, with no call of the crate.
+pub(crate) fn until_reaped(pidfd: impl AsFd) {
+    if kernel() >= (6, 9) {
+        return poll_for(pidfd, PollFlags::HUP);
+    }
+    poll_for(&pidfd, PollFlags::IN);
+    while is_there(&pidfd) {
+        std::thread::yield_now();
+    }
+}
+
+fn poll_for(fd: impl AsFd, event: PollFlags) {
+    let mut fds = [PollFd::new(&fd, event & PollFlags::IN)];
+    while !fds[0].revents().contains(event) {
+        match poll(&mut fds, None) {
+            Err(rustix::io::Errno::INTR) | Ok(_) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// Whether the process runs or is a zombie.
+pub(crate) fn is_there(pidfd: impl AsFd) -> bool {
+    use std::os::fd::AsRawFd;
+    // SAFETY: the call reads no memory, since the `siginfo_t` is null.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_pidfd_send_signal,
+            pidfd.as_fd().as_raw_fd(),
+            0,
+            std::ptr::null::<libc::siginfo_t>(),
+            0,
+        )
+    };
+    result == 0
+}
+
+/// How many descriptors this process has open.
+pub(crate) fn fds() -> usize {
+    // One is that of the directory itself.
+    std::fs::read_dir("/proc/self/fd").unwrap().count() - 1
+}
+
+/// How many threads this process has.
+pub(crate) fn threads() -> usize {
+    std::fs::read_dir("/proc/self/task").unwrap().count()
+}
+
+/// How many children of this process are zombies.
+pub(crate) fn zombies() -> usize {
+    let me = std::process::id().to_string();
+    let is_zombie = |stat: &String| {
+        // The name in parentheses may contain anything.
+        let mut fields = stat.rsplit(')').next().unwrap().split_whitespace();
+        fields.next() == Some("Z") && fields.next() == Some(&me)
+    };
+    let entries = std::fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path().join("stat"));
+    entries.filter_map(|path| std::fs::read_to_string(path).ok()).filter(is_zombie).count()
+}
+
+/// Runs a test, which must leave neither a descriptor open nor a zombie behind.
+///
+/// Where it drops a running child or awaits, [`warm_up`] comes before: some descriptors are made once.
+pub(crate) fn check_leaks(test: impl FnOnce()) {
+    let before = (fds(), zombies());
+    test();
+    assert_eq!((fds(), zombies()), before, "descriptors and zombies, now and before");
+}
+
+/// Has the crate, and async-io's reactor, open the descriptors that they keep for good.
+pub(crate) fn warm_up() {
+    let mut child = childset::Child::try_from(held()).unwrap();
+    let stdin = child.stdin.take();
+    drop(child);
+    drop(stdin);
+    reap_all_dropped();
+    #[cfg(feature = "async-io")]
+    futures_lite::future::block_on(async_io::Timer::after(Duration::from_millis(1)));
+}
+
+/// Waits until every dropped child was reaped.
+pub(crate) fn reap_all_dropped() {
+    while childset::reap_dropped() > 0 {
+        std::thread::yield_now();
+    }
+}
+
+/// Checks the exit of a child that ended with `code`, and that somebody else may have reaped.
+pub(crate) fn assert_code(exit: &io::Result<Exit>, code: u8) {
+    match exit {
+        Ok(exit) => assert_eq!(exit.code(), Some(code.into())),
+        // From 6.15 on, the kernel keeps the status.
+        Err(error) => {
+            assert!(kernel() < (6, 15), "{error}");
+            assert_eq!(StatusUnknown::of(error), Some(StatusUnknown::NotKept), "{error}");
+        }
+    }
+}
+
+/// Reaps a child behind the crate's back, and returns the wait status.
+pub(crate) fn reap_by_pid(pid: u32) -> i32 {
+    let mut status = 0;
+    // SAFETY: the status is written to the integer.
+    let reaped = unsafe { libc::waitpid(pid as i32, &mut status, 0) };
+    assert_eq!(reaped, pid as i32, "{}", io::Error::last_os_error());
+    status
+}
+
+/// Leaves this process a number of spare descriptors, until it is dropped. For a process with one thread.
+pub(crate) struct Limit {
+    before: Rlimit,
+    fillers: Vec<File>,
+}
+
+impl Limit {
+    pub(crate) fn with_spare(spare: usize) -> Limit {
+        let before = getrlimit(Resource::Nofile);
+        let fds = std::fs::read_dir("/proc/self/fd").unwrap();
+        let highest: u64 =
+            fds.map(|fd| fd.unwrap().file_name().to_str().unwrap().parse().unwrap()).max().unwrap();
+        let current = Some(highest + 1 + spare as u64);
+        setrlimit(Resource::Nofile, Rlimit { current, ..before.clone() }).unwrap();
+        // Holes below the highest one are filled, then as many are freed as are to spare.
+        let mut fillers: Vec<_> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+        fillers.truncate(fillers.len() - spare);
+        Limit { before, fillers }
+    }
+}
+
+impl Drop for Limit {
+    fn drop(&mut self) {
+        self.fillers.clear();
+        setrlimit(Resource::Nofile, self.before.clone()).unwrap();
+    }
+}

@@ -1,0 +1,410 @@
+//! `ChildSet` without async-io: taking, removing, signalling, shutting down, and its descriptor.
+
+use std::collections::HashSet;
+use std::io::{ErrorKind, Read};
+use std::os::fd::AsFd;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::Barrier;
+use std::time::{Duration, Instant};
+
+use childset::{ChildSet, Pidfd};
+use rustix::event::{epoll, poll, PollFd, PollFlags, Timespec};
+
+const NOW: Duration = Duration::ZERO;
+
+/// A child that lives until the pipe is closed.
+fn held() -> (Child, ChildStdin) {
+    let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+    let hold = child.stdin.take().unwrap();
+    (child, hold)
+}
+
+fn exiting(code: i32) -> Child {
+    Command::new("sh").args(["-c", &format!("exit {code}")]).spawn().unwrap()
+}
+
+/// A child that has ended, as a zombie.
+fn zombie(code: i32) -> Child {
+    let child = exiting(code);
+    wait_readable(&Pidfd::of_child(&child).unwrap());
+    child
+}
+
+fn is_readable(fd: &impl AsFd) -> bool {
+    let mut fds = [PollFd::new(fd, PollFlags::IN)];
+    poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).unwrap() == 1
+}
+
+fn wait_readable(fd: &impl AsFd) {
+    let mut fds = [PollFd::new(fd, PollFlags::IN)];
+    assert_eq!(poll(&mut fds, None).unwrap(), 1);
+}
+
+#[test]
+fn an_empty_set_has_no_exit() {
+    let set = ChildSet::<()>::new().unwrap();
+    assert!(set.is_empty());
+    assert!(set.reap().unwrap().is_none());
+    assert!(set.wait(None).unwrap().is_none());
+    assert!(!is_readable(&set));
+}
+
+#[test]
+fn exits_come_out_with_tag_pid_key_and_status() {
+    let set = ChildSet::new().unwrap();
+    let mut expected = Vec::new();
+    for code in 0..20 {
+        let child = exiting(code);
+        let pid = child.id();
+        expected.push((set.insert(child, code).unwrap(), pid, code));
+    }
+    let mut got = Vec::new();
+    while let Some(exited) = set.wait(None).unwrap() {
+        let exit = exited.exit.unwrap();
+        assert_eq!(exit.code(), Some(exited.tag));
+        assert_eq!(exited.child.wait().unwrap(), exit, "the child keeps its exit");
+        assert!(exit.max_rss().unwrap() > 0);
+        got.push((exited.key, exited.pid, exited.tag));
+    }
+    got.sort();
+    expected.sort();
+    assert_eq!(got, expected);
+}
+
+#[test]
+fn readable_exactly_while_an_exit_can_be_taken() {
+    let set = ChildSet::new().unwrap();
+    let (child, hold) = held();
+    set.insert(child, 0).unwrap();
+    assert!(!is_readable(&set));
+
+    set.insert(zombie(1), 1).unwrap();
+    set.insert(zombie(2), 2).unwrap();
+    assert!(is_readable(&set));
+    assert!(set.reap().unwrap().is_some());
+    assert!(is_readable(&set), "one is left");
+    assert!(is_readable(&set), "level-triggered");
+    assert!(set.reap().unwrap().is_some());
+    assert!(!is_readable(&set));
+    assert!(set.reap().unwrap().is_none());
+
+    drop(hold);
+    wait_readable(&set);
+    assert_eq!(set.reap().unwrap().unwrap().tag, 0);
+    assert!(!is_readable(&set));
+}
+
+/// All are zombies before the registration, so that one edge is all that the outer loop gets.
+#[test]
+fn an_edge_triggered_loop_that_drains_gets_all() {
+    let set = ChildSet::new().unwrap();
+    for tag in 0..50 {
+        set.insert(zombie(0), tag).unwrap();
+    }
+    let outer = epoll::create(epoll::CreateFlags::CLOEXEC).unwrap();
+    let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
+    epoll::add(&outer, &set, epoll::EventData::new_u64(0), flags).unwrap();
+    let mut tags = HashSet::new();
+    let mut events = Vec::with_capacity(4);
+    while tags.len() < 50 {
+        epoll::wait(&outer, rustix::buffer::spare_capacity(&mut events), None).unwrap();
+        while let Some(exited) = set.reap().unwrap() {
+            assert!(tags.insert(exited.tag));
+        }
+    }
+    // A new child makes a new edge.
+    let (child, hold) = held();
+    set.insert(child, 50).unwrap();
+    drop(hold);
+    events.clear();
+    epoll::wait(&outer, rustix::buffer::spare_capacity(&mut events), None).unwrap();
+    assert_eq!(set.reap().unwrap().unwrap().tag, 50);
+}
+
+#[test]
+fn a_set_can_be_nested_in_other_epoll_instances() {
+    let set = ChildSet::new().unwrap();
+    let inner = epoll::create(epoll::CreateFlags::CLOEXEC).unwrap();
+    let outer = epoll::create(epoll::CreateFlags::CLOEXEC).unwrap();
+    let data = epoll::EventData::new_u64(0);
+    epoll::add(&inner, &set, data, epoll::EventFlags::IN).unwrap();
+    epoll::add(&outer, &inner, data, epoll::EventFlags::IN).unwrap();
+    assert!(!is_readable(&outer));
+    set.insert(zombie(0), ()).unwrap();
+    assert!(is_readable(&outer));
+    assert!(set.reap().unwrap().is_some());
+    assert!(!is_readable(&outer));
+}
+
+#[test]
+fn a_pipe_is_read_after_the_exit() {
+    let set = ChildSet::new().unwrap();
+    let child = Command::new("echo").arg("hello").stdout(Stdio::piped()).spawn().unwrap();
+    set.insert(child, ()).unwrap();
+    let mut child = set.wait(None).unwrap().unwrap().into_child();
+    let mut text = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+    assert_eq!(text, "hello\n");
+}
+
+#[test]
+fn the_set_keeps_pipes_open() {
+    let set = ChildSet::new().unwrap();
+    let child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+    let key = set.insert(child, ()).unwrap();
+    assert!(set.wait(Some(Duration::from_millis(20))).unwrap().is_none());
+    let (mut child, ()) = set.remove(key).unwrap();
+    drop(child.stdin.take().expect("untouched"));
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn a_child_whose_exit_was_taken_before_comes_out_with_it() {
+    let set = ChildSet::new().unwrap();
+    let child = childset::Child::try_from(exiting(9)).unwrap();
+    let exit = child.wait().unwrap();
+    set.insert(child, ()).unwrap();
+    assert!(is_readable(&set));
+    let exited = set.reap().unwrap().unwrap();
+    assert_eq!(exited.exit.unwrap(), exit);
+    assert_eq!(exited.child.wait().unwrap(), exit);
+}
+
+#[test]
+fn a_process_that_is_not_ours_comes_out_when_it_ends() {
+    // The middle shell hands its own child's life to us: `cat` lives as long as our pipe.
+    let mut shell = Command::new("sh")
+        .args(["-c", "cat <&0 & echo $!; wait $!; exit 0"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = [0; 16];
+    let read = shell.stdout.as_mut().unwrap().read(&mut line).unwrap();
+    let pid: u32 = std::str::from_utf8(&line[..read]).unwrap().trim().parse().unwrap();
+    let set = ChildSet::new().unwrap();
+    set.insert(Pidfd::open(pid).unwrap(), "stranger").unwrap();
+    assert!(set.reap().unwrap().is_none());
+    drop(shell.stdin.take());
+    let exited = set.wait(None).unwrap().unwrap();
+    assert_eq!((exited.tag, exited.pid), ("stranger", pid));
+    match exited.exit {
+        // Reaped by the shell before we looked (Linux 6.15).
+        Ok(exit) => assert!(exit.success() && exit.usage().is_none()),
+        Err(error) => assert!(childset::StatusUnknown::of(&error).is_some(), "{error}"),
+    }
+    assert!(shell.wait().unwrap().success());
+}
+
+#[test]
+fn what_is_no_pidfd_is_given_back() {
+    let set = ChildSet::<u8>::new().unwrap();
+    let file = std::fs::File::open("/dev/null").unwrap();
+    let error = set.insert(Pidfd::from(std::os::fd::OwnedFd::from(file)), 7).unwrap_err();
+    assert_eq!(error.error.raw_os_error(), Some(libc::EBADF));
+    assert_eq!(error.tag, 7);
+    assert!(set.is_empty());
+}
+
+#[test]
+fn keys_are_never_reused() {
+    let set = ChildSet::new().unwrap();
+    let mut keys = HashSet::new();
+    for _ in 0..50 {
+        let key = set.insert(exiting(0), ()).unwrap();
+        assert!(keys.insert(key));
+        assert_eq!(set.wait(None).unwrap().unwrap().key, key);
+        for &old in &keys {
+            assert!(set.remove(old).is_none());
+            assert_eq!(set.signal(old, 0).unwrap_err().kind(), ErrorKind::NotFound);
+        }
+    }
+}
+
+#[test]
+fn a_removed_zombie_does_not_come_out() {
+    let set = ChildSet::new().unwrap();
+    let key = set.insert(zombie(4), "removed").unwrap();
+    set.insert(zombie(5), "stays").unwrap();
+    assert!(is_readable(&set));
+    let (child, tag) = set.remove(key).unwrap();
+    assert_eq!(tag, "removed");
+    assert_eq!(set.reap().unwrap().unwrap().tag, "stays");
+    assert!(set.reap().unwrap().is_none());
+    assert!(!is_readable(&set));
+    assert_eq!(child.wait().unwrap().code(), Some(4));
+}
+
+/// Each child is either removed or comes out, while one thread removes and two take.
+#[test]
+fn remove_races_with_taking() {
+    const ROUNDS: u32 = 300;
+    let set = ChildSet::new().unwrap();
+    let start = Barrier::new(3);
+    let (removed, taken) = std::thread::scope(|scope| {
+        let takers = [0, 1].map(|_| {
+            scope.spawn(|| {
+                let mut taken = Vec::new();
+                start.wait();
+                while !set.is_empty() {
+                    if let Some(exited) = set.wait(None).unwrap() {
+                        assert_eq!(exited.exit.unwrap().code(), Some(exited.tag as i32 % 256));
+                        taken.push(exited.tag);
+                    }
+                }
+                taken
+            })
+        });
+        let keys: Vec<_> =
+            (0..ROUNDS).map(|tag| set.insert(exiting(tag as i32 % 256), tag).unwrap()).collect();
+        start.wait();
+        let mut removed = Vec::new();
+        for key in keys.into_iter().rev() {
+            if let Some((child, tag)) = set.remove(key) {
+                assert_eq!(child.wait().unwrap().code(), Some(tag as i32 % 256));
+                removed.push(tag);
+            }
+        }
+        (removed, takers.map(|taker| taker.join().unwrap()).concat())
+    });
+    let mut all = [removed, taken].concat();
+    all.sort();
+    assert_eq!(all, (0..ROUNDS).collect::<Vec<_>>());
+}
+
+#[test]
+fn wait_gives_up_at_the_timeout() {
+    let set = ChildSet::new().unwrap();
+    let (child, hold) = held();
+    set.insert(child, ()).unwrap();
+    let start = Instant::now();
+    assert!(set.wait(Some(Duration::from_millis(50))).unwrap().is_none());
+    assert!(start.elapsed() >= Duration::from_millis(50));
+    assert!(set.wait(Some(NOW)).unwrap().is_none());
+    drop(hold);
+    // A timeout beyond the clock's end is none.
+    assert!(set.wait(Some(Duration::MAX)).unwrap().is_some());
+}
+
+/// Those who block return when somebody else takes the last child.
+#[test]
+fn blocked_threads_return_when_the_set_becomes_empty() {
+    let set = ChildSet::new().unwrap();
+    for _ in 0..20 {
+        let (child, hold) = held();
+        let key = set.insert(child, ()).unwrap();
+        let got = std::thread::scope(|scope| {
+            let waiters = [0; 3].map(|_| scope.spawn(|| set.wait(None).unwrap().is_some()));
+            // Whether they block already or not: they must come back.
+            std::thread::yield_now();
+            let removed = set.remove(key).unwrap();
+            drop(hold);
+            removed.0.wait().unwrap();
+            waiters.map(|waiter| waiter.join().unwrap())
+        });
+        assert_eq!(got, [false; 3]);
+    }
+}
+
+#[test]
+fn a_blocked_thread_sees_a_child_that_is_inserted_meanwhile() {
+    let set = ChildSet::new().unwrap();
+    let (first, hold) = held();
+    let first = set.insert(first, "first").unwrap();
+    std::thread::scope(|scope| {
+        let waiter = scope.spawn(|| set.wait(None).unwrap().unwrap().tag);
+        set.insert(exiting(0), "second").unwrap();
+        assert_eq!(waiter.join().unwrap(), "second");
+    });
+    drop(hold);
+    assert!(set.remove(first).unwrap().0.wait().unwrap().success());
+}
+
+#[test]
+fn a_closed_set_gives_children_back() {
+    let set = ChildSet::new().unwrap();
+    set.insert(exiting(1), 1).unwrap();
+    set.close();
+    let mut error = set.insert(exiting(2), 2).unwrap_err();
+    assert_eq!(error.error.kind(), ErrorKind::BrokenPipe);
+    assert_eq!(error.tag, 2);
+    assert_eq!(error.child.wait().unwrap().code(), Some(2));
+    assert_eq!(set.wait(None).unwrap().unwrap().tag, 1);
+}
+
+#[test]
+fn signals_reach_one_or_all() {
+    let set = ChildSet::new().unwrap();
+    let keys: Vec<_> = (0..3)
+        .map(|tag| {
+            let child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+            set.insert(child, tag).unwrap()
+        })
+        .collect();
+    set.signal(keys[1], libc::SIGINT).unwrap();
+    let exited = set.wait(None).unwrap().unwrap();
+    assert_eq!((exited.tag, exited.exit.unwrap().signal()), (1, Some(libc::SIGINT)));
+    set.signal_all(libc::SIGUSR1).unwrap();
+    for _ in 0..2 {
+        assert_eq!(set.wait(None).unwrap().unwrap().exit.unwrap().signal(), Some(libc::SIGUSR1));
+    }
+    assert_eq!(set.signal_all(999).map_err(|error| error.raw_os_error()), Ok(()), "nobody is left");
+}
+
+#[test]
+fn signal_all_passes_over_zombies_and_reports_bad_signals() {
+    let set = ChildSet::new().unwrap();
+    set.insert(zombie(0), 0).unwrap();
+    let taken_elsewhere = exiting(1);
+    let pidfd = Pidfd::of_child(&taken_elsewhere).unwrap();
+    set.insert(pidfd.try_clone().unwrap(), 1).unwrap();
+    pidfd.wait().unwrap();
+    set.signal_all(libc::SIGTERM).unwrap();
+    assert_eq!(set.signal_all(999).unwrap_err().raw_os_error(), Some(libc::EINVAL));
+    set.wait(None).unwrap().unwrap();
+    set.wait(None).unwrap().unwrap();
+}
+
+/// A shell that says when it ignores TERM, and lives until it is killed or its input ends.
+fn stubborn() -> Child {
+    let mut child = Command::new("sh")
+        .args(["-c", "trap '' TERM; echo ready; read line"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdout.as_mut().unwrap().read_exact(&mut [0; 6]).unwrap();
+    child
+}
+
+#[test]
+fn shutdown_terminates_then_kills() {
+    let set = ChildSet::new().unwrap();
+    let grace = Duration::from_millis(100);
+    set.insert(Command::new("cat").stdin(Stdio::piped()).spawn().unwrap(), libc::SIGTERM).unwrap();
+    set.insert(stubborn(), libc::SIGKILL).unwrap();
+    let start = Instant::now();
+    let mut shutdown = set.shutdown(grace);
+    for signal in [libc::SIGTERM, libc::SIGKILL] {
+        let exited = shutdown.wait().unwrap().unwrap();
+        assert_eq!((exited.tag, exited.exit.unwrap().signal()), (signal, Some(signal)));
+    }
+    assert!(start.elapsed() >= grace);
+    assert!(shutdown.wait().unwrap().is_none());
+}
+
+#[test]
+fn a_shutdown_that_is_dropped_leaves_the_children() {
+    let set = ChildSet::new().unwrap();
+    set.insert(stubborn(), ()).unwrap();
+    drop(set.shutdown(NOW));
+    assert!(set.wait(Some(Duration::from_millis(20))).unwrap().is_none());
+    let mut shutdown = set.shutdown(NOW);
+    assert_eq!(shutdown.wait().unwrap().unwrap().exit.unwrap().signal(), Some(libc::SIGKILL));
+}
+
+#[test]
+fn a_set_is_send_and_sync() {
+    fn check<S: Send + Sync>() {}
+    check::<ChildSet<std::cell::Cell<u8>>>();
+}
