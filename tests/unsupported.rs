@@ -221,8 +221,7 @@ fn parent(count: usize) {
 /// Another process's children, as zombies that stay.
 fn strangers(count: usize, mut each: impl FnMut(Pidfd, &mut dyn FnMut())) {
     use std::io::{BufRead, BufReader, Write};
-    let mut parent =
-        reexec(&count.to_string()).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut parent = reexec(&count.to_string()).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut stdin = parent.stdin.take().unwrap();
     let mut lines = BufReader::new(parent.stdout.take().unwrap()).lines();
     for _ in 0..count {
