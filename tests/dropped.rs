@@ -275,8 +275,8 @@ fn set_strangers() {
         let set = ChildSet::new().unwrap();
         let me = Pidfd::open(std::process::id()).unwrap();
         set.insert(me, "a stranger").unwrap();
-        let mut child = held();
-        let seen = (Pidfd::of_child(&child).unwrap(), child.stdin.take());
+        let (child, stdin) = held_with(0);
+        let seen = (Pidfd::of_child(&child).unwrap(), Some(stdin));
         set.insert(Pidfd::of_child(&child).unwrap(), "ours").unwrap();
         drop(set);
         are_reaped(vec![seen]);

@@ -352,6 +352,7 @@ fn signals_reach_one_or_all() {
 }
 
 #[test]
+#[allow(clippy::zombie_processes)] // Its pidfd waits for it.
 fn signal_all_passes_over_zombies_and_reports_bad_signals() {
     let set = ChildSet::new().unwrap();
     set.insert(zombie(0), 0).unwrap();

@@ -398,7 +398,7 @@ fn streams_over_a_reference_in_several_tasks() {
     for (counter, _) in &tasks {
         counter.wait();
     }
-    assert_eq!(tag(block_on((&set).next())), 0);
+    assert_eq!(tag(block_on(StreamExt::next(&mut &set))), 0);
 }
 
 /// A stream of children that are all ready lets other futures of the task run.

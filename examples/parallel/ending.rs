@@ -1,12 +1,13 @@
 //! Ending jobs with all that they started: time-outs, SIGTERM, then SIGKILL.
 
 use std::collections::{BTreeSet, HashMap};
-use std::io::{self, ErrorKind};
+use std::io;
 use std::time::{Duration, Instant};
 
 use childset::{Child, ChildSet, Key};
-use rustix::io::Errno;
 use signal_hook::consts::{SIGKILL, SIGTERM};
+
+use crate::group::{outlives, signal};
 
 /// The kernel does not report the end of a process group, so what a job left behind is looked at so often.
 const LOOK: Duration = Duration::from_millis(20);
@@ -53,7 +54,7 @@ impl Endings {
         if let Some(deadline) = ending.deadline {
             self.deadlines.remove(&(deadline, key));
         }
-        if ending.terminated && has_group(&leader) {
+        if ending.terminated && outlives(&leader) {
             self.leftovers.push(Leftover { deadline: later(self.grace), leader });
         }
         ending.timed_out
@@ -131,7 +132,7 @@ impl Endings {
             if due {
                 leftover.kill();
             }
-            !due && has_group(&leftover.leader)
+            !due && outlives(&leftover.leader)
         });
         result
     }
@@ -153,25 +154,6 @@ impl Leftover {
         // Only its members could be in the way: gone, or not ours to kill.
         let _ = self.leader.pidfd().send_signal_to_group(SIGKILL);
     }
-}
-
-/// Signals the job's process group; only the job before Linux 6.9, or if it moved to another group.
-fn signal<T>(set: &ChildSet<T>, key: Key, signal: i32) -> io::Result<()> {
-    match set.signal_group(key, signal) {
-        Err(error) if error.kind() == ErrorKind::Unsupported || is_gone(&error) => {
-            set.signal(key, signal).or_else(|error| if is_gone(&error) { Ok(()) } else { Err(error) })
-        }
-        result => result,
-    }
-}
-
-fn is_gone(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(Errno::SRCH.raw_os_error())
-}
-
-/// Whether the process group of a job that is gone has members; false where the kernel cannot tell.
-fn has_group(leader: &Child) -> bool {
-    leader.pidfd().send_signal_to_group(0).is_ok()
 }
 
 fn later(after: Duration) -> Instant {

@@ -13,6 +13,7 @@
 //! ```
 
 mod ending;
+mod group;
 mod input;
 mod jobs;
 mod launch;

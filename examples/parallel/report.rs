@@ -100,7 +100,7 @@ impl Report {
             bar.finish_and_clear();
         }
         self.say(format_args!(
-            "{} jobs, {} failed, {:.3} s; they used {:.3} s of CPU time and at most {:.1} MiB",
+            "jobs: {}, failed: {}, wall time: {:.3} s, CPU time: {:.3} s, largest: {:.1} MiB",
             self.jobs,
             self.failed,
             self.began.elapsed().as_secs_f64(),

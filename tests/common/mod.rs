@@ -227,7 +227,8 @@ pub(crate) fn reap_by_pid(pid: u32) -> i32 {
 
 /// Leaves this process a number of spare descriptors, until it is dropped. For a process with one thread.
 pub(crate) struct Limit {
-    before: Rlimit,
+    before: Option<u64>,
+    maximum: Option<u64>,
     fillers: Vec<File>,
 }
 
@@ -238,17 +239,18 @@ impl Limit {
         let highest: u64 =
             fds.map(|fd| fd.unwrap().file_name().to_str().unwrap().parse().unwrap()).max().unwrap();
         let current = Some(highest + 1 + spare as u64);
-        setrlimit(Resource::Nofile, Rlimit { current, ..before.clone() }).unwrap();
+        setrlimit(Resource::Nofile, Rlimit { current, maximum: before.maximum }).unwrap();
         // Holes below the highest one are filled, then as many are freed as are to spare.
         let mut fillers: Vec<_> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
         fillers.truncate(fillers.len() - spare);
-        Limit { before, fillers }
+        Limit { before: before.current, maximum: before.maximum, fillers }
     }
 }
 
 impl Drop for Limit {
     fn drop(&mut self) {
         self.fillers.clear();
-        setrlimit(Resource::Nofile, self.before.clone()).unwrap();
+        let before = Rlimit { current: self.before, maximum: self.maximum };
+        setrlimit(Resource::Nofile, before).unwrap();
     }
 }

@@ -8,7 +8,9 @@
 //! A traced process is slow. With many children in flight one has always ended, and calls that only a wait
 //! needs are missed; with one in flight, each exit is waited for. The truth lies between the two.
 //!
-//! SIGCHLD, which nobody handles here, interrupts no call; but under ptrace it would, so it is blocked.
+//! SIGCHLD, which nobody handles here, is blocked meanwhile, since under ptrace each one interrupts a wait.
+//! Otherwise only those do that come while the spawning thread blocks all signals, around its clone: they go to
+//! a helper, which wakes for nothing. That is in the CPU time, and not in these counts.
 
 use std::collections::{BTreeMap, HashSet};
 use std::env;
