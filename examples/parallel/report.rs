@@ -1,5 +1,6 @@
 //! What is told of the jobs: progress, messages, the joblog, the summary.
 
+use std::ffi::OsString;
 use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
@@ -30,12 +31,24 @@ pub(crate) struct Outcome {
     pub(crate) failed: bool,
 }
 
+impl Outcome {
+    /// `exit` is `None` where nobody knows how the job ended.
+    pub(crate) fn new(exit: Option<Exit>, timed_out: bool) -> Outcome {
+        let Some(exit) = exit else {
+            return Outcome { code: -1, signal: 0, failed: true };
+        };
+        // As GNU parallel has it: -1 with the signal of a time-out, 0 with any other.
+        let code = exit.code().unwrap_or(if timed_out { -1 } else { 0 });
+        Outcome { code, signal: exit.signal().unwrap_or(0), failed: timed_out || !exit.success() }
+    }
+}
+
 impl Report {
     pub(crate) fn new(joblog: Option<&Path>) -> Result<Report> {
         let log = joblog.map(open_log).transpose()?;
-        let bar = io::stderr().is_terminal().then(|| {
-            ProgressBar::no_length().with_style(style("{spinner} {pos} ended, {elapsed} so far ({per_sec})"))
-        });
+        let bar = io::stderr()
+            .is_terminal()
+            .then(|| ProgressBar::no_length().with_style(style("{spinner} {pos} ended, {elapsed} so far")));
         Ok(Report {
             bar,
             log,
@@ -76,7 +89,7 @@ impl Report {
         &mut self,
         job: &Job,
         outcome: &Outcome,
-        command: impl FnOnce() -> Vec<std::ffi::OsString>,
+        command: impl FnOnce() -> Vec<OsString>,
     ) -> Result<()> {
         self.jobs += 1;
         self.failed += u64::from(outcome.failed);
@@ -124,7 +137,7 @@ fn open_log(path: &Path) -> Result<File> {
 }
 
 /// The number formats are GNU parallel's, and so is the NUL for a newline, lest a job have two lines.
-fn log_line(job: &Job, outcome: &Outcome, command: &[std::ffi::OsString]) -> Vec<u8> {
+fn log_line(job: &Job, outcome: &Outcome, command: &[OsString]) -> Vec<u8> {
     let mut line = format!(
         "{}\t:\t{:.3}\t{:10.3}\t0\t0\t{}\t{}\t",
         job.number,

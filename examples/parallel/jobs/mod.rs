@@ -1,20 +1,21 @@
 //! The loop: starts jobs, waits for whatever comes first, and acts on it.
 
+mod stop;
+mod wait;
+
 use std::collections::VecDeque;
 use std::io;
 use std::process::Child;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use anyhow::{Context, Error, Result};
-use childset::{ChildSet, Exit, Exited, InsertError};
-use rustix::event::{poll, PollFd, PollFlags, Timespec};
-use rustix::io::Errno;
+use childset::{ChildSet, Exited, InsertError};
 use rustix::process::{kill_process_group, Pid, Signal};
 
 use crate::ending::Endings;
 use crate::input::{Input, Next};
 use crate::launch::{exit_code_of, is_shortage, Job, Launcher};
-use crate::options::{Halt, Options};
+use crate::options::Options;
 use crate::report::{Outcome, Report};
 use crate::signals::Signals;
 use crate::template::display;
@@ -41,13 +42,6 @@ pub(crate) struct Runner<'a> {
     interrupts: usize,
     /// What `parallel` itself failed at.
     trouble: Option<Error>,
-}
-
-#[derive(Default)]
-struct Ready {
-    exits: bool,
-    signals: bool,
-    input: bool,
 }
 
 impl<'a> Runner<'a> {
@@ -80,8 +74,17 @@ impl<'a> Runner<'a> {
         self.interrupts > 0
     }
 
-    /// Runs the jobs. Whatever fails, it returns only when none is left.
+    /// Runs the jobs. Whatever fails, none is left running.
     pub(crate) fn run(&mut self) -> Result<()> {
+        let result = self.run_all();
+        if result.is_err() {
+            let killed = self.endings.kill(&self.set);
+            self.complain(killed);
+        }
+        result
+    }
+
+    fn run_all(&mut self) -> Result<()> {
         self.tell_total();
         loop {
             let more = self.start();
@@ -114,11 +117,9 @@ impl<'a> Runner<'a> {
             if self.halted || self.short || self.set.len() >= self.slots {
                 return false;
             }
-            let Some(mut job) = self.next_job() else {
+            let Some(job) = self.next_job() else {
                 return false;
             };
-            job.started = Instant::now();
-            job.started_at = SystemTime::now();
             match self.launcher.spawn(&job) {
                 Ok(child) => self.watch(child, job),
                 Err(error) if is_shortage(&error) && !self.set.is_empty() => {
@@ -136,12 +137,13 @@ impl<'a> Runner<'a> {
                 }
             }
         }
-        true
+        // Jobs that could not be started left their slots free.
+        !self.halted && !self.short && self.set.len() < self.slots
     }
 
     fn next_job(&mut self) -> Option<Job> {
         if let Some(job) = self.again.pop_front() {
-            return Some(job);
+            return Some(Job { started: Instant::now(), started_at: SystemTime::now(), ..job });
         }
         let Next::Argument(argument) = self.input.next() else {
             return None;
@@ -170,31 +172,6 @@ impl<'a> Runner<'a> {
                 self.fail(Error::new(error).context(what));
             }
         }
-    }
-
-    /// Waits for exits, signals, the nearest deadline and, if there is a slot for it, input.
-    fn wait(&self, more: bool) -> io::Result<Ready> {
-        let stdin = io::stdin();
-        let wanted = !(more || self.halted || self.short) && self.set.len() < self.slots;
-        let reads = wanted && self.input.is_open();
-        let mut fds = [
-            PollFd::new(&self.set, PollFlags::IN),
-            PollFd::new(&self.signals, PollFlags::IN),
-            PollFd::new(&stdin, PollFlags::IN),
-        ];
-        let fds = if reads { &mut fds[..] } else { &mut fds[..2] };
-        let left = match more {
-            true => Some(Duration::ZERO),
-            false => self.endings.next().map(|next| next.saturating_duration_since(Instant::now())),
-        };
-        let left = left.and_then(|left| Timespec::try_from(left).ok());
-        match poll(fds, left.as_ref()) {
-            Ok(_) => {}
-            Err(Errno::INTR) => return Ok(Ready::default()),
-            Err(error) => return Err(error.into()),
-        }
-        let is_ready = |index: usize| fds.get(index).is_some_and(|fd| !fd.revents().is_empty());
-        Ok(Ready { exits: is_ready(0), signals: is_ready(1), input: is_ready(2) })
     }
 
     fn read(&mut self) {
@@ -237,7 +214,10 @@ impl<'a> Runner<'a> {
             let command = display(&self.launcher.command(&job));
             self.report.say(format_args!("job {} took too long: {command}", job.number));
         }
-        let outcome = self.outcome(&job, exit, timed_out);
+        if let Err(error) = &exit {
+            self.report.say(format_args!("job {}: {error}", job.number));
+        }
+        let outcome = Outcome::new(exit.ok(), timed_out);
         if outcome.failed && job.tries_left > 1 && !self.halted {
             job.tries_left -= 1;
             self.again.push_back(job);
@@ -246,76 +226,11 @@ impl<'a> Runner<'a> {
         }
     }
 
-    fn outcome(&self, job: &Job, exit: io::Result<Exit>, timed_out: bool) -> Outcome {
-        match exit {
-            Ok(exit) => {
-                let signal = exit.signal().unwrap_or(0);
-                let code = exit.code().unwrap_or(if timed_out { -1 } else { 0 });
-                Outcome { code, signal, failed: timed_out || !exit.success() }
-            }
-            Err(error) => {
-                self.report.say(format_args!("job {}: {error}", job.number));
-                Outcome { code: -1, signal: 0, failed: true }
-            }
-        }
-    }
-
     /// A job has ended for good.
     fn ended(&mut self, job: &Job, outcome: Outcome) {
         if let Err(error) = self.report.ended(job, &outcome, || self.launcher.command(job)) {
             self.fail(error);
         }
-        let failed = self.report.failed();
-        let (limit, now) = match self.options.halt {
-            Halt::Soon { failed } => (failed, false),
-            Halt::Now { failed } => (failed, true),
-            Halt::Never => return,
-        };
-        if failed >= limit && !self.halted {
-            self.halted = true;
-            self.report.say(format_args!("{failed} failed: no more jobs are started"));
-            if now {
-                self.signal_unwatched(Signal::TERM);
-                let terminated = self.endings.terminate_in_time(&self.set);
-                self.complain(terminated);
-            }
-        }
-    }
-
-    fn interrupt(&mut self) -> Result<()> {
-        let before = self.interrupts;
-        self.interrupts += self.signals.take().context("cannot read signals")?;
-        if before == 0 && self.interrupts > 0 {
-            self.halted = true;
-            self.report.say("interrupted: the running jobs are ended, the next signal kills them");
-            self.signal_unwatched(Signal::TERM);
-            let terminated = self.endings.terminate(&self.set);
-            self.complain(terminated);
-        }
-        if self.interrupts > 1 {
-            self.signal_unwatched(Signal::KILL);
-            let killed = self.endings.kill(&self.set);
-            self.complain(killed);
-        }
-        Ok(())
-    }
-
-    fn signal_unwatched(&self, signal: Signal) {
-        if let Some((child, _)) = &self.unwatched {
-            // Not waited for, so it can be a zombie at worst.
-            let _ = kill_process_group(Pid::from_child(child), signal);
-        }
-    }
-
-    /// Lets the running jobs end, and starts no more.
-    fn fail(&mut self, error: Error) {
-        self.halted = true;
-        self.trouble.get_or_insert(error);
-    }
-
-    fn complain(&self, signalled: io::Result<()>) {
-        if let Err(error) = signalled {
-            self.report.say(format_args!("cannot signal a job: {error}"));
-        }
+        self.halt_if_due();
     }
 }
