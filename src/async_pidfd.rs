@@ -75,8 +75,8 @@ mod sealed {
 
 impl AsyncPidfd for Async<Pidfd> {
     fn exited(&self) -> PidfdFuture<'_, ()> {
-        reactor::runs();
         Box::pin(async move {
+            reactor::start()?;
             while !self.get_ref().has_ended()? {
                 self.readable().await?;
             }
@@ -85,8 +85,8 @@ impl AsyncPidfd for Async<Pidfd> {
     }
 
     fn reaped(&self) -> PidfdFuture<'_, ()> {
-        reactor::runs();
         Box::pin(async move {
+            reactor::start()?;
             let pidfd = self.get_ref();
             if pidfd.tells_reaping()? {
                 while pidfd.state()? != State::Reaped {
@@ -106,8 +106,8 @@ impl AsyncPidfd for Async<Pidfd> {
     }
 
     fn wait(&self) -> PidfdFuture<'_, Exit> {
-        reactor::runs();
         Box::pin(async move {
+            reactor::start()?;
             let pidfd = self.get_ref();
             while !pidfd.has_ended()? {
                 self.readable().await?;

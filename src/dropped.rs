@@ -120,9 +120,12 @@ impl Dropped {
 /// With async-io: its reactor wakes us when a dropped child has ended, and the waker itself reaps.
 #[cfg(feature = "async-io")]
 pub(crate) mod reactor {
+    use std::io;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::{Arc, OnceLock};
     use std::task::{Wake, Waker};
+
+    use rustix::event::{epoll, eventfd, EventfdFlags};
 
     use super::{Dropped, DROPPED};
     use crate::reactor::Source;
@@ -143,10 +146,19 @@ pub(crate) mod reactor {
     }
 
     /// Called before anything of the crate registers with async-io's reactor.
-    pub(crate) fn runs() {
-        if !RUNS.load(Ordering::Acquire) && !RUNS.swap(true, Ordering::AcqRel) {
+    ///
+    /// # Errors
+    /// Where the reactor would panic, for want of its descriptors: `EMFILE`, `ENFILE`, `ENOMEM`.
+    pub(crate) fn start() -> io::Result<()> {
+        if RUNS.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let needed = (epoll::create(epoll::CreateFlags::CLOEXEC)?, eventfd(0, EventfdFlags::CLOEXEC)?);
+        drop(needed);
+        if !RUNS.swap(true, Ordering::AcqRel) {
             lock(&DROPPED).settle();
         }
+        Ok(())
     }
 
     /// Has the reactor wake us at the next end of a dropped child; returns how many children that covers.

@@ -22,6 +22,7 @@ impl Edge {
     }
 
     /// Consumes an edge if there is one.
+    #[cfg(feature = "async-io")]
     pub(crate) fn consume(&self) -> io::Result<()> {
         self.fetch(Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))
     }

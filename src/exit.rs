@@ -229,7 +229,12 @@ pub(crate) fn collect(pidfd: &Pidfd, options: i32) -> io::Result<Collected> {
 
 /// After `ECHILD`: the status of a process that somebody else reaped.
 fn collect_foreign(pidfd: &Pidfd) -> io::Result<Collected> {
-    match info::get(pidfd.fd(), info::EXIT) {
+    let mut told = info::get(pidfd.fd(), info::EXIT);
+    if matches!(&told, Err(error) if error.raw_os_error() == Some(libc::ESRCH)) {
+        // Reaped between the kernel's look for an exit and its look for the process: now there is an exit.
+        told = info::get(pidfd.fd(), info::EXIT);
+    }
+    match told {
         Ok(info) if info.mask & info::EXIT != 0 => {
             Ok(Collected::Exit(Exit::from_wait_status(info.exit_code)))
         }

@@ -112,6 +112,12 @@ pub(crate) fn pid(pidfd: BorrowedFd<'_>) -> io::Result<u32> {
     }
 }
 
+/// Whether the kernel answers for this process: it does from Linux 6.13 on, until the process is reaped and,
+/// from 6.15 on, after that too.
+pub(crate) fn tells_exits(pidfd: BorrowedFd<'_>) -> bool {
+    info::get(pidfd, info::EXIT).is_ok()
+}
+
 /// Finds the `Pid:` line: -1 stands for a process that was reaped.
 fn pid_in_fdinfo(text: &str) -> io::Result<u32> {
     let pid = text.lines().find_map(|line| line.strip_prefix("Pid:"));

@@ -329,9 +329,10 @@ impl Pidfd {
         }
     }
 
-    /// Blocks until a process that `waitid` does not take for our child ends, or, once it has, is reaped.
+    /// Blocks until a process that `waitid` does not take for our child is reaped, or, where the kernel does
+    /// not tell the status even then, until it ends.
     fn block_on_foreign(&self) -> io::Result<()> {
-        let interest = match self.has_ended()? {
+        let interest = match info::tells_exits(self.fd()) {
             true => PollFlags::empty(),
             false => PollFlags::IN,
         };

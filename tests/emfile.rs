@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use childset::{Child, ChildSet, Pidfd};
-use common::{check_leaks, held, held_with, kernel, reexec, role, warm_up, Limit};
+use common::{check_leaks, held, held_with, kernel, role, warm_up, Limit};
 
 fn main() {
     #[cfg(feature = "async-io")]
@@ -220,7 +220,7 @@ mod asynchronous {
     /// The very first await of a process, which makes the reactor too.
     pub(super) fn first_await() {
         for spare in 0..=8 {
-            let status = reexec(&spare.to_string()).status().unwrap();
+            let status = common::reexec(&spare.to_string()).status().unwrap();
             assert!(status.success(), "with {spare} spare descriptors: {status}");
         }
     }

@@ -4,22 +4,27 @@
 
 mod common;
 
-use std::io;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use childset::{Child, ChildSet, Exit, Pidfd, State};
-use common::{assert_code, check_leaks, held_with, warm_up};
+use common::{assert_code, check_leaks, held, held_with, kernel, reexec, role, warm_up};
 
 const ROUNDS: usize = 300;
 
 fn main() {
+    if role().is_some() {
+        return parent();
+    }
     warm_up();
     common::main(&[
         ("pidfd_wait_after_the_theft", pidfd_wait_after_the_theft),
         ("pidfd_wait", pidfd_wait),
         ("pidfd_wait_that_blocks_already", pidfd_wait_that_blocks_already),
+        ("pidfd_try_wait_in_the_middle_of_the_reaping", pidfd_try_wait_in_the_middle_of_the_reaping),
         ("child_wait", child_wait),
         ("child_wait_nonblocking", child_wait_nonblocking),
         ("set_wait", set_wait),
@@ -135,6 +140,46 @@ fn pidfd_wait_that_blocks_already() {
             assert_code(&exit, code(round));
         }
     });
+}
+
+/// Asks all the time while another process reaps: there is a moment when PIDFD_GET_INFO says neither that it
+/// is a zombie nor how it ended, but ESRCH (seen on 6.18).
+fn pidfd_try_wait_in_the_middle_of_the_reaping() {
+    check_leaks(|| {
+        let mut parent = reexec("parent").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut stdin = parent.stdin.take().unwrap();
+        let mut lines = BufReader::new(parent.stdout.take().unwrap()).lines();
+        for _ in 0..3000 {
+            let pidfd = Pidfd::open(lines.next().unwrap().unwrap().parse().unwrap()).unwrap();
+            stdin.write_all(b"k").unwrap();
+            let exit = loop {
+                if let Some(exit) = pidfd.try_wait().transpose() {
+                    break exit;
+                }
+            };
+            match exit {
+                Ok(exit) => assert_eq!(exit.signal(), Some(libc::SIGKILL)),
+                // Before 6.15 nobody but the parent gets it.
+                Err(error) => assert!(kernel() < (6, 15), "{error}; {:?}", pidfd.try_wait()),
+            }
+        }
+        drop(stdin);
+        parent.wait().unwrap();
+    });
+}
+
+/// Has children one after the other: names each, and kills and reaps it when it is told to.
+fn parent() {
+    loop {
+        let mut child = held();
+        println!("{}", child.id());
+        let goes_on = io::stdin().read(&mut [0]).unwrap() > 0;
+        child.kill().unwrap();
+        child.wait().unwrap();
+        if !goes_on {
+            return;
+        }
+    }
 }
 
 fn child_wait() {

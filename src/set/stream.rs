@@ -191,7 +191,7 @@ impl<T> ChildSet<T> {
         if let Some(consumers) = self.consumers.get() {
             return Ok(consumers);
         }
-        reactor::runs();
+        reactor::start()?;
         // Under the lock, since the reactor takes a descriptor only once.
         let _state = lock(&self.state);
         let consumers = match self.consumers.get() {
