@@ -172,9 +172,10 @@ fn a_child_whose_exit_was_taken_before_comes_out_with_it() {
 
 #[test]
 fn a_process_that_is_not_ours_comes_out_when_it_ends() {
-    // The middle shell hands its own child's life to us: `cat` lives as long as our pipe.
+    // The shell's `cat` lives as long as our pipe: not on descriptor 0, which a shell takes from what it runs in
+    // the background.
     let mut shell = Command::new("sh")
-        .args(["-c", "cat <&0 & echo $!; wait $!; exit 0"])
+        .args(["-c", "exec 3<&0; cat <&3 & echo $!; wait $!"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
