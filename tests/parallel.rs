@@ -3,7 +3,7 @@
 //! Whether all jobs are gone, with all that they started, shows in the end-of-file of its standard output, which
 //! they inherit: `output()` waits for that.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -21,15 +21,22 @@ fn binary() -> PathBuf {
     path
 }
 
+/// Whoever runs the tests in the background may have SIGINT ignored, which a program inherits and respects.
+fn with_default_signals(program: &OsStr) -> Command {
+    let mut command = Command::new("env");
+    command.arg("--default-signal=HUP,INT,TERM").arg(program);
+    command
+}
+
 fn parallel(arguments: &[&str]) -> Command {
-    let mut command = Command::new(binary());
+    let mut command = with_default_signals(binary().as_ref());
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
 /// `parallel`, started by a shell that does `preparation` before: its jobs inherit that, too.
 fn parallel_after(preparation: &str, arguments: &[&str]) -> Command {
-    let mut command = Command::new("sh");
+    let mut command = with_default_signals("sh".as_ref());
     command.arg("-c").arg(format!("{preparation}; exec \"$@\"")).arg("sh").arg(binary()).args(arguments);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command

@@ -342,9 +342,9 @@ fn signals_reach_one_or_all() {
             set.insert(child, tag).unwrap()
         })
         .collect();
-    set.signal(keys[1], libc::SIGINT).unwrap();
+    set.signal(keys[1], libc::SIGUSR2).unwrap();
     let exited = set.wait(None).unwrap().unwrap();
-    assert_eq!((exited.tag, exited.exit.unwrap().signal()), (1, Some(libc::SIGINT)));
+    assert_eq!((exited.tag, exited.exit.unwrap().signal()), (1, Some(libc::SIGUSR2)));
     set.signal_all(libc::SIGUSR1).unwrap();
     for _ in 0..2 {
         assert_eq!(set.wait(None).unwrap().unwrap().exit.unwrap().signal(), Some(libc::SIGUSR1));
