@@ -2,14 +2,13 @@
 //!
 //! Run with: `cargo run --example exits`
 
-use childset::ChildSet;
+use childset::{ChildSet, Command};
 use futures_lite::{future::block_on, StreamExt};
-use std::process::Command;
 
 fn main() -> std::io::Result<()> {
     let mut set = ChildSet::new()?;
     for line in ["sleep 0.3", "true", "sleep 0.1; exit 7", "kill -9 $$"] {
-        set.insert(Command::new("sh").args(["-c", line]).spawn()?, line)?;
+        set.spawn(Command::new("sh").args(["-c", line]), line)?;
     }
     block_on(async {
         while let Some(exited) = set.try_next().await? {

@@ -108,22 +108,30 @@ impl AsyncPidfd for Async<Pidfd> {
     fn wait(&self) -> PidfdFuture<'_, Exit> {
         Box::pin(async move {
             reactor::start()?;
-            let pidfd = self.get_ref();
-            while !pidfd.has_ended()? {
-                self.readable().await?;
-            }
-            if let Some(exit) = pidfd.try_wait()? {
-                return Ok(exit);
-            }
-            // A zombie that is not to be had yet: the pidfd stays readable, and only an edge tells of more.
-            let edge = Async::new_nonblocking(Edge::new(pidfd)?)?;
-            loop {
-                edge.get_ref().consume()?;
-                if let Some(exit) = pidfd.try_wait()? {
-                    return Ok(exit);
-                }
-                edge.readable().await?;
-            }
+            take_exit(self, self.get_ref(), || self.get_ref().try_wait()).await
         })
+    }
+}
+
+/// Waits for the end of a process, and for `take` to have its exit.
+pub(crate) async fn take_exit<S>(
+    source: &Async<S>,
+    pidfd: &Pidfd,
+    take: impl Fn() -> io::Result<Option<Exit>>,
+) -> io::Result<Exit> {
+    while !pidfd.has_ended()? {
+        source.readable().await?;
+    }
+    if let Some(exit) = take()? {
+        return Ok(exit);
+    }
+    // A zombie that is not to be had yet: the pidfd stays readable, and only an edge tells of more.
+    let edge = Async::new_nonblocking(Edge::new(pidfd)?)?;
+    loop {
+        edge.get_ref().consume()?;
+        if let Some(exit) = take()? {
+            return Ok(exit);
+        }
+        edge.readable().await?;
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Mutex;
 
-use crate::exit::{collect, Collected, Exit};
+use crate::exit::{collect, Collected};
 use crate::pidfd::Pidfd;
 use crate::sync::lock;
 use crate::watch::{Watch, Watched};
@@ -29,10 +29,6 @@ impl Watched for Orphan {
 
     fn is_our_child(&self) -> bool {
         true
-    }
-
-    fn kept(&self) -> Option<Exit> {
-        None
     }
 }
 

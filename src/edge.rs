@@ -1,10 +1,11 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
-use rustix::event::Timespec;
 
 use crate::pidfd::Pidfd;
+use crate::sync::timespec;
 
 /// An edge-triggered watch on one pidfd, for waiting until a zombie that a tracer holds back can be reaped.
 ///
@@ -22,19 +23,15 @@ impl Edge {
     }
 
     /// Consumes an edge if there is one.
-    #[cfg(feature = "async-io")]
     pub(crate) fn consume(&self) -> io::Result<()> {
-        self.fetch(Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))
+        self.wait(Some(Duration::ZERO))
     }
 
-    /// Blocks until there is an edge, and consumes it.
-    pub(crate) fn wait(&self) -> io::Result<()> {
-        self.fetch(None)
-    }
-
-    fn fetch(&self, timeout: Option<&Timespec>) -> io::Result<()> {
+    /// Blocks until there is an edge, and consumes it, or until the time is over.
+    pub(crate) fn wait(&self, timeout: Option<Duration>) -> io::Result<()> {
+        let timeout = timeout.map(timespec);
         let mut events = [Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }];
-        match epoll::wait(&self.0, &mut events, timeout) {
+        match epoll::wait(&self.0, &mut events, timeout.as_ref()) {
             // The caller looks at the process before it waits again, so an interruption does no harm.
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
             Err(error) => Err(error.into()),

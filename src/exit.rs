@@ -227,6 +227,17 @@ pub(crate) fn collect(pidfd: &Pidfd, options: i32) -> io::Result<Collected> {
     }
 }
 
+/// Whether [`collect`] would find anything but a process that runs or is held back. Takes nothing.
+pub(crate) fn can_be_collected(pidfd: &Pidfd) -> bool {
+    match waitid(pidfd.fd(), libc::WEXITED | libc::WNOWAIT | libc::WNOHANG) {
+        Ok(waited) => waited.is_some(),
+        Err(error) if error.raw_os_error() == Some(libc::ECHILD) => {
+            !matches!(collect_foreign(pidfd), Ok(Collected::Foreign))
+        }
+        Err(_) => true,
+    }
+}
+
 /// After `ECHILD`: the status of a process that somebody else reaped.
 fn collect_foreign(pidfd: &Pidfd) -> io::Result<Collected> {
     let mut told = info::get(pidfd.fd(), info::EXIT);

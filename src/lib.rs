@@ -6,13 +6,12 @@
 //!
 #![cfg_attr(feature = "async-io", doc = "```")]
 #![cfg_attr(not(feature = "async-io"), doc = "```ignore")]
-//! use childset::ChildSet;
-//! use std::process::Command;
+//! use childset::{ChildSet, Command};
 //!
 //! # futures_lite::future::block_on(async {
 //! let set = ChildSet::new()?;
 //! for line in ["sleep 0.1", "true", "exit 7", "kill -9 $$"] {
-//!     set.insert(Command::new("sh").args(["-c", line]).spawn()?, line)?;
+//!     set.spawn(Command::new("sh").args(["-c", line]), line)?;
 //! }
 //! while let Some(exited) = set.next().await {
 //!     let exited = exited?;
@@ -29,6 +28,7 @@
 //! | a thread that may block | [`ChildSet::wait`] |
 //! | a loop of your own, or GTK's, Qt's, calloop's, tokio's | the set's descriptor, and [`ChildSet::reap`] |
 //! | one process, of anybody's | [`Pidfd`]; `Async<Pidfd>` with `AsyncPidfd` |
+//! | a program to run | [`Command`], [`ChildSet::spawn`]; [`Prepared`] if it is run again and again |
 //! | a `std::process::Child` | [`ChildSet::insert`], or [`Child::try_from`](Child) |
 //!
 //! # Statuses
@@ -36,6 +36,11 @@
 //! One `waitid` call takes status and resource use: an [`Exit`]. It works while others in the process call
 //! `wait(-1)` or ignore SIGCHLD: from Linux 6.15 on the kernel still tells the status then, through the pidfd.
 //! Where it does not, the error is a [`StatusUnknown`], and the child comes out of its set all the same.
+//!
+//! # Spawning
+//!
+//! [`Command`] makes a process and its pidfd in one step, at a cost that grows neither with the parent's memory nor
+//! with the children outstanding. It has the names and defaults of `async_process::Command`.
 //!
 //! # Threads
 //!
@@ -60,6 +65,7 @@ compile_error!("childset is built on pidfds, which only Linux has");
 #[cfg(feature = "async-io")]
 mod async_pidfd;
 mod child;
+mod command;
 mod dropped;
 mod edge;
 mod exit;
@@ -76,7 +82,8 @@ mod watch;
 
 #[cfg(feature = "async-io")]
 pub use async_pidfd::{AsyncPidfd, PidfdFuture};
-pub use child::{AdoptError, Child};
+pub use child::{AdoptError, Child, ChildStderr, ChildStdin, ChildStdout, Containment, Output};
+pub use command::{Command, Prepared, Spawn, SpawnError, Stdio};
 pub use dropped::reap_dropped;
 pub use exit::{Exit, StatusUnknown, Usage};
 pub use info::Info;

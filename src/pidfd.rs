@@ -1,13 +1,15 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
+use std::time::Duration;
 
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags};
 
 use crate::edge::Edge;
-use crate::exit::{collect, Collected, Exit};
+use crate::exit::{can_be_collected, collect, Collected, Exit};
 use crate::info::{self, Info};
 use crate::state::{take_change, State, StateChange};
+use crate::sync::timespec;
 use crate::sys::signal::{pidfd_send_signal, PROCESS_GROUP};
 use crate::sys::wait::waitid;
 
@@ -319,14 +321,19 @@ impl Pidfd {
                 Some(libc::ECHILD) => self.block_on_foreign(),
                 Some(libc::EAGAIN) => {
                     let edge = Edge::new(self)?;
-                    while let Ok(None) = waitid(self.fd(), libc::WEXITED | libc::WNOWAIT | libc::WNOHANG) {
-                        edge.wait()?;
+                    while !can_be_collected(self) {
+                        edge.wait(None)?;
                     }
                     Ok(())
                 }
                 _ => Err(error),
             },
         }
+    }
+
+    /// Blocks until the process is a zombie or gone, or the time is over.
+    pub(crate) fn block_until_ended(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.poll(PollFlags::IN, timeout.map(timespec).as_ref()).map(drop)
     }
 
     /// Blocks until a process that `waitid` does not take for our child is reaped, or, where the kernel does

@@ -1,10 +1,13 @@
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::Arc;
+use std::time::Duration;
 
 use crate::dropped;
 use crate::pidfd::Pidfd;
 
-/// A process that we may have to answer for: what dropping it does, in 12 bytes.
+/// A process that we may have to answer for: what dropping it does.
 #[derive(Debug)]
 pub(crate) struct Process {
     /// `None` only while being dropped.
@@ -12,20 +15,31 @@ pub(crate) struct Process {
     /// 0 where it is not known.
     pub(crate) pid: u32,
     pub(crate) is_our_child: bool,
-    pub(crate) kill_on_drop: bool,
-    pub(crate) reap_on_drop: bool,
+    pub(crate) kill_on_drop: AtomicBool,
+    pub(crate) reap_on_drop: AtomicBool,
     reaped: AtomicBool,
+    /// Whether it was made the leader of a process group.
+    pub(crate) leads_group: bool,
+    /// In milliseconds.
+    drain_grace: AtomicU32,
+    /// The one that it was made in.
+    pub(crate) cgroup: Option<Arc<OwnedFd>>,
 }
 
 impl Process {
-    fn new(pidfd: Pidfd, pid: u32, is_our_child: bool) -> Process {
+    pub(crate) const DRAIN_GRACE: Duration = Duration::from_millis(200);
+
+    pub(crate) fn new(pidfd: Pidfd, pid: u32, is_our_child: bool) -> Process {
         Process {
             pidfd: Some(pidfd),
             pid,
             is_our_child,
-            kill_on_drop: false,
-            reap_on_drop: true,
+            kill_on_drop: AtomicBool::new(false),
+            reap_on_drop: AtomicBool::new(true),
             reaped: AtomicBool::new(false),
+            leads_group: false,
+            drain_grace: AtomicU32::new(Process::DRAIN_GRACE.as_millis() as u32),
+            cgroup: None,
         }
     }
 
@@ -63,6 +77,37 @@ impl Process {
     pub(crate) fn set_reaped(&self) {
         self.reaped.store(true, Ordering::Release);
     }
+
+    /// How long pipes may be silent after the exit before their end is no longer waited for.
+    pub(crate) fn drain_grace(&self) -> Duration {
+        Duration::from_millis(self.drain_grace.load(Ordering::Relaxed).into())
+    }
+
+    pub(crate) fn set_drain_grace(&self, grace: Duration) {
+        let millis = u32::try_from(grace.as_millis()).unwrap_or(u32::MAX);
+        self.drain_grace.store(millis, Ordering::Relaxed);
+    }
+
+    /// Signals the process group that the process leads. The caller sees to it that it is not reaped meanwhile.
+    pub(crate) fn signal_group(&self, signal: i32) -> io::Result<()> {
+        match self.pidfd().send_signal_to_group(signal) {
+            // As long as our child was not reaped, no other group can have its number.
+            Err(error)
+                if error.kind() == io::ErrorKind::Unsupported
+                    && self.is_our_child
+                    && !self.reaped.load(Ordering::Acquire) =>
+            {
+                crate::sys::signal::kill_group(self.pid, signal)
+            }
+            result => result,
+        }
+    }
+}
+
+impl AsFd for Process {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.pidfd().as_fd()
+    }
 }
 
 impl Drop for Process {
@@ -73,11 +118,11 @@ impl Drop for Process {
         if *self.reaped.get_mut() {
             return;
         }
-        if self.kill_on_drop {
+        if *self.kill_on_drop.get_mut() {
             // It fails if the process is gone already, or not ours to kill: both leave nothing to do.
             let _ = pidfd.kill();
         }
-        if self.is_our_child && self.reap_on_drop {
+        if self.is_our_child && *self.reap_on_drop.get_mut() {
             dropped::hand_over(pidfd);
         }
     }

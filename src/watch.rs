@@ -1,27 +1,33 @@
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
-use rustix::event::Timespec;
 use slotmap::{DefaultKey, Key as _, KeyData, SlotMap};
 
-use crate::exit::{collect, Collected, Exit, StatusUnknown};
+use crate::exit::{can_be_collected, collect, Collected, Exit, StatusUnknown};
 use crate::pidfd::Pidfd;
+use crate::sync::timespec;
 
 /// A private epoll instance and the processes registered in it, found by keys that carry a generation.
 ///
 /// Each pidfd is registered level-triggered, so that the epoll descriptor stays readable as long as an exit
 /// can be taken, however few of them a caller takes at a time. A readable pidfd whose status cannot be taken
 /// yet (the zombie of a traced child) would keep it readable too: that one is changed to edge-triggered,
-/// once, and the kernel raises an edge when the tracer lets go. Events are fetched one by one and each is
-/// acted upon before the lock that guards the `Watch` is released, so no fetched edge can get lost, and no
-/// event can refer to a process that was removed meanwhile.
+/// once, and the kernel raises an edge when the tracer lets go: then it is level-triggered again.
 #[derive(Debug)]
 pub(crate) struct Watch<V> {
     epoll: Arc<OwnedFd>,
     slots: SlotMap<DefaultKey, Slot<V>>,
+    /// Fetched events that are yet to be acted upon. All are of pidfds that are level-triggered, so that the
+    /// epoll descriptor stays readable; those of processes that were removed meanwhile name no slot.
+    fetched: VecDeque<DefaultKey>,
 }
+
+/// How many events are fetched at once.
+const BATCH: usize = 16;
 
 #[derive(Debug)]
 struct Slot<V> {
@@ -36,8 +42,10 @@ pub(crate) trait Watched {
     /// Whether the process is our child, so that its status will be told sooner or later.
     fn is_our_child(&self) -> bool;
 
-    /// The exit, if it was taken before the process was registered.
-    fn kept(&self) -> Option<Exit>;
+    /// Tries to take the exit. Never blocks.
+    fn collect(&self) -> io::Result<Collected> {
+        collect(self.pidfd(), libc::WNOHANG)
+    }
 }
 
 /// A process that has ended, no longer in the `Watch`.
@@ -49,7 +57,8 @@ pub(crate) struct Ended<V> {
 
 impl<V: Watched> Watch<V> {
     pub(crate) fn new() -> io::Result<Watch<V>> {
-        Ok(Watch { epoll: Arc::new(epoll::create(CreateFlags::CLOEXEC)?), slots: SlotMap::new() })
+        let epoll = Arc::new(epoll::create(CreateFlags::CLOEXEC)?);
+        Ok(Watch { epoll, slots: SlotMap::new(), fetched: VecDeque::new() })
     }
 
     pub(crate) fn epoll(&self) -> &Arc<OwnedFd> {
@@ -62,6 +71,10 @@ impl<V: Watched> Watch<V> {
 
     pub(crate) fn get(&self, key: DefaultKey) -> Option<&V> {
         self.slots.get(key).map(|slot| &slot.value)
+    }
+
+    pub(crate) fn get_mut(&mut self, key: DefaultKey) -> Option<&mut V> {
+        self.slots.get_mut(key).map(|slot| &mut slot.value)
     }
 
     pub(crate) fn values(&self) -> impl Iterator<Item = &V> {
@@ -91,46 +104,57 @@ impl<V: Watched> Watch<V> {
 
     /// Takes one process that has ended, or `None` when no exit can be taken now. Never blocks.
     pub(crate) fn take_ended(&mut self) -> io::Result<Option<Ended<V>>> {
-        // Of each process at most two events come in one call: its level, and the one that the change to
-        // edge-triggered queues.
-        for _ in 0..=2 * self.slots.len() {
-            let Some(key) = self.fetch()? else {
-                return Ok(None);
+        loop {
+            let Some(key) = self.fetched.pop_front() else {
+                match self.fetch()? {
+                    true => continue,
+                    false => return Ok(None),
+                }
             };
             let Some(slot) = self.slots.get_mut(key) else {
                 continue;
             };
-            let exit = match slot.value.kept() {
-                Some(exit) => Ok(exit),
-                None => match collect(slot.value.pidfd(), libc::WNOHANG) {
-                    Ok(Collected::Exit(exit)) => Ok(exit),
-                    Ok(Collected::Foreign) if !slot.value.is_our_child() => Err(StatusUnknown::Zombie.into()),
-                    Ok(Collected::Foreign | Collected::Running) => {
-                        if !slot.edge {
-                            epoll::modify(
-                                &self.epoll,
-                                slot.value.pidfd(),
-                                event_data(key),
-                                EventFlags::IN | EventFlags::ET,
-                            )?;
-                            slot.edge = true;
-                        }
-                        continue;
-                    }
-                    Err(error) => Err(error),
-                },
+            let exit = match slot.value.collect() {
+                Ok(Collected::Exit(exit)) => Ok(exit),
+                Ok(Collected::Foreign) if !slot.value.is_our_child() => Err(StatusUnknown::Zombie.into()),
+                Ok(Collected::Foreign | Collected::Running) => {
+                    slot.trigger(&self.epoll, key, EventFlags::IN | EventFlags::ET)?;
+                    continue;
+                }
+                Err(error) => Err(error),
             };
             return Ok(self.remove(key).map(|value| Ended { key, value, exit }));
         }
-        Ok(None)
     }
 
-    fn fetch(&self) -> io::Result<Option<DefaultKey>> {
-        let mut events = [Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }];
-        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-        let fetched = epoll::wait(&self.epoll, &mut events, Some(&now))?;
-        let data = events[0].data;
-        Ok((fetched == 1).then(|| KeyData::from_ffi(data.u64()).into()))
+    /// Fetches events; false if there are none.
+    fn fetch(&mut self) -> io::Result<bool> {
+        let mut events = [Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }; BATCH];
+        let fetched = epoll::wait(&self.epoll, &mut events, Some(&timespec(Duration::ZERO)))?;
+        for event in &events[..fetched] {
+            let data = event.data;
+            let key = KeyData::from_ffi(data.u64()).into();
+            let Some(slot) = self.slots.get_mut(key) else {
+                continue;
+            };
+            if slot.edge {
+                if !can_be_collected(slot.value.pidfd()) {
+                    continue;
+                }
+                slot.trigger(&self.epoll, key, EventFlags::IN)?;
+            }
+            self.fetched.push_back(key);
+        }
+        Ok(fetched > 0)
+    }
+}
+
+impl<V: Watched> Slot<V> {
+    /// Changes to level or edge. The kernel queues an event at once if the process has ended.
+    fn trigger(&mut self, epoll: &OwnedFd, key: DefaultKey, flags: EventFlags) -> io::Result<()> {
+        epoll::modify(epoll, self.value.pidfd(), event_data(key), flags)?;
+        self.edge = flags.contains(EventFlags::ET);
+        Ok(())
     }
 }
 

@@ -22,11 +22,10 @@ fn main() {
 
 #[cfg(feature = "async-io")]
 mod awaits {
-    use std::process::ChildStdin;
     use std::time::Duration;
 
     use async_io::Async;
-    use childset::{AsyncPidfd, Child, ChildSet, Pidfd};
+    use childset::{AsyncPidfd, Child, ChildSet, ChildStdin, Pidfd};
     use futures_lite::future::{block_on, poll_once};
     use futures_lite::StreamExt;
 
@@ -134,7 +133,7 @@ mod awaits {
             let children = (0..3)
                 .map(|_| {
                     let mut child = held();
-                    let seen = (Pidfd::of_child(&child).unwrap(), child.stdin.take());
+                    let seen = (Pidfd::of_child(&child).unwrap(), child.stdin.take().map(Into::into));
                     set.insert(child, ()).unwrap();
                     seen
                 })

@@ -5,10 +5,10 @@
 mod common;
 
 use std::io::Read;
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use childset::{reap_dropped, Child, ChildSet, Pidfd, State};
+use childset::{reap_dropped, Child, ChildSet, ChildStdin, Pidfd, State};
 use common::{
     check_leaks, held, held_with, reap_all_dropped, reap_by_pid, reexec, role, until_ended, warm_up, zombies,
 };
@@ -273,7 +273,7 @@ fn set_strangers() {
         let me = Pidfd::open(std::process::id()).unwrap();
         set.insert(me, "a stranger").unwrap();
         let (child, stdin) = held_with(0);
-        let seen = (Pidfd::of_child(&child).unwrap(), Some(stdin));
+        let seen = (Pidfd::of_child(&child).unwrap(), Some(stdin.into()));
         set.insert(Pidfd::of_child(&child).unwrap(), "ours").unwrap();
         drop(set);
         are_reaped(vec![seen]);

@@ -83,7 +83,7 @@ fn drops() {
         step(|| drop(child));
         let set = ChildSet::new().unwrap();
         let mut child = held();
-        children.push((Pidfd::of_child(&child).unwrap(), child.stdin.take()));
+        children.push((Pidfd::of_child(&child).unwrap(), child.stdin.take().map(Into::into)));
         set.insert(child, ()).unwrap();
         step(|| drop(set));
     }

@@ -5,10 +5,10 @@ use std::os::fd::OwnedFd;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use rustix::event::{eventfd, poll, EventfdFlags, PollFd, PollFlags, Timespec};
+use rustix::event::{eventfd, poll, EventfdFlags, PollFd, PollFlags};
 
 use super::{ChildSet, Exited};
-use crate::sync::lock;
+use crate::sync::{lock, timespec};
 
 /// The threads that block on a set.
 ///
@@ -108,10 +108,8 @@ impl<T> ChildSet<T> {
         if self.is_empty() {
             return Ok(());
         }
-        let left =
-            left.map(|left| Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() });
         let mut fds = [PollFd::new(&*self.epoll, PollFlags::IN), PollFd::new(&guard.eventfd, PollFlags::IN)];
-        match poll(&mut fds, left.as_ref()) {
+        match poll(&mut fds, left.map(timespec).as_ref()) {
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
             Err(error) => Err(error.into()),
         }

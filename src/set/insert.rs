@@ -6,6 +6,8 @@ use crate::child::Child;
 use crate::pidfd::Pidfd;
 use crate::process::Process;
 
+use super::member::{Member, Pipes};
+
 /// What a [`ChildSet`](crate::ChildSet) accepts: a [`Child`], a `std::process::Child`, or a [`Pidfd`].
 ///
 /// A pidfd may refer to any process. If that is not a child of ours, it comes out of the set when it ends, and
@@ -18,55 +20,89 @@ impl IntoChild for Pidfd {}
 impl IntoChild for std::process::Child {}
 
 pub(super) mod sealed {
-    use super::{io, Child};
+    use super::{io, Member, Pipes};
+
+    /// The child in parts; or as it was, with the tag.
+    pub(crate) type Dismantled<C, T> = Result<(Member<T>, <C as Dismantle>::Rest), (io::Error, C, T)>;
 
     /// Taking a child apart, so that it can be put together again if the set cannot watch it.
     pub trait Dismantle: Sized {
-        /// What `Child` does not hold.
+        /// What the set does not hold while it tries.
         type Rest;
 
-        fn dismantle(self) -> Result<(Child, Self::Rest), (io::Error, Self)>;
+        #[allow(private_interfaces)]
+        fn dismantle<T>(self, tag: T) -> Dismantled<Self, T>;
 
-        fn reassemble(child: Child, rest: Self::Rest) -> Self;
+        /// The set does watch it: what of the rest belongs to the child.
+        #[allow(private_interfaces)]
+        fn pipes(rest: Self::Rest) -> Option<Pipes>;
+
+        #[allow(private_interfaces)]
+        fn reassemble<T>(member: Member<T>, rest: Self::Rest) -> (Self, T);
     }
 }
 
+#[allow(private_interfaces)]
 impl sealed::Dismantle for Child {
     type Rest = ();
 
-    fn dismantle(self) -> Result<(Child, ()), (io::Error, Child)> {
-        Ok((self, ()))
+    fn dismantle<T>(self, tag: T) -> sealed::Dismantled<Self, T> {
+        Ok((Member::from_child(self, tag), ()))
     }
 
-    fn reassemble(child: Child, (): ()) -> Child {
-        child
+    fn pipes((): ()) -> Option<Pipes> {
+        None
+    }
+
+    fn reassemble<T>(member: Member<T>, (): ()) -> (Child, T) {
+        member.into_child(None)
     }
 }
 
+#[allow(private_interfaces)]
 impl sealed::Dismantle for Pidfd {
     type Rest = ();
 
-    fn dismantle(self) -> Result<(Child, ()), (io::Error, Pidfd)> {
-        Process::of_pidfd(self).map(|process| (Child::new(process), ()))
-    }
-
-    fn reassemble(child: Child, (): ()) -> Pidfd {
-        child.process.into_pidfd()
-    }
-}
-
-impl sealed::Dismantle for std::process::Child {
-    type Rest = std::process::Child;
-
-    fn dismantle(self) -> Result<(Child, Self), (io::Error, Self)> {
-        match Process::of_child(&self) {
-            Ok(process) => Ok(Child::with_pipes_of(self, process)),
-            Err(error) => Err((error, self)),
+    fn dismantle<T>(self, tag: T) -> sealed::Dismantled<Self, T> {
+        match Process::of_pidfd(self) {
+            Ok(process) => Ok((Member::new(process, tag), ())),
+            Err((error, pidfd)) => Err((error, pidfd, tag)),
         }
     }
 
-    fn reassemble(child: Child, rest: Self) -> Self {
-        child.return_pipes(rest)
+    fn pipes((): ()) -> Option<Pipes> {
+        None
+    }
+
+    fn reassemble<T>(member: Member<T>, (): ()) -> (Pidfd, T) {
+        let (process, tag) = member.into_process();
+        (process.into_pidfd(), tag)
+    }
+}
+
+#[allow(private_interfaces)]
+impl sealed::Dismantle for std::process::Child {
+    type Rest = std::process::Child;
+
+    fn dismantle<T>(self, tag: T) -> sealed::Dismantled<Self, T> {
+        match Process::of_child(&self) {
+            Ok(process) => Ok((Member::new(process, tag), self)),
+            Err(error) => Err((error, self, tag)),
+        }
+    }
+
+    fn pipes(rest: Self) -> Option<Pipes> {
+        Some(Pipes {
+            stdin: rest.stdin.map(Into::into),
+            stdout: rest.stdout.map(Into::into),
+            stderr: rest.stderr.map(Into::into),
+        })
+    }
+
+    fn reassemble<T>(member: Member<T>, rest: Self) -> (Self, T) {
+        let (process, tag) = member.into_process();
+        drop(process.into_pidfd());
+        (rest, tag)
     }
 }
 

@@ -1,12 +1,11 @@
 use std::fmt;
 use std::io;
-use std::process::{ChildStderr, ChildStdin, ChildStdout};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
 
 use slotmap::{DefaultKey, Key as _};
 
-use crate::child::Child;
-use crate::exit::Exit;
+use crate::child::{Child, ChildStderr, ChildStdin, ChildStdout, Shared};
+use crate::exit::{collect, Collected, Exit};
 use crate::pidfd::Pidfd;
 use crate::process::Process;
 use crate::watch::{Ended, Watched};
@@ -59,60 +58,110 @@ impl<T> Exited<T> {
 
     pub(super) fn new(ended: Ended<Member<T>>) -> Exited<T> {
         let Ended { key, value, exit } = ended;
-        let (mut child, tag) = value.into_child();
-        if let Ok(exit) = &exit {
-            child.keep(*exit);
-        }
+        let (child, tag) = value.into_child(exit.as_ref().ok());
         Exited { key: Key(key), pid: child.id(), tag, exit, child }
     }
 }
 
-/// A child as the set stores it: smaller than a `Child`, since hardly any has its exit yet.
+/// A child as the set stores it: smaller than a `Child`, of which most is not used before the exit.
 #[derive(Debug)]
 pub(super) struct Member<T> {
-    process: Process,
-    stdin: Option<ChildStdin>,
-    stdout: Option<ChildStdout>,
-    stderr: Option<ChildStderr>,
-    kept: Option<Box<Exit>>,
+    handle: Handle,
+    pipes: Option<Box<Pipes>>,
     tag: T,
 }
 
+#[derive(Debug)]
+enum Handle {
+    Owned(Process),
+    /// Its exit was taken already, or somebody awaits it besides.
+    Shared(Arc<Shared>),
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Pipes {
+    pub(super) stdin: Option<ChildStdin>,
+    pub(super) stdout: Option<ChildStdout>,
+    pub(super) stderr: Option<ChildStderr>,
+}
+
+impl Pipes {
+    fn into_option(self) -> Option<Box<Pipes>> {
+        let any = self.stdin.is_some() || self.stdout.is_some() || self.stderr.is_some();
+        any.then(|| Box::new(self))
+    }
+}
+
 impl<T> Member<T> {
-    pub(super) fn new(child: Child, tag: T) -> Member<T> {
-        let kept = child.kept.into_inner().unwrap_or_else(PoisonError::into_inner);
-        Member {
-            process: child.process,
-            stdin: child.stdin,
-            stdout: child.stdout,
-            stderr: child.stderr,
-            kept: kept.map(Box::new),
-            tag,
+    pub(super) fn new(process: Process, tag: T) -> Member<T> {
+        Member { handle: Handle::Owned(process), pipes: None, tag }
+    }
+
+    pub(super) fn from_child(child: Child, tag: T) -> Member<T> {
+        let Child { stdin, stdout, stderr, shared } = child;
+        let handle = match Arc::try_unwrap(shared) {
+            Ok(shared) if shared.has_exit() => Handle::Shared(Arc::new(shared)),
+            Ok(shared) => Handle::Owned(shared.into_process()),
+            Err(shared) => Handle::Shared(shared),
+        };
+        Member { handle, pipes: Pipes { stdin, stdout, stderr }.into_option(), tag }
+    }
+
+    pub(super) fn set_pipes(&mut self, pipes: Pipes) {
+        self.pipes = pipes.into_option();
+    }
+
+    pub(super) fn into_child(self, exit: Option<&Exit>) -> (Child, T) {
+        let shared = match self.handle {
+            Handle::Shared(shared) => shared,
+            Handle::Owned(process) => {
+                if exit.is_some() {
+                    process.set_reaped();
+                }
+                Arc::new(Shared::new(process, exit.copied()))
+            }
+        };
+        let Pipes { stdin, stdout, stderr } = self.pipes.map_or_else(Pipes::default, |pipes| *pipes);
+        (Child { stdin, stdout, stderr, shared }, self.tag)
+    }
+
+    /// For what came as a process alone.
+    pub(super) fn into_process(self) -> (Process, T) {
+        match self.handle {
+            Handle::Owned(process) => (process, self.tag),
+            Handle::Shared(_) => unreachable!("only a `Child` is shared"),
         }
     }
 
-    pub(super) fn into_child(self) -> (Child, T) {
-        let child = Child {
-            stdin: self.stdin,
-            stdout: self.stdout,
-            stderr: self.stderr,
-            process: self.process,
-            kept: Mutex::new(self.kept.map(|exit| *exit)),
-        };
-        (child, self.tag)
+    pub(super) fn signal_group(&self, signal: i32) -> io::Result<()> {
+        match &self.handle {
+            // The set's lock keeps it from being reaped.
+            Handle::Owned(process) => process.signal_group(signal),
+            Handle::Shared(shared) => shared.signal_group(signal),
+        }
+    }
+
+    fn process(&self) -> &Process {
+        match &self.handle {
+            Handle::Owned(process) => process,
+            Handle::Shared(shared) => shared.process(),
+        }
     }
 }
 
 impl<T> Watched for Member<T> {
     fn pidfd(&self) -> &Pidfd {
-        self.process.pidfd()
+        self.process().pidfd()
     }
 
     fn is_our_child(&self) -> bool {
-        self.process.is_our_child
+        self.process().is_our_child
     }
 
-    fn kept(&self) -> Option<Exit> {
-        self.kept.as_deref().copied()
+    fn collect(&self) -> io::Result<Collected> {
+        match &self.handle {
+            Handle::Owned(process) => collect(process.pidfd(), libc::WNOHANG),
+            Handle::Shared(shared) => shared.collect(),
+        }
     }
 }

@@ -10,13 +10,16 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::{Arc, Mutex};
 
+use slotmap::DefaultKey;
+
 use crate::child::Child;
+use crate::command::{Spawn, Started};
 use crate::dropped::sweep;
 use crate::sync::lock;
 use crate::watch::{Watch, Watched};
 
 use block::Blocked;
-use member::Member;
+use member::{Member, Pipes};
 
 pub use insert::{InsertError, IntoChild};
 pub use member::{Exited, Key};
@@ -70,6 +73,15 @@ struct State<T> {
     closed: bool,
 }
 
+impl<T> State<T> {
+    fn insert(&mut self, member: Member<T>) -> Result<DefaultKey, (io::Error, Member<T>)> {
+        match self.closed {
+            true => Err((io::Error::new(io::ErrorKind::BrokenPipe, "the set is closed"), member)),
+            false => self.watch.insert(member),
+        }
+    }
+}
+
 impl<T> ChildSet<T> {
     /// Makes an empty set.
     ///
@@ -101,20 +113,57 @@ impl<T> ChildSet<T> {
     /// - [`Unsupported`](io::ErrorKind::Unsupported): this kernel has no pidfds.
     pub fn insert<C: IntoChild>(&self, child: C, tag: T) -> Result<Key, InsertError<C, T>> {
         sweep();
-        let (child, rest) = match child.dismantle() {
+        let (member, rest) = match child.dismantle(tag) {
             Ok(parts) => parts,
-            Err((error, child)) => return Err(InsertError { error, child, tag }),
+            Err((error, child, tag)) => return Err(InsertError { error, child, tag }),
         };
-        let member = Member::new(child, tag);
         let mut state = lock(&self.state);
-        let inserted = match state.closed {
-            true => Err((io::Error::new(io::ErrorKind::BrokenPipe, "the set is closed"), member)),
-            false => state.watch.insert(member),
+        match state.insert(member) {
+            Ok(key) => {
+                if let (Some(pipes), Some(member)) = (C::pipes(rest), state.watch.get_mut(key)) {
+                    member.set_pipes(pipes);
+                }
+                Ok(Key(key))
+            }
+            Err((error, member)) => {
+                let (child, tag) = C::reassemble(member, rest);
+                Err(InsertError { error, child, tag })
+            }
+        }
+    }
+
+    /// Spawns a process, from a `&mut Command` or a `&Prepared`, into the set.
+    ///
+    /// ```
+    /// use childset::{ChildSet, Command};
+    ///
+    /// let set = ChildSet::new()?;
+    /// for line in ["exit 1", "exit 2"] {
+    ///     set.spawn(Command::new("sh").args(["-c", line]), line)?;
+    /// }
+    /// while let Some(exited) = set.wait(None)? {
+    ///     println!("{}: {}", exited.tag, exited.exit?.status());
+    /// }
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// # Errors
+    /// The [`InsertError`] gives the tag back, and the child if it was spawned and could not be watched. Its
+    /// reason is one of [`Command::spawn`](crate::Command::spawn)'s or of [`insert`](ChildSet::insert)'s.
+    pub fn spawn<S: Spawn>(&self, command: S, tag: T) -> Result<Key, InsertError<Option<Child>, T>> {
+        let Started { process, pipes: [stdin, stdout, stderr] } = match command.start() {
+            Ok(started) => started,
+            Err(error) => return Err(InsertError { error, child: None, tag }),
         };
-        drop(state);
-        inserted.map(Key).map_err(|(error, member)| {
-            let (child, tag) = member.into_child();
-            InsertError { error, child: C::reassemble(child, rest), tag }
+        let mut member = Member::new(process, tag);
+        member.set_pipes(Pipes {
+            stdin: stdin.map(Into::into),
+            stdout: stdout.map(Into::into),
+            stderr: stderr.map(Into::into),
+        });
+        lock(&self.state).insert(member).map(Key).map_err(|(error, member)| {
+            let (child, tag) = member.into_child(None);
+            InsertError { error, child: Some(child), tag }
         })
     }
 
@@ -158,7 +207,7 @@ impl<T> ChildSet<T> {
         if empty {
             self.notify_ended();
         }
-        Some(member.into_child())
+        Some(member.into_child(None))
     }
 
     /// How many children are in the set: those that have not been taken, whether they run or have ended.
@@ -184,9 +233,9 @@ impl<T> ChildSet<T> {
     ///
     /// # Errors
     /// - [`NotFound`](io::ErrorKind::NotFound): the child is no longer in the set.
-    /// - As [`Pidfd::send_signal_to_group`](crate::Pidfd::send_signal_to_group).
+    /// - As [`Child::signal_group`].
     pub fn signal_group(&self, key: Key, signal: i32) -> io::Result<()> {
-        self.with(key, |member| member.pidfd().send_signal_to_group(signal))
+        self.with(key, |member| member.signal_group(signal))
     }
 
     /// Sends a signal to every child in the set; those that have ended are passed over.

@@ -4,8 +4,13 @@
 
 #![allow(unsafe_code)]
 
+pub(crate) mod clone;
 pub(crate) mod info;
+pub(crate) mod pre_exec;
+mod raw;
+pub(crate) mod registered;
 pub(crate) mod signal;
+pub(crate) mod strings;
 pub(crate) mod wait;
 
 use std::io;

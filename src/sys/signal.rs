@@ -23,3 +23,14 @@ pub(crate) fn pidfd_send_signal(pidfd: BorrowedFd<'_>, signal: c_int, flags: c_u
     };
     super::check(result).map(drop)
 }
+
+/// Signals the process group that `leader` leads; `ESRCH` if it leads none.
+///
+/// Without `PIDFD_SIGNAL_PROCESS_GROUP`: the caller sees to it that the number is still the leader's.
+pub(crate) fn kill_group(leader: u32, signal: c_int) -> io::Result<()> {
+    let leader = i32::try_from(leader).ok().filter(|&leader| leader > 1);
+    let leader = leader.ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH))?;
+    // SAFETY: a system call on numbers alone.
+    let result = unsafe { libc::kill(-leader, signal) };
+    super::check(result.into()).map(drop)
+}

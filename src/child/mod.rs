@@ -1,14 +1,27 @@
+mod end;
+mod output;
+mod pipe;
+mod shared;
+
 use std::convert::TryFrom;
 use std::error::Error;
 use std::fmt;
+#[cfg(feature = "async-io")]
+use std::future::Future;
 use std::io;
-use std::process::{ChildStderr, ChildStdin, ChildStdout};
-use std::sync::Mutex;
+use std::process::ExitStatus;
+use std::sync::atomic::Ordering;
+use std::sync::Arc;
 
-use crate::exit::{collect, Collected, Exit};
+use crate::exit::Exit;
 use crate::pidfd::Pidfd;
 use crate::process::Process;
-use crate::sync::lock;
+
+pub(crate) use shared::Shared;
+
+pub use end::Containment;
+pub use output::Output;
+pub use pipe::{ChildStderr, ChildStdin, ChildStdout};
 
 /// A child process: its pidfd, its pipes, and its exit once that was taken.
 ///
@@ -40,59 +53,28 @@ pub struct Child {
     pub stdout: Option<ChildStdout>,
     /// The reading end of the pipe from the child's standard error, if there is one.
     pub stderr: Option<ChildStderr>,
-    pub(crate) process: Process,
-    /// Locked while the exit is taken, so that of two waiters the second one finds it here.
-    pub(crate) kept: Mutex<Option<Exit>>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 impl Child {
-    pub(crate) fn new(process: Process) -> Child {
-        Child { stdin: None, stdout: None, stderr: None, process, kept: Mutex::new(None) }
-    }
-
-    /// Moves the pipes of `std`'s child to a new one.
-    pub(crate) fn with_pipes_of(
-        mut std: std::process::Child,
-        process: Process,
-    ) -> (Child, std::process::Child) {
-        let child = Child {
-            stdin: std.stdin.take(),
-            stdout: std.stdout.take(),
-            stderr: std.stderr.take(),
-            ..Child::new(process)
-        };
-        (child, std)
-    }
-
-    /// Undoes [`with_pipes_of`](Child::with_pipes_of), and leaves the process to `std`'s child.
-    pub(crate) fn return_pipes(self, mut std: std::process::Child) -> std::process::Child {
-        std.stdin = self.stdin;
-        std.stdout = self.stdout;
-        std.stderr = self.stderr;
-        drop(self.process.into_pidfd());
-        std
-    }
-
-    /// Keeps an exit that was taken for this child.
-    pub(crate) fn keep(&mut self, exit: Exit) {
-        self.process.set_reaped();
-        *lock(&self.kept) = Some(exit);
+    pub(crate) fn new(shared: Arc<Shared>) -> Child {
+        Child { stdin: None, stdout: None, stderr: None, shared }
     }
 
     /// The pid; 0 if the process came as a [`Pidfd`] and had no number in this process's pid namespace, or
     /// was reaped already.
     pub fn id(&self) -> u32 {
-        self.process.pid
+        self.shared.process().pid
     }
 
     /// The descriptor of the process.
     ///
     /// Signals may be sent through it; the exit should be taken through the `Child`, which keeps it.
     pub fn pidfd(&self) -> &Pidfd {
-        self.process.pidfd()
+        self.shared.pidfd()
     }
 
-    /// Waits until the child has ended, and returns the same exit as often as it is called.
+    /// Blocks until the child has ended, and returns the same exit as often as it is called.
     ///
     /// Standard input stays open: a child that reads it to the end ends only after `child.stdin.take()`.
     ///
@@ -113,14 +95,55 @@ impl Child {
     /// # Errors
     /// [`StatusUnknown`](crate::StatusUnknown): somebody else took the status, and the kernel kept none.
     pub fn try_wait(&self) -> io::Result<Option<Exit>> {
-        let mut kept = lock(&self.kept);
-        if kept.is_none() {
-            if let Collected::Exit(exit) = collect(self.pidfd(), libc::WNOHANG)? {
-                self.process.set_reaped();
-                *kept = Some(exit);
-            }
-        }
-        Ok(*kept)
+        self.shared.try_wait()
+    }
+
+    /// The exit status if the child has ended. Never blocks.
+    ///
+    /// # Errors
+    /// As [`try_wait`](Child::try_wait).
+    pub fn try_status(&self) -> io::Result<Option<ExitStatus>> {
+        Ok(self.try_wait()?.map(|exit| exit.status()))
+    }
+
+    /// Awaits the end of the child, and returns the same exit as often as it is called.
+    ///
+    /// Standard input stays open: a child that reads it to the end ends only after `child.stdin.take()`. The
+    /// future does not borrow the `Child`, which is dropped (as [`reap_dropped`](crate::reap_dropped) describes)
+    /// only together with it.
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// let child = childset::Command::new("sh").args(["-c", "exit 5"]).spawn()?;
+    /// let exit = child.exit().await?;
+    /// assert_eq!(exit.code(), Some(5));
+    /// assert_eq!(child.exit().await?, exit);
+    /// # std::io::Result::Ok(()) }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// - [`StatusUnknown`](crate::StatusUnknown): somebody else took the status, and the kernel kept none.
+    /// - The reactor cannot watch the child: `ENOMEM`, `ENOSPC`.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
+    #[cfg(feature = "async-io")]
+    pub fn exit(&self) -> impl Future<Output = io::Result<Exit>> + Send + 'static {
+        let shared = Arc::clone(&self.shared);
+        async move { shared.exit().await }
+    }
+
+    /// Awaits the exit status: [`exit`](Child::exit) without the resource use.
+    ///
+    /// # Errors
+    /// As [`exit`](Child::exit).
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
+    #[cfg(feature = "async-io")]
+    pub fn status(&self) -> impl Future<Output = io::Result<ExitStatus>> + Send + 'static {
+        let exit = self.exit();
+        async move { Ok(exit.await?.status()) }
     }
 
     /// Sends a signal. To a zombie it does nothing.
@@ -144,14 +167,14 @@ impl Child {
 
     /// Whether dropping the `Child` kills it; false unless set.
     pub fn set_kill_on_drop(&mut self, kill: bool) {
-        self.process.kill_on_drop = kill;
+        self.shared.process().kill_on_drop.store(kill, Ordering::Relaxed);
     }
 
     /// Whether a dropped child is reaped when it ends; true unless set.
     ///
     /// Otherwise it stays a zombie until this process ends, or until something else waits for it.
     pub fn set_reap_on_drop(&mut self, reap: bool) {
-        self.process.reap_on_drop = reap;
+        self.shared.process().reap_on_drop.store(reap, Ordering::Relaxed);
     }
 }
 
@@ -164,9 +187,14 @@ impl TryFrom<std::process::Child> for Child {
     /// # Errors
     /// `EMFILE`, `ENFILE`, `ENOMEM`, `ESRCH` (somebody else has reaped it), or
     /// [`Unsupported`](io::ErrorKind::Unsupported); the error gives the child back.
-    fn try_from(child: std::process::Child) -> Result<Child, AdoptError> {
+    fn try_from(mut child: std::process::Child) -> Result<Child, AdoptError> {
         match Process::of_child(&child) {
-            Ok(process) => Ok(Child::with_pipes_of(child, process).0),
+            Ok(process) => Ok(Child {
+                stdin: child.stdin.take().map(Into::into),
+                stdout: child.stdout.take().map(Into::into),
+                stderr: child.stderr.take().map(Into::into),
+                ..Child::new(Arc::new(Shared::new(process, None)))
+            }),
             Err(error) => Err(AdoptError { error, child }),
         }
     }

@@ -1,0 +1,262 @@
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+
+use rustix::event::{poll, PollFd, PollFlags};
+
+use crate::sys::registered::Registered;
+
+/// Our end of a pipe. It becomes `O_NONBLOCK` at the first await, and reads and writes that are not awaited
+/// block all the same.
+#[derive(Debug)]
+pub(super) struct Pipe(Registered<OwnedFd>);
+
+impl Pipe {
+    /// Blocks where the descriptor does not.
+    fn retry<R>(
+        &self,
+        interest: PollFlags,
+        mut act: impl FnMut(&OwnedFd) -> Result<R, rustix::io::Errno>,
+    ) -> io::Result<R> {
+        loop {
+            match act(self.0.get()) {
+                Err(rustix::io::Errno::AGAIN) => {
+                    let mut fds = [PollFd::new(self.0.get(), interest)];
+                    match poll(&mut fds, None) {
+                        Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                        Err(error) => return Err(error.into()),
+                    }
+                }
+                result => return Ok(result?),
+            }
+        }
+    }
+
+    fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.retry(PollFlags::IN, |fd| rustix::io::read(fd, &mut *buffer))
+    }
+
+    fn write(&self, buffer: &[u8]) -> io::Result<usize> {
+        self.retry(PollFlags::OUT, |fd| rustix::io::write(fd, buffer))
+    }
+
+    /// The descriptor as another process expects it: blocking.
+    fn into_blocking(self) -> io::Result<OwnedFd> {
+        self.set_nonblocking(false)?;
+        Ok(self.0.into_inner())
+    }
+
+    pub(super) fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
+        Ok(rustix::io::ioctl_fionbio(self.0.get(), nonblocking)?)
+    }
+
+    /// Appends up to `limit` bytes from an `O_NONBLOCK` pipe; `None` if there are none now, 0 at its end.
+    pub(super) fn try_read(&self, buffer: &mut Vec<u8>, limit: usize) -> io::Result<Option<usize>> {
+        buffer.reserve(limit);
+        without_waiting(|| rustix::io::read(self.0.get(), rustix::buffer::spare_capacity(buffer)))
+    }
+
+    /// Writes what fits into an `O_NONBLOCK` pipe; `None` if nothing does now.
+    pub(super) fn try_write(&self, bytes: &[u8]) -> io::Result<Option<usize>> {
+        without_waiting(|| rustix::io::write(self.0.get(), bytes))
+    }
+
+    #[cfg(feature = "async-io")]
+    pub(super) fn source(&self) -> io::Result<&async_io::Async<BorrowedFd<'static>>> {
+        self.0.source()
+    }
+}
+
+fn without_waiting<R>(mut act: impl FnMut() -> Result<R, rustix::io::Errno>) -> io::Result<Option<R>> {
+    loop {
+        match act() {
+            Err(rustix::io::Errno::INTR) => {}
+            Err(rustix::io::Errno::AGAIN) => return Ok(None),
+            result => return Ok(Some(result?)),
+        }
+    }
+}
+
+impl AsFd for Pipe {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.get().as_fd()
+    }
+}
+
+macro_rules! pipe_end {
+    ($name:ident, $std:ty, $doc:literal) => {
+        #[doc = $doc]
+        ///
+        /// It reads or writes at once as `std`'s does, or awaited with async-io, whichever one calls.
+        #[derive(Debug)]
+        pub struct $name(Pipe);
+
+        impl $name {
+            /// The pipe as the standard input, output or error of another child.
+            ///
+            /// # Errors
+            /// None that a pipe can cause.
+            #[cfg(feature = "async-io")]
+            pub async fn into_stdio(self) -> io::Result<crate::Stdio> {
+                Ok(self.0.into_blocking()?.into())
+            }
+        }
+
+        impl From<OwnedFd> for $name {
+            fn from(fd: OwnedFd) -> $name {
+                $name(Pipe(Registered::new(fd)))
+            }
+        }
+
+        impl From<$name> for Pipe {
+            fn from(end: $name) -> Pipe {
+                end.0
+            }
+        }
+
+        impl From<$std> for $name {
+            fn from(pipe: $std) -> $name {
+                OwnedFd::from(pipe).into()
+            }
+        }
+
+        impl TryFrom<$name> for OwnedFd {
+            type Error = io::Error;
+
+            /// The descriptor, blocking.
+            fn try_from(pipe: $name) -> io::Result<OwnedFd> {
+                pipe.0.into_blocking()
+            }
+        }
+
+        impl From<$name> for crate::Stdio {
+            fn from(pipe: $name) -> crate::Stdio {
+                let fd = pipe.0 .0.into_inner();
+                // It fails on no pipe.
+                let _ = rustix::io::ioctl_fionbio(&fd, false);
+                fd.into()
+            }
+        }
+
+        impl AsFd for $name {
+            fn as_fd(&self) -> BorrowedFd<'_> {
+                self.0.as_fd()
+            }
+        }
+
+        impl AsRawFd for $name {
+            fn as_raw_fd(&self) -> RawFd {
+                self.as_fd().as_raw_fd()
+            }
+        }
+    };
+}
+
+pipe_end!(ChildStdin, std::process::ChildStdin, "The writing end of the pipe to a child's standard input.");
+pipe_end!(
+    ChildStdout,
+    std::process::ChildStdout,
+    "The reading end of the pipe from a child's standard output."
+);
+pipe_end!(
+    ChildStderr,
+    std::process::ChildStderr,
+    "The reading end of the pipe from a child's standard error."
+);
+
+impl Write for ChildStdin {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.0.write(buffer)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Read for ChildStdout {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl Read for ChildStderr {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+#[cfg(feature = "async-io")]
+mod awaited {
+    use std::io;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use async_io::Async;
+    use futures_lite::{ready, AsyncRead, AsyncWrite};
+
+    use super::{BorrowedFd, ChildStderr, ChildStdin, ChildStdout, OwnedFd, Pipe};
+
+    impl Pipe {
+        fn poll<R>(
+            &self,
+            mut act: impl FnMut(&OwnedFd) -> Result<R, rustix::io::Errno>,
+            mut poll_ready: impl FnMut(&Async<BorrowedFd<'static>>) -> Poll<io::Result<()>>,
+        ) -> Poll<io::Result<R>> {
+            // The flag is set first, since what is registered is awaited with calls that must not block.
+            if !self.0.is_registered() {
+                rustix::io::ioctl_fionbio(self.0.get(), true)?;
+            }
+            let source = self.0.source()?;
+            loop {
+                match act(self.0.get()) {
+                    Err(rustix::io::Errno::AGAIN) => ready!(poll_ready(source))?,
+                    Err(rustix::io::Errno::INTR) => {}
+                    result => return Poll::Ready(Ok(result?)),
+                }
+            }
+        }
+
+        fn poll_read(&self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+            self.poll(|fd| rustix::io::read(fd, &mut *buffer), |source| source.poll_readable(context))
+        }
+    }
+
+    impl AsyncWrite for ChildStdin {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+            buffer: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            self.0.poll(|fd| rustix::io::write(fd, buffer), |source| source.poll_writable(context))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        /// Does nothing: the pipe is closed when it is dropped.
+        fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl AsyncRead for ChildStdout {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+            buffer: &mut [u8],
+        ) -> Poll<io::Result<usize>> {
+            self.0.poll_read(context, buffer)
+        }
+    }
+
+    impl AsyncRead for ChildStderr {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+            buffer: &mut [u8],
+        ) -> Poll<io::Result<usize>> {
+            self.0.poll_read(context, buffer)
+        }
+    }
+}

@@ -1,0 +1,98 @@
+use std::io;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use crate::edge::Edge;
+use crate::exit::{collect, Collected, Exit};
+use crate::pidfd::Pidfd;
+use crate::process::Process;
+use crate::sync::lock;
+use crate::sys::registered::Registered;
+
+/// What a `Child` and the futures that it gave out share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    process: Registered<Process>,
+    /// Locked while the exit is taken, so that of two waiters the second one finds it here.
+    kept: Mutex<Option<Exit>>,
+}
+
+impl Shared {
+    pub(crate) fn new(process: Process, kept: Option<Exit>) -> Shared {
+        Shared { process: Registered::new(process), kept: Mutex::new(kept) }
+    }
+
+    pub(crate) fn process(&self) -> &Process {
+        self.process.get()
+    }
+
+    pub(crate) fn pidfd(&self) -> &Pidfd {
+        self.process().pidfd()
+    }
+
+    pub(crate) fn has_exit(&self) -> bool {
+        lock(&self.kept).is_some()
+    }
+
+    pub(crate) fn into_process(self) -> Process {
+        self.process.into_inner()
+    }
+
+    /// As [`collect`], but the exit is kept.
+    pub(crate) fn collect(&self) -> io::Result<Collected> {
+        let mut kept = lock(&self.kept);
+        if let Some(exit) = *kept {
+            return Ok(Collected::Exit(exit));
+        }
+        let collected = collect(self.pidfd(), libc::WNOHANG)?;
+        if let Collected::Exit(exit) = collected {
+            self.process().set_reaped();
+            *kept = Some(exit);
+        }
+        Ok(collected)
+    }
+
+    pub(crate) fn try_wait(&self) -> io::Result<Option<Exit>> {
+        Ok(match self.collect()? {
+            Collected::Exit(exit) => Some(exit),
+            Collected::Running | Collected::Foreign => None,
+        })
+    }
+
+    /// Blocks until there is an exit or the deadline has passed.
+    pub(crate) fn wait_until(&self, deadline: Option<Instant>) -> io::Result<Option<Exit>> {
+        let mut edge = None;
+        loop {
+            if let Some(exit) = self.try_wait()? {
+                return Ok(Some(exit));
+            }
+            // A zombie that a tracer holds back is readable all the time: only an edge tells of more.
+            if edge.is_none() && self.pidfd().has_ended()? {
+                edge = Some(Edge::new(self.pidfd())?);
+            }
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if left == Some(Duration::ZERO) {
+                return Ok(None);
+            }
+            match &edge {
+                Some(edge) => edge.wait(left)?,
+                None => self.pidfd().block_until_ended(left)?,
+            }
+        }
+    }
+
+    /// Signals the group, while nobody reaps its leader.
+    pub(crate) fn signal_group(&self, signal: i32) -> io::Result<()> {
+        let _kept = lock(&self.kept);
+        self.process().signal_group(signal)
+    }
+
+    /// Awaits the exit; several may.
+    #[cfg(feature = "async-io")]
+    pub(crate) async fn exit(&self) -> io::Result<Exit> {
+        if let Some(exit) = self.try_wait()? {
+            return Ok(exit);
+        }
+        crate::async_pidfd::take_exit(self.process.source()?, self.pidfd(), || self.try_wait()).await
+    }
+}

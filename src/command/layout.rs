@@ -1,0 +1,166 @@
+use std::ffi::{CString, OsStr, OsString};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+
+use super::Command;
+use crate::sys::clone::Step;
+use crate::sys::strings::CStrings;
+
+/// What execvp(3) searches where the environment has no `PATH`.
+const DEFAULT_PATH: &str = "/bin:/usr/bin";
+
+/// A command as `execve` wants it.
+#[derive(Debug)]
+pub(super) struct Layout {
+    pub(super) argv: CStrings,
+    pub(super) envp: CStrings,
+    /// Where the program may be, in the order in which to try.
+    pub(super) programs: CStrings,
+    /// The index of the first that seems to be there.
+    pub(super) likely: usize,
+    pub(super) steps: Vec<Step>,
+}
+
+impl Layout {
+    pub(super) fn new(command: &Command) -> io::Result<Layout> {
+        let program = command.get_program();
+        let arg0 = command.arg0.as_deref().unwrap_or(program);
+        let argv = std::iter::once(arg0)
+            .chain(command.get_args())
+            .map(|arg| c_string(arg.as_bytes(), "an argument"))
+            .collect::<io::Result<_>>()?;
+
+        let environment = environment(command);
+        let envp = environment
+            .iter()
+            .map(|(key, value)| {
+                let variable = [key.as_bytes(), b"=", value.as_bytes()].concat();
+                c_string(&variable, "an environment variable")
+            })
+            .collect::<io::Result<_>>()?;
+
+        let path = match &command.options.search_path {
+            Some(path) => Some(path.as_os_str()),
+            None => environment.iter().find(|(key, _)| key == "PATH").map(|(_, path)| path.as_os_str()),
+        };
+        let programs = candidates(program, path.unwrap_or(OsStr::new(DEFAULT_PATH)))
+            .iter()
+            .map(|candidate| c_string(candidate, "the program"))
+            .collect::<io::Result<Vec<_>>>()?;
+        let likely = match command.options.chroot {
+            None => likely(&programs),
+            Some(_) => 0,
+        };
+        Ok(Layout {
+            argv: CStrings::new(argv),
+            envp: CStrings::new(envp),
+            programs: CStrings::new(programs),
+            likely,
+            steps: command.options.steps(command.get_current_dir())?,
+        })
+    }
+
+    /// `/bin/sh` with the program as its script, as execvp(3) runs one that the kernel does not know how to.
+    pub(super) fn argv_for_shell(&self, program: usize) -> (CStrings, CStrings) {
+        let shell = CString::new("/bin/sh").expect("it has no null byte");
+        let script = self.programs.strings()[program].clone();
+        let arguments = self.argv.strings().iter().skip(1).cloned();
+        let argv = [shell.clone(), script].into_iter().chain(arguments).collect();
+        (CStrings::new(vec![shell]), CStrings::new(argv))
+    }
+}
+
+pub(super) fn c_string(bytes: &[u8], what: &str) -> io::Result<CString> {
+    check(bytes, what)?;
+    Ok(CString::new(bytes).expect("it has no null byte"))
+}
+
+pub(super) fn check(bytes: &[u8], what: &str) -> io::Result<()> {
+    match bytes.contains(&0) {
+        false => Ok(()),
+        true => {
+            let why = format!("{what} contains a null byte: {}", bytes.escape_ascii());
+            Err(io::Error::new(io::ErrorKind::InvalidInput, why))
+        }
+    }
+}
+
+/// The child's environment: ours, unless it was cleared, with the changes.
+fn environment(command: &Command) -> Vec<(OsString, OsString)> {
+    let mut environment: Vec<_> = match command.env_cleared {
+        true => Vec::new(),
+        false => std::env::vars_os().collect(),
+    };
+    for (key, value) in command.get_envs() {
+        let known = environment.iter().position(|(known, _)| known == key);
+        match (known, value) {
+            (Some(index), Some(value)) => environment[index].1 = value.to_owned(),
+            (Some(index), None) => drop(environment.remove(index)),
+            (None, Some(value)) => environment.push((key.to_owned(), value.to_owned())),
+            (None, None) => {}
+        }
+    }
+    environment
+}
+
+/// The paths that execvp(3) tries: the program itself if it has a slash, else one for each part of `PATH`, of
+/// which an empty one is the current directory.
+fn candidates(program: &OsStr, path: &OsStr) -> Vec<Vec<u8>> {
+    let program = program.as_bytes();
+    if program.contains(&b'/') || program.is_empty() {
+        return vec![program.to_vec()];
+    }
+    path.as_bytes()
+        .split(|&byte| byte == b':')
+        .map(|directory| match directory {
+            b"" => program.to_vec(),
+            _ => [directory, b"/", program].concat(),
+        })
+        .collect()
+}
+
+/// The first that seems to be there. Only a hint: whether it can be executed is the child's to find out, and a
+/// relative path is relative to where the child will be, so that none behind one is tried before it.
+fn likely(programs: &[CString]) -> usize {
+    let may_be_there = |program: &CString| {
+        !program.to_bytes().starts_with(b"/")
+            || rustix::fs::access(program.as_c_str(), rustix::fs::Access::EXEC_OK).is_ok()
+    };
+    programs.iter().position(may_be_there).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn search(program: &str, path: &str) -> Vec<String> {
+        let found = candidates(program.as_ref(), path.as_ref());
+        found.into_iter().map(|path| String::from_utf8(path).unwrap()).collect()
+    }
+
+    #[test]
+    fn candidates_are_those_of_execvp() {
+        assert_eq!(search("ls", "/bin:/usr/bin"), ["/bin/ls", "/usr/bin/ls"]);
+        assert_eq!(search("ls", ":/bin::"), ["ls", "/bin/ls", "ls", "ls"]);
+        assert_eq!(search("ls", "tools"), ["tools/ls"]);
+        assert_eq!(search("./ls", "/bin"), ["./ls"]);
+        assert_eq!(search("", "/bin"), [""]);
+    }
+
+    #[test]
+    fn none_is_tried_before_a_relative_one() {
+        let likely_of = |paths: &[&str]| {
+            likely(&paths.iter().map(|&path| CString::new(path).unwrap()).collect::<Vec<_>>())
+        };
+        assert_eq!(likely_of(&["/no/sh", "/bin/sh"]), 1);
+        assert_eq!(likely_of(&["/no/sh", "sh", "/bin/sh"]), 1);
+        assert_eq!(likely_of(&["/no/sh", "/none/sh"]), 0);
+    }
+
+    #[test]
+    fn a_null_byte_is_named() {
+        let error = c_string(b"a\0b", "an argument").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        assert!(error.to_string().contains(r"an argument contains a null byte: a\x00b"), "{error}");
+    }
+}

@@ -1,0 +1,68 @@
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::AtomicBool;
+use std::sync::Arc;
+
+use super::options::Options;
+use super::spawn::Spawned;
+use super::stdio::Kind;
+use super::{Command, OnDrop, Prepared};
+use crate::child::{Child, Shared};
+use crate::process::Process;
+
+/// A new process with our ends of its pipes, before it is a `Child`.
+pub(crate) struct Started {
+    pub(crate) process: Process,
+    pub(crate) pipes: [Option<OwnedFd>; 3],
+}
+
+impl Started {
+    pub(super) fn new(spawned: Spawned, options: &Options, on_drop: OnDrop) -> Started {
+        let Spawned { pidfd, pid, pipes, autoreaped } = spawned;
+        let mut process = Process::new(pidfd, pid, true);
+        process.reap_on_drop = AtomicBool::new(on_drop.reap && !autoreaped);
+        process.kill_on_drop = AtomicBool::new(on_drop.kill);
+        process.leads_group = options.session || options.process_group == Some(0);
+        process.cgroup = options.cgroup.clone();
+        Started { process, pipes }
+    }
+
+    pub(super) fn into_child(self) -> Child {
+        let [stdin, stdout, stderr] = self.pipes;
+        Child {
+            stdin: stdin.map(Into::into),
+            stdout: stdout.map(Into::into),
+            stderr: stderr.map(Into::into),
+            ..Child::new(Arc::new(Shared::new(self.process, None)))
+        }
+    }
+}
+
+/// What [`ChildSet::spawn`](crate::ChildSet::spawn) accepts: a `&mut Command` or a `&Prepared`.
+pub trait Spawn: sealed::Start {}
+
+impl Spawn for &mut Command {}
+impl Spawn for &Prepared {}
+
+pub(crate) mod sealed {
+    use super::{io, Command, Kind, Prepared, Started};
+
+    pub trait Start {
+        #[allow(private_interfaces)]
+        fn start(self) -> io::Result<Started>;
+    }
+
+    #[allow(private_interfaces)]
+    impl Start for &mut Command {
+        fn start(self) -> io::Result<Started> {
+            self.start_with([Kind::Inherit, Kind::Inherit, Kind::Inherit])
+        }
+    }
+
+    #[allow(private_interfaces)]
+    impl Start for &Prepared {
+        fn start(self) -> io::Result<Started> {
+            Prepared::start(self)
+        }
+    }
+}

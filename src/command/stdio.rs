@@ -1,0 +1,101 @@
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+/// What a child's standard input, output or error is: by default, that of this process.
+///
+/// ```
+/// use childset::Stdio;
+/// use std::fs::File;
+///
+/// let null = Stdio::null();
+/// let file = Stdio::from(File::open("/dev/null")?);
+/// # std::io::Result::Ok(())
+/// ```
+#[derive(Debug)]
+pub struct Stdio(pub(super) Kind);
+
+#[derive(Debug)]
+pub(super) enum Kind {
+    Inherit,
+    Null,
+    Piped,
+    Fd(Arc<OwnedFd>),
+    /// Opaque, so that only `std` can spawn with it.
+    Std(std::process::Stdio),
+}
+
+impl Kind {
+    /// The same once more, for another spawn; `std`'s cannot be had twice.
+    pub(super) fn share(&self) -> Option<Kind> {
+        Some(match self {
+            Kind::Inherit => Kind::Inherit,
+            Kind::Null => Kind::Null,
+            Kind::Piped => Kind::Piped,
+            Kind::Fd(fd) => Kind::Fd(Arc::clone(fd)),
+            Kind::Std(_) => return None,
+        })
+    }
+}
+
+impl Stdio {
+    /// A new pipe, whose other end the [`Child`](crate::Child) gets.
+    pub fn piped() -> Stdio {
+        Stdio(Kind::Piped)
+    }
+
+    /// The same as this process has.
+    pub fn inherit() -> Stdio {
+        Stdio(Kind::Inherit)
+    }
+
+    /// `/dev/null`.
+    pub fn null() -> Stdio {
+        Stdio(Kind::Null)
+    }
+}
+
+impl From<OwnedFd> for Stdio {
+    fn from(fd: OwnedFd) -> Stdio {
+        Stdio(Kind::Fd(Arc::new(fd)))
+    }
+}
+
+/// `std`'s kind does not tell what it is: a command with one is spawned by `std`, at its cost.
+impl From<std::process::Stdio> for Stdio {
+    fn from(stdio: std::process::Stdio) -> Stdio {
+        Stdio(Kind::Std(stdio))
+    }
+}
+
+macro_rules! from_owner {
+    ($($owner:ty),* $(,)?) => {$(
+        impl From<$owner> for Stdio {
+            fn from(owner: $owner) -> Stdio {
+                Stdio::from(OwnedFd::from(owner))
+            }
+        }
+    )*};
+}
+
+from_owner!(
+    File,
+    std::os::unix::net::UnixStream,
+    std::process::ChildStdin,
+    std::process::ChildStdout,
+    std::process::ChildStderr,
+);
+
+macro_rules! from_stream {
+    ($($stream:ty),*) => {$(
+        /// A copy of this process's own. Where there is no descriptor left for the copy, it is inherited.
+        impl From<$stream> for Stdio {
+            fn from(stream: $stream) -> Stdio {
+                use std::os::fd::AsFd;
+                stream.as_fd().try_clone_to_owned().map_or_else(|_| Stdio::inherit(), Stdio::from)
+            }
+        }
+    )*};
+}
+
+from_stream!(std::io::Stdout, std::io::Stderr);
