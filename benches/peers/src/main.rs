@@ -2,12 +2,15 @@
 //!
 //! Each contender is a process of its own, started afresh for each round, and they take turns. It spawns the
 //! same child, N times with K in flight: one that has ended is replaced by the next.
+//!
+//! The modes `spawn`, `parent` and `strace` look at the spawn alone (`-- spawn --help`).
 
 mod contenders;
 mod load;
 mod measure;
 mod options;
 mod programs;
+mod spawn;
 mod syscalls;
 mod table;
 
@@ -21,7 +24,7 @@ use clap::Parser;
 
 use contenders::Contender;
 use load::Load;
-use options::Options;
+use options::{Mode, Options};
 use syscalls::Syscalls;
 use table::Row;
 
@@ -31,6 +34,13 @@ const TRACED_CHILDREN: usize = 1000;
 fn main() -> Result<()> {
     let options = Options::parse();
     options.check()?;
+    match &options.mode {
+        None => {}
+        Some(Mode::Spawn(options)) => return spawn::spawn(options),
+        Some(Mode::Parent(options)) => return spawn::parent(options),
+        Some(Mode::Strace(options)) => return spawn::strace(options),
+        Some(Mode::OneSpawner(options)) => return spawn::run_one(options),
+    }
     let program = match &options.child {
         Some(path) => fs::canonicalize(path).with_context(|| format!("--child {}", path.display()))?,
         None => programs::child()?,
@@ -79,7 +89,7 @@ fn count_syscalls(rows: &mut [Row], load: &Load, floor: Option<&Path>) -> Result
 }
 
 /// Shows what is going on, in the place of what was before.
-fn progress(text: &str) {
+pub(crate) fn progress(text: &str) {
     if stderr().is_terminal() {
         eprint!("\r\x1b[K{text}");
     }

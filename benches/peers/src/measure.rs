@@ -36,17 +36,21 @@ impl Sample {
     }
 }
 
-fn cpu_time(who: libc::c_int) -> Result<Duration> {
+pub(crate) fn cpu_time(who: libc::c_int) -> Result<Duration> {
     let mut usage = MaybeUninit::uninit();
     // SAFETY: `usage` has room for what is written.
     let result = unsafe { libc::getrusage(who, usage.as_mut_ptr()) };
     ensure!(result == 0, "getrusage: {}", std::io::Error::last_os_error());
     // SAFETY: getrusage succeeded, so it has filled it in.
-    let usage: libc::rusage = unsafe { usage.assume_init() };
+    Ok(total(&unsafe { usage.assume_init() }))
+}
+
+/// In user and system mode.
+pub(crate) fn total(usage: &libc::rusage) -> Duration {
     let time = |time: libc::timeval| {
         Duration::from_secs(time.tv_sec as u64) + Duration::from_micros(time.tv_usec as u64)
     };
-    Ok(time(usage.ru_utime) + time(usage.ru_stime))
+    time(usage.ru_utime) + time(usage.ru_stime)
 }
 
 /// In nanoseconds: wall, CPU, CPU of the main thread. The floor prints the same.

@@ -21,6 +21,17 @@ pub(crate) fn floor() -> Result<PathBuf> {
         .context("cannot make the floor (--only leaves it out)")
 }
 
+/// The child that stays until it is killed.
+pub(crate) fn pausing() -> Result<PathBuf> {
+    compile("peers-pause", include_str!("../c/pause.c"), &["-static", "-nostdlib", "-fno-stack-protector"])
+        .context("cannot make the children that are outstanding")
+}
+
+/// The contenders of a spawn that are written in C.
+pub(crate) fn spawn_floor() -> Result<PathBuf> {
+    compile("peers-spawn", include_str!("../c/spawn.c"), &["-Wall"]).context("cannot make the floor")
+}
+
 /// Puts the program beside this one.
 fn compile(name: &str, source: &str, options: &[&str]) -> Result<PathBuf> {
     let directory = env::current_exe()?.parent().context("this program is in no directory")?.to_owned();

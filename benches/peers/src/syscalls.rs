@@ -95,15 +95,15 @@ impl Syscalls {
 
 /// The beginning of a call: a line of the trace.
 #[derive(Debug)]
-struct Call<'a> {
-    thread: &'a str,
-    name: &'a str,
+pub(crate) struct Call<'a> {
+    pub(crate) thread: &'a str,
+    pub(crate) name: &'a str,
 }
 
 impl<'a> Call<'a> {
     /// `None` for a line that tells something else: `<... waitid resumed>` ends a call that was counted, and one
     /// that fails with `ERESTARTNOINTR` or the like comes again.
-    fn parse(line: &'a str) -> Option<Call<'a>> {
+    pub(crate) fn parse(line: &'a str) -> Option<Call<'a>> {
         let (thread, rest) = line.split_once(' ')?;
         let (name, _) = rest.trim_start().split_once('(')?;
         let is_name =

@@ -85,7 +85,7 @@ fn list(syscalls: &Syscalls) -> String {
     names.collect::<Vec<_>>().join(", ")
 }
 
-fn median(values: impl Iterator<Item = f64>) -> f64 {
+pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;

@@ -18,10 +18,12 @@ use crate::syscalls::TRACED;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Contender {
-    /// `ChildSet::next`, awaited
+    /// `Prepared::spawn`, and `ChildSet::next`, awaited
     Childset,
-    /// `ChildSet::wait`, which blocks
+    /// `Prepared::spawn`, and `ChildSet::wait`, which blocks
     ChildsetWait,
+    /// `std::process::Command::spawn`, and `ChildSet::next`, awaited
+    ChildsetStd,
     /// `FuturesUnordered` of `Child::status`
     AsyncProcess,
     /// `JoinSet` of `Child::wait`, on a current-thread runtime
@@ -33,9 +35,10 @@ pub(crate) enum Contender {
 }
 
 impl Contender {
-    pub(crate) const ALL: [Contender; 6] = [
+    pub(crate) const ALL: [Contender; 7] = [
         Contender::Childset,
         Contender::ChildsetWait,
+        Contender::ChildsetStd,
         Contender::AsyncProcess,
         Contender::Tokio,
         Contender::Std,
@@ -46,6 +49,7 @@ impl Contender {
         match self {
             Contender::Childset => "childset",
             Contender::ChildsetWait => "childset-wait",
+            Contender::ChildsetStd => "childset-std",
             Contender::AsyncProcess => "async-process",
             Contender::Tokio => "tokio",
             Contender::Std => "std",
@@ -58,6 +62,7 @@ impl Contender {
         match self {
             Contender::Childset => Sample::of(|| childset::awaiting(load)),
             Contender::ChildsetWait => Sample::of(|| childset::blocking(load)),
+            Contender::ChildsetStd => Sample::of(|| childset::awaiting_std(load)),
             Contender::AsyncProcess => Sample::of(|| async_process::run(load)),
             Contender::Tokio => Sample::of(|| tokio::run(load)),
             Contender::Std => Sample::of(|| std::run(load)),
@@ -95,7 +100,7 @@ impl Contender {
 }
 
 /// What a contender prints. Its own children inherit its stdin, stdout and stderr.
-fn output(line: &[&OsStr], traced: bool) -> Result<String> {
+pub(crate) fn output(line: &[&OsStr], traced: bool) -> Result<String> {
     let mut command = Command::new(line[0]);
     command.args(&line[1..]).stdin(Stdio::null()).stderr(Stdio::inherit());
     if traced {
