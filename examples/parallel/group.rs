@@ -16,6 +16,11 @@ pub(crate) fn signal<T>(set: &ChildSet<T>, key: Key, signal: i32) -> io::Result<
     }
 }
 
+/// The same for a child that is in no set.
+pub(crate) fn signal_child(child: &Child, signal: i32) -> io::Result<()> {
+    child.signal_group(signal).or_else(|_| child.signal(signal))
+}
+
 /// Whether anybody lives in the process group of a job that was reaped; false where the kernel cannot tell.
 pub(crate) fn outlives(leader: &Child) -> bool {
     // Zombies count as members, and in a container without an init nobody may ever reap them.

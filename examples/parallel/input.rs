@@ -1,4 +1,5 @@
-//! The arguments: from the command line, or from standard input as they are wanted.
+//! What there is a job for each of: arguments from the command line, or from standard input as they are wanted;
+//! or blocks of standard input.
 
 use std::ffi::OsString;
 use std::io::{self, Error, ErrorKind};
@@ -8,16 +9,20 @@ use std::vec;
 use rustix::event::{poll, PollFd, PollFlags};
 use rustix::io::Errno;
 
+use crate::blocks::Blocks;
+
 /// The kernel passes no longer argument to any program (`MAX_ARG_STRLEN`).
 const LONGEST: usize = 128 * 1024;
 
 pub(crate) enum Input {
     List(vec::IntoIter<OsString>),
     Stdin(Stdin),
+    Blocks(Blocks),
 }
 
 pub(crate) enum Next {
     Argument(OsString),
+    Block(Vec<u8>),
     /// Standard input has to be read first.
     Later,
     End,
@@ -42,7 +47,7 @@ impl Input {
         Input::Stdin(Stdin { buffer, start: 0, end: 0, delimiter, ended: false })
     }
 
-    /// Takes an argument that is there already.
+    /// Takes an argument or a block that is there already.
     pub(crate) fn next(&mut self) -> Next {
         match self {
             Input::List(arguments) => arguments.next().map_or(Next::End, Next::Argument),
@@ -51,12 +56,21 @@ impl Input {
                 None if stdin.ended => Next::End,
                 None => Next::Later,
             },
+            Input::Blocks(blocks) => match blocks.take() {
+                Some(block) => Next::Block(block),
+                None if blocks.is_done() => Next::End,
+                None => Next::Later,
+            },
         }
     }
 
-    /// Whether there may be more on standard input than was read.
-    pub(crate) fn is_open(&self) -> bool {
-        matches!(self, Input::Stdin(stdin) if !stdin.ended)
+    /// Whether to read on: of arguments no more than there is a slot for, but one block in advance.
+    pub(crate) fn wants(&self, slot_is_free: bool) -> bool {
+        match self {
+            Input::List(_) => false,
+            Input::Stdin(stdin) => slot_is_free && !stdin.ended,
+            Input::Blocks(blocks) => blocks.wants_more(),
+        }
     }
 
     /// Whether all arguments were taken.
@@ -64,14 +78,16 @@ impl Input {
         match self {
             Input::List(arguments) => arguments.len() == 0,
             Input::Stdin(stdin) => stdin.ended && stdin.start == stdin.end,
+            Input::Blocks(blocks) => blocks.is_done(),
         }
     }
 
-    /// How many arguments are left, once that is known.
+    /// How many jobs are left, once that is known.
     pub(crate) fn left(&self) -> Option<u64> {
         match self {
             Input::List(arguments) => Some(arguments.len() as u64),
             Input::Stdin(stdin) => stdin.ended.then(|| stdin.count()),
+            Input::Blocks(blocks) => blocks.is_done().then_some(0),
         }
     }
 
@@ -80,6 +96,7 @@ impl Input {
         match self {
             Input::List(_) => Ok(()),
             Input::Stdin(stdin) => stdin.read(),
+            Input::Blocks(blocks) => blocks.read(),
         }
     }
 

@@ -3,11 +3,12 @@
 use std::ffi::OsString;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
+
+use crate::values::{record_end, seconds, size, Halt, RecordEnd};
 
 const SEPARATOR: &str = ":::";
 
@@ -22,12 +23,19 @@ Where the command has none, the argument is appended to it.
 The words are given to the program as they are, no shell sees them. For a shell line:
   parallel sh -c 'gzip < \"$1\" > \"$1\".gz' sh {} ::: *.log
 
-Jobs read /dev/null and write where parallel does; their output is not collected. Each leads a process group of \
-its own: to end a job is to send SIGTERM to the group, and SIGKILL to what is left of it after the grace. \
-SIGINT (Ctrl-C), SIGTERM and SIGHUP send SIGTERM to all jobs and start no more; the second one sends SIGKILL.
+Jobs read /dev/null, or with --pipe their block. What a job writes is printed when it has ended, as a whole: it is \
+kept in memory, and in an unlinked temporary file (in TMPDIR) where it is much. Of a job that is tried again, only \
+the last try's is printed. A job has ended when it has exited and its pipes are closed, or silent for 200 ms if what \
+it left behind holds them. With --tag and --line-buffer, a last line without its newline gets one. While \
+standard output takes nothing, parallel waits for it: also time-outs and signals do. If it is closed, the running \
+jobs are ended as by --halt now.
+
+Each job leads a process group of its own: to end a job is to send SIGTERM to the group, and SIGKILL to what is left \
+of it after the grace. SIGINT (Ctrl-C), SIGTERM and SIGHUP send SIGTERM to all jobs and start no more; the second \
+one sends SIGKILL.
 
 Exit status: the number of failed jobs, at most 101; those that were ended count as failed. At least 1 after a \
-signal. 255 if the options are wrong or parallel itself failed.";
+signal, or if standard output was closed. 255 if the options are wrong or parallel itself failed.";
 
 /// Runs a command once for each argument, several at a time.
 #[derive(Parser, Debug)]
@@ -66,6 +74,42 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FILE")]
     pub(crate) joblog: Option<PathBuf>,
 
+    /// Print what a job wrote when it has ended; the default
+    #[arg(long)]
+    group: bool,
+
+    /// Jobs write where parallel does, all at once
+    #[arg(short, long, conflicts_with_all = ["group", "line_buffer", "keep_order", "tag"])]
+    pub(crate) ungroup: bool,
+
+    /// Print whole lines as they come
+    #[arg(long, conflicts_with = "group")]
+    pub(crate) line_buffer: bool,
+
+    /// Print in the order of the input
+    #[arg(short, long)]
+    pub(crate) keep_order: bool,
+
+    /// Print the argument (with --pipe, the job's number) and a tab before each line
+    #[arg(long)]
+    pub(crate) tag: bool,
+
+    /// Cut standard input into blocks of whole records, and give each to a job as its standard input
+    #[arg(long, conflicts_with = "null")]
+    pub(crate) pipe: bool,
+
+    /// The most that a block has, unless a single record has more; k, M and G stand for powers of 1024
+    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "1M", requires = "pipe")]
+    pub(crate) block: usize,
+
+    /// What ends a record; \\n, \\r, \\t, \\0 and \\\\ are as in C
+    #[arg(long, value_name = "TEXT", value_parser = record_end, default_value = "\\n", requires = "pipe")]
+    pub(crate) recend: RecordEnd,
+
+    /// A block is so many records, whatever its size
+    #[arg(short = 'N', value_name = "RECORDS", requires = "pipe", conflicts_with = "block")]
+    pub(crate) records: Option<NonZeroUsize>,
+
     /// Print the commands, quoted for a shell, and run nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -88,14 +132,6 @@ pub(crate) struct Options {
     pub(crate) arguments: Option<Vec<OsString>>,
 }
 
-/// What failed jobs lead to.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Halt {
-    Never,
-    Soon { failed: u64 },
-    Now { failed: u64 },
-}
-
 impl Options {
     pub(crate) fn from_command_line() -> Result<Options, clap::Error> {
         let mut options = Options::try_parse()?;
@@ -109,6 +145,9 @@ impl Options {
             if arguments.iter().any(|argument| argument == SEPARATOR) {
                 return Err(usage("there is more than one :::"));
             }
+            if options.pipe {
+                return Err(usage("with --pipe there are no arguments, and so no :::"));
+            }
             options.arguments = Some(arguments);
         }
         Ok(options)
@@ -121,30 +160,4 @@ impl Options {
 
 fn usage(message: &str) -> clap::Error {
     Options::command().error(ErrorKind::ValueValidation, message)
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| "not a number".to_string())?;
-    match Duration::try_from_secs_f64(seconds) {
-        Ok(duration) if !duration.is_zero() => Ok(duration),
-        _ => Err("not a length of time above 0".to_string()),
-    }
-}
-
-impl FromStr for Halt {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Halt, &'static str> {
-        const EXPECTED: &str = "expected never, soon,fail=N or now,fail=N, with N from 1";
-        if text == "never" {
-            return Ok(Halt::Never);
-        }
-        let (when, failed) = text.split_once(",fail=").ok_or(EXPECTED)?;
-        let failed = failed.parse().ok().filter(|&failed| failed > 0).ok_or(EXPECTED)?;
-        match when {
-            "soon" => Ok(Halt::Soon { failed }),
-            "now" => Ok(Halt::Now { failed }),
-            _ => Err(EXPECTED),
-        }
-    }
 }

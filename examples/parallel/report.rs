@@ -29,17 +29,19 @@ pub(crate) struct Outcome {
     pub(crate) code: i32,
     pub(crate) signal: i32,
     pub(crate) failed: bool,
+    pub(crate) runtime: Duration,
 }
 
 impl Outcome {
     /// `exit` is `None` where nobody knows how the job ended.
-    pub(crate) fn new(exit: Option<Exit>, timed_out: bool) -> Outcome {
+    pub(crate) fn new(exit: Option<Exit>, timed_out: bool, runtime: Duration) -> Outcome {
         let Some(exit) = exit else {
-            return Outcome { code: -1, signal: 0, failed: true };
+            return Outcome { code: -1, signal: 0, failed: true, runtime };
         };
         // As GNU parallel has it: -1 with the signal of a time-out, 0 with any other.
         let code = exit.code().unwrap_or(if timed_out { -1 } else { 0 });
-        Outcome { code, signal: exit.signal().unwrap_or(0), failed: timed_out || !exit.success() }
+        let failed = timed_out || !exit.success();
+        Outcome { code, signal: exit.signal().unwrap_or(0), failed, runtime }
     }
 }
 
@@ -71,7 +73,11 @@ impl Report {
     /// Puts a line on standard error.
     pub(crate) fn say(&self, message: impl Display) {
         // Nobody could be told that it failed.
-        let write = || drop(writeln!(io::stderr(), "parallel: {message}"));
+        self.hidden(|| drop(writeln!(io::stderr(), "parallel: {message}")));
+    }
+
+    /// Writes with the progress bar out of the way.
+    pub(crate) fn hidden<R>(&self, write: impl FnOnce() -> R) -> R {
         match &self.bar {
             Some(bar) => bar.suspend(write),
             None => write(),
@@ -142,7 +148,7 @@ fn log_line(job: &Job, outcome: &Outcome, command: &[OsString]) -> Vec<u8> {
         "{}\t:\t{:.3}\t{:10.3}\t0\t0\t{}\t{}\t",
         job.number,
         job.started_at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64(),
-        job.started.elapsed().as_secs_f64(),
+        outcome.runtime.as_secs_f64(),
         outcome.code,
         outcome.signal,
     )

@@ -27,11 +27,20 @@ const PLACEHOLDERS: [(&[u8], Part); 4] = [
 
 impl Template {
     pub(crate) fn new(command: &[OsString]) -> Template {
-        let mut words: Vec<_> = command.iter().map(|word| parse(word.as_bytes())).collect();
-        if words.iter().flatten().all(|part| matches!(part, Part::Text(_))) {
-            words.push(vec![Part::Argument]);
+        Template { words: command.iter().map(|word| parse(word.as_bytes())).collect() }
+    }
+
+    /// Appends the argument unless there is a placeholder.
+    pub(crate) fn or_append(mut self) -> Template {
+        if self.is_constant() {
+            self.words.push(vec![Part::Argument]);
         }
-        Template { words }
+        self
+    }
+
+    /// Whether all jobs have the same command.
+    pub(crate) fn is_constant(&self) -> bool {
+        self.words.iter().flatten().all(|part| matches!(part, Part::Text(_)))
     }
 
     pub(crate) fn expand(&self, argument: &OsStr, number: u64) -> Vec<OsString> {

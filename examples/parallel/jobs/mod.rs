@@ -1,24 +1,26 @@
 //! The loop: starts jobs, waits for whatever comes first, and acts on it.
 
+mod end;
+mod start;
 mod stop;
 mod wait;
 
 use std::collections::VecDeque;
-use std::io;
-use std::process::Child;
-use std::time::{Instant, SystemTime};
 
 use anyhow::{Context, Error, Result};
-use childset::{ChildSet, Exited, InsertError};
-use rustix::process::{kill_process_group, Pid, Signal};
+use childset::{Child, ChildSet};
 
 use crate::ending::Endings;
-use crate::input::{Input, Next};
-use crate::launch::{exit_code_of, is_shortage, Job, Launcher};
+use crate::input::Input;
+use crate::launch::{Job, Launcher};
 use crate::options::Options;
-use crate::report::{Outcome, Report};
+use crate::output::Output;
+use crate::report::Report;
+use crate::running::Running;
 use crate::signals::Signals;
-use crate::template::display;
+
+/// What a pipe holds.
+const CHUNK: usize = 1 << 16;
 
 pub(crate) struct Runner<'a> {
     options: &'a Options,
@@ -29,6 +31,13 @@ pub(crate) struct Runner<'a> {
     signals: Signals,
     set: ChildSet<Job>,
     endings: Endings,
+    /// The jobs whose pipes we hold: those in the set, and those that have exited while their pipes go on.
+    running: Vec<Running>,
+    /// How many of `running` have exited.
+    draining: usize,
+    output: Output,
+    /// For what is read from pipes.
+    buffer: Box<[u8]>,
     /// The number of the last job.
     number: u64,
     /// Failed jobs with tries left; they go first, so there are never more than slots.
@@ -39,6 +48,8 @@ pub(crate) struct Runner<'a> {
     short: bool,
     /// Nothing is started any more.
     halted: bool,
+    /// Nor is what jobs left behind waited for, by the second signal or since standard output is closed.
+    stopped: bool,
     interrupts: usize,
     /// What `parallel` itself failed at.
     trouble: Option<Error>,
@@ -60,18 +71,24 @@ impl<'a> Runner<'a> {
             signals: Signals::catch().context("cannot catch signals")?,
             set: ChildSet::new().context("cannot watch children")?,
             endings: Endings::new(options.timeout, options.grace),
+            running: Vec::new(),
+            draining: 0,
+            output: Output::new(options),
+            buffer: vec![0; CHUNK].into_boxed_slice(),
             number: 0,
             again: VecDeque::new(),
             unwatched: None,
             short: false,
             halted: false,
+            stopped: false,
             interrupts: 0,
             trouble: None,
         })
     }
 
-    pub(crate) fn interrupted(&self) -> bool {
-        self.interrupts > 0
+    /// Whether a signal or a closed standard output ended it.
+    pub(crate) fn was_stopped(&self) -> bool {
+        self.interrupts > 0 || self.stopped
     }
 
     /// Runs the jobs. Whatever fails, none is left running.
@@ -87,9 +104,10 @@ impl<'a> Runner<'a> {
     fn run_all(&mut self) -> Result<()> {
         self.tell_total();
         loop {
-            let more = self.start();
+            let more = self.start()?;
+            self.stop_if_closed();
             if self.is_done() {
-                return self.trouble.take().map_or(Ok(()), Err);
+                break;
             }
             let ready = self.wait(more).context("cannot wait")?;
             if ready.signals {
@@ -98,86 +116,33 @@ impl<'a> Runner<'a> {
             if ready.input {
                 self.read();
             }
+            self.use_pipes(&ready.pipes)?;
             if ready.exits {
-                self.take_exits().context("cannot watch the jobs")?;
+                self.take_exits()?;
             }
+            self.settle_all()?;
             let acted = self.endings.act(&self.set);
             self.complain(acted);
         }
+        self.print(Output::finish)?;
+        self.stop_if_closed();
+        self.trouble.take().map_or(Ok(()), Err)
+    }
+
+    /// How many slots are taken.
+    fn busy(&self) -> usize {
+        self.set.len() + self.draining
     }
 
     fn is_done(&self) -> bool {
-        let idle = self.set.is_empty() && !self.endings.has_leftovers();
+        let idle = self.busy() == 0 && !self.endings.has_leftovers();
         idle && (self.halted || self.again.is_empty() && self.input.is_done())
-    }
-
-    /// Starts jobs while there are slots and arguments; true if it stopped only to have a look at the rest.
-    fn start(&mut self) -> bool {
-        for _ in 0..self.slots {
-            if self.halted || self.short || self.set.len() >= self.slots {
-                return false;
-            }
-            let Some(job) = self.next_job() else {
-                return false;
-            };
-            match self.launcher.spawn(&job) {
-                Ok(child) => self.watch(child, job),
-                Err(error) if is_shortage(&error) && !self.set.is_empty() => {
-                    self.short = true;
-                    self.again.push_front(job);
-                }
-                Err(error) if is_shortage(&error) => {
-                    let what = format!("cannot start job {}", job.number);
-                    self.fail(Error::new(error).context(what));
-                }
-                Err(error) => {
-                    let command = display(&self.launcher.command(&job));
-                    self.report.say(format_args!("cannot run job {}: {command}: {error}", job.number));
-                    self.ended(&job, Outcome { code: exit_code_of(&error), signal: 0, failed: true });
-                }
-            }
-        }
-        // Jobs that could not be started left their slots free.
-        !self.halted && !self.short && self.set.len() < self.slots
-    }
-
-    fn next_job(&mut self) -> Option<Job> {
-        if let Some(job) = self.again.pop_front() {
-            return Some(Job { started: Instant::now(), started_at: SystemTime::now(), ..job });
-        }
-        let Next::Argument(argument) = self.input.next() else {
-            return None;
-        };
-        self.number += 1;
-        Some(Job {
-            number: self.number,
-            argument,
-            tries_left: self.options.retries.get(),
-            started: Instant::now(),
-            started_at: SystemTime::now(),
-        })
-    }
-
-    fn watch(&mut self, child: Child, job: Job) {
-        match self.set.insert(child, job) {
-            Ok(key) => self.endings.started(key, Instant::now()),
-            Err(InsertError { error, child, tag, .. }) if is_shortage(&error) && !self.set.is_empty() => {
-                self.short = true;
-                self.unwatched = Some((child, tag));
-            }
-            Err(InsertError { error, mut child, tag, .. }) => {
-                let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
-                let _ = child.wait();
-                let what = format!("cannot watch job {}", tag.number);
-                self.fail(Error::new(error).context(what));
-            }
-        }
     }
 
     fn read(&mut self) {
         match self.input.read() {
             Ok(()) => self.tell_total(),
-            Err(error) => self.fail(Error::new(error).context("cannot read the arguments")),
+            Err(error) => self.fail(Error::new(error).context("cannot read standard input")),
         }
     }
 
@@ -185,52 +150,5 @@ impl<'a> Runner<'a> {
         if let Some(left) = self.input.left() {
             self.report.set_total(self.number + left);
         }
-    }
-
-    /// Takes exits, and fills the slots at once: while one job is started, the next one may have ended.
-    fn take_exits(&mut self) -> io::Result<()> {
-        // Not until there is none, since jobs that end at once would keep signals and deadlines waiting.
-        for _ in 0..self.slots {
-            let Some(exited) = self.set.reap()? else {
-                break;
-            };
-            self.short = false;
-            self.exited(exited);
-            if let Some((child, job)) = self.unwatched.take() {
-                self.watch(child, job);
-            }
-            self.start();
-        }
-        Ok(())
-    }
-
-    fn exited(&mut self, exited: Exited<Job>) {
-        let Exited { key, tag: mut job, exit, child, .. } = exited;
-        let timed_out = self.endings.ended(key, child);
-        if let Ok(exit) = &exit {
-            self.report.used(exit);
-        }
-        if timed_out {
-            let command = display(&self.launcher.command(&job));
-            self.report.say(format_args!("job {} took too long: {command}", job.number));
-        }
-        if let Err(error) = &exit {
-            self.report.say(format_args!("job {}: {error}", job.number));
-        }
-        let outcome = Outcome::new(exit.ok(), timed_out);
-        if outcome.failed && job.tries_left > 1 && !self.halted {
-            job.tries_left -= 1;
-            self.again.push_back(job);
-        } else {
-            self.ended(&job, outcome);
-        }
-    }
-
-    /// A job has ended for good.
-    fn ended(&mut self, job: &Job, outcome: Outcome) {
-        if let Err(error) = self.report.ended(job, &outcome, || self.launcher.command(job)) {
-            self.fail(error);
-        }
-        self.halt_if_due();
     }
 }

@@ -3,10 +3,11 @@
 use std::io;
 
 use anyhow::{Context, Error, Result};
-use rustix::process::{kill_process_group, Pid, Signal};
+use signal_hook::consts::{SIGKILL, SIGTERM};
 
 use super::Runner;
-use crate::options::Halt;
+use crate::group::signal_child;
+use crate::values::Halt;
 
 impl Runner<'_> {
     /// Looks whether `--halt` is to be done.
@@ -21,11 +22,25 @@ impl Runner<'_> {
             self.halted = true;
             self.report.say(format_args!("{failed} failed: no more jobs are started"));
             if now {
-                self.signal_unwatched(Signal::TERM);
-                let terminated = self.endings.terminate_in_time(&self.set);
-                self.complain(terminated);
+                self.terminate_in_time();
             }
         }
+    }
+
+    /// As `--halt now`, if nobody reads standard output any more.
+    pub(super) fn stop_if_closed(&mut self) {
+        if self.output.is_closed() && !self.stopped {
+            self.stopped = true;
+            self.halted = true;
+            self.report.say("standard output is closed: the running jobs are ended");
+            self.terminate_in_time();
+        }
+    }
+
+    fn terminate_in_time(&mut self) {
+        self.signal_unwatched(SIGTERM);
+        let terminated = self.endings.terminate_in_time(&self.set);
+        self.complain(terminated);
     }
 
     pub(super) fn interrupt(&mut self) -> Result<()> {
@@ -34,22 +49,23 @@ impl Runner<'_> {
         if before == 0 && self.interrupts > 0 {
             self.halted = true;
             self.report.say("interrupted: the running jobs are ended, the next signal kills them");
-            self.signal_unwatched(Signal::TERM);
+            self.signal_unwatched(SIGTERM);
             let terminated = self.endings.terminate(&self.set);
             self.complain(terminated);
         }
         if self.interrupts > 1 {
-            self.signal_unwatched(Signal::KILL);
+            self.stopped = true;
+            self.signal_unwatched(SIGKILL);
             let killed = self.endings.kill(&self.set);
             self.complain(killed);
         }
         Ok(())
     }
 
-    fn signal_unwatched(&self, signal: Signal) {
+    fn signal_unwatched(&self, signal: i32) {
         if let Some((child, _)) = &self.unwatched {
             // Not waited for, so it can be a zombie at worst.
-            let _ = kill_process_group(Pid::from_child(child), signal);
+            let _ = signal_child(child, signal);
         }
     }
 

@@ -7,37 +7,56 @@ use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 
 use super::Runner;
+use crate::running::{End, Running};
 
 #[derive(Default)]
 pub(super) struct Ready {
     pub(super) exits: bool,
     pub(super) signals: bool,
     pub(super) input: bool,
+    /// Of which of the running jobs which pipes.
+    pub(super) pipes: Vec<(usize, End)>,
 }
 
 impl Runner<'_> {
-    /// Waits for exits, signals, the nearest deadline and, if there is a slot for it, input.
+    /// Waits for exits, signals, pipes, the nearest deadline and, as far as it is wanted, input.
     pub(super) fn wait(&self, more: bool) -> io::Result<Ready> {
         let stdin = io::stdin();
-        let wanted = !(more || self.halted || self.short) && self.set.len() < self.slots;
-        let reads = wanted && self.input.is_open();
-        let mut fds = [
-            PollFd::new(&self.set, PollFlags::IN),
-            PollFd::new(&self.signals, PollFlags::IN),
-            PollFd::new(&stdin, PollFlags::IN),
-        ];
-        let fds = if reads { &mut fds[..] } else { &mut fds[..2] };
-        let left = match more {
-            true => Some(Duration::ZERO),
-            false => self.endings.next().map(|next| next.saturating_duration_since(Instant::now())),
-        };
-        let left = left.and_then(|left| Timespec::try_from(left).ok());
-        match poll(fds, left.as_ref()) {
+        let reads = !self.halted && self.input.wants(!more && self.takes_new());
+        let mut fds = Vec::with_capacity(3 + 3 * self.running.len());
+        fds.push(PollFd::new(&self.set, PollFlags::IN));
+        fds.push(PollFd::new(&self.signals, PollFlags::IN));
+        fds.extend(reads.then(|| PollFd::new(&stdin, PollFlags::IN)));
+        let mut pipes = Vec::with_capacity(fds.capacity() - 3);
+        for (index, running) in self.running.iter().enumerate() {
+            for (fd, end) in running.pipes() {
+                fds.push(PollFd::from_borrowed_fd(fd, end.interest()));
+                pipes.push((index, end));
+            }
+        }
+        let left = self.left(more).and_then(|left| Timespec::try_from(left).ok());
+        match poll(&mut fds, left.as_ref()) {
             Ok(_) => {}
             Err(Errno::INTR) => return Ok(Ready::default()),
             Err(error) => return Err(error.into()),
         }
-        let is_ready = |index: usize| fds.get(index).is_some_and(|fd| !fd.revents().is_empty());
-        Ok(Ready { exits: is_ready(0), signals: is_ready(1), input: is_ready(2) })
+        let mut ready = fds.iter().map(|fd| !fd.revents().is_empty());
+        let mut next = || ready.next().unwrap_or(false);
+        let (exits, signals, input) = (next(), next(), reads && next());
+        pipes.retain(|_| next());
+        Ok(Ready { exits, signals, input, pipes })
+    }
+
+    /// Until the nearest deadline.
+    fn left(&self, more: bool) -> Option<Duration> {
+        if more {
+            return Some(Duration::ZERO);
+        }
+        let drained = match self.draining {
+            0 => None,
+            _ => self.running.iter().filter_map(Running::deadline).min(),
+        };
+        let next = self.endings.next().into_iter().chain(drained).min();
+        next.map(|next| next.saturating_duration_since(Instant::now()))
     }
 }
