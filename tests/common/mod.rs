@@ -2,11 +2,14 @@
 
 #![allow(dead_code, unsafe_code)]
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{self, Write};
 use std::os::fd::AsFd;
+use std::os::unix::fs::PermissionsExt;
 use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::path::{Path, PathBuf};
 use std::process::{exit, Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use childset::{Exit, StatusUnknown};
@@ -252,5 +255,31 @@ impl Drop for Limit {
         self.fillers.clear();
         let before = Rlimit { current: self.before, maximum: self.maximum };
         setrlimit(Resource::Nofile, before).unwrap();
+    }
+}
+
+/// A directory of its own for a test, removed when it is dropped.
+pub(crate) struct Dir(PathBuf);
+
+impl Dir {
+    pub(crate) fn new() -> Dir {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("childset-{}-{number}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).unwrap();
+        // Other users pass too.
+        std::fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+        Dir(path)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Dir {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }

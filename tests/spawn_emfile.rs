@@ -1,0 +1,159 @@
+//! Spawning with few descriptors left: it works or says `EMFILE`, and nothing is left of it.
+
+#![allow(unsafe_code)]
+
+mod common;
+
+use std::fs::File;
+use std::io;
+
+use childset::{Child, ChildSet, Command, SpawnError, Stdio};
+use common::{check_leaks, warm_up, Limit};
+
+fn main() {
+    common::main(&[
+        ("warm", warm),
+        ("no_pipes", no_pipes),
+        ("three_pipes", three_pipes),
+        ("null", null),
+        ("with_descriptors", with_descriptors),
+        ("by_std", by_std),
+        ("into_a_set", into_a_set),
+        #[cfg(feature = "async-io")]
+        ("output", output),
+    ]);
+}
+
+fn warm() {
+    warm_up();
+    assert!(Command::new("true").spawn().unwrap().wait().unwrap().success());
+    #[cfg(feature = "async-io")]
+    futures_lite::future::block_on(Command::new("true").output()).unwrap();
+}
+
+fn is_emfile(error: &io::Error) -> bool {
+    let errno = SpawnError::of(error).map(SpawnError::errno).or(error.raw_os_error());
+    errno == Some(libc::EMFILE)
+}
+
+/// Spawns with each number of spare descriptors; from `enough` on, it must work.
+fn each(enough: usize, mut command: Command, spawn: impl Fn(&mut Command) -> io::Result<Option<Child>>) {
+    for spare in 0..=12 {
+        check_leaks(|| {
+            let limit = Limit::with_spare(spare);
+            let spawned = spawn(&mut command);
+            let child = match spawned {
+                Ok(child) => child,
+                Err(error) => {
+                    drop(limit);
+                    assert!(is_emfile(&error), "with {spare} to spare: {error:?}");
+                    assert!(spare < enough, "with {spare} to spare: {error}");
+                    // No child, not even one that has ended. SAFETY: no status is written.
+                    let any = unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) };
+                    assert_eq!(any, -1, "with {spare} to spare");
+                    return;
+                }
+            };
+            drop(limit);
+            if let Some(mut child) = child {
+                drop(child.stdin.take());
+                let output = child.wait_with_output().unwrap();
+                assert_eq!(output.status.code(), Some(3), "with {spare} to spare");
+            }
+        });
+    }
+    let output = spawn(&mut command).unwrap().map(|child| child.wait_with_output().unwrap());
+    assert!(output.map_or(true, |output| output.status.code() == Some(3)));
+}
+
+fn talkative() -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", "cat; echo out; echo err >&2; exit 3"]);
+    command
+}
+
+fn piped() -> Command {
+    let mut command = talkative();
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn quiet() -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", "exit 3"]);
+    command
+}
+
+fn spawn(command: &mut Command) -> io::Result<Option<Child>> {
+    command.spawn().map(Some)
+}
+
+fn no_pipes() {
+    // The pidfd. And by the way: a prepared command needs no more.
+    each(1, quiet(), spawn);
+    each(1, quiet(), |command| command.prepare().unwrap().spawn().map(Some));
+}
+
+fn null() {
+    let mut command = quiet();
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    // What the child opens is in its table, which has the same limit.
+    each(2, command, spawn);
+}
+
+fn three_pipes() {
+    each(8, piped(), spawn);
+}
+
+fn with_descriptors() {
+    let mut command = Command::new("sh");
+    command.args(["-c", "cat <&9 && cat <&5 && exit 3"]).stdout(Stdio::null());
+    command.fd(9, File::open("/dev/null").unwrap()).fd(5, File::open("/dev/null").unwrap());
+    // The lifted copies too, and the numbers themselves.
+    each(12, command, spawn);
+}
+
+fn by_std() {
+    let mut command = piped();
+    // SAFETY: the closure does nothing.
+    unsafe { command.pre_exec(|| Ok(())) };
+    each(10, command, spawn);
+    let mut command = quiet();
+    // SAFETY: the closure does nothing.
+    unsafe { command.pre_exec(|| Ok(())) };
+    each(4, command, spawn);
+}
+
+fn into_a_set() {
+    for mut command in [quiet(), piped()] {
+        for spare in 0..=12 {
+            check_leaks(|| {
+                let set = ChildSet::new().unwrap();
+                let limit = Limit::with_spare(spare);
+                let spawned = set.spawn(&mut command, "tag");
+                drop(limit);
+                match spawned {
+                    Ok(key) => {
+                        let (mut child, _) = set.remove(key).unwrap();
+                        drop(child.stdin.take());
+                        assert_eq!(child.wait_with_output().unwrap().status.code(), Some(3));
+                    }
+                    Err(error) => {
+                        assert!(is_emfile(&error.error) && spare < 8, "{spare}: {error}");
+                        assert!(error.tag == "tag" && error.child.is_none() && set.is_empty());
+                    }
+                }
+            });
+        }
+    }
+}
+
+#[cfg(feature = "async-io")]
+fn output() {
+    each(8, talkative(), |command| {
+        let output = futures_lite::future::block_on(command.output())?;
+        assert_eq!((output.stdout, output.stderr), (b"out\n".to_vec(), b"err\n".to_vec()));
+        assert_eq!(output.status.code(), Some(3));
+        Ok(None)
+    });
+}

@@ -1,0 +1,195 @@
+//! Spawns that fail: which step it was, and nothing left of it.
+
+#![allow(unsafe_code)]
+// The type of `RLIMIT_*` depends on the C library.
+#![allow(clippy::unnecessary_cast)]
+
+mod common;
+
+use std::fs::{self, File, Permissions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::PermissionsExt;
+
+use childset::{ChildSet, Command, SpawnError, Stdio};
+use common::{check_leaks, warm_up, Dir};
+
+fn main() {
+    common::main(&[
+        ("warm", warm_up),
+        ("missing_program", missing_program),
+        ("refused_program", refused_program),
+        ("missing_directory", missing_directory),
+        ("steps", steps),
+        ("too_much", too_much),
+        ("null_bytes", null_bytes),
+        ("descriptors", descriptors),
+        ("thousands", thousands),
+    ]);
+}
+
+type New = fn(&str) -> Command;
+
+fn by_std(program: &str) -> Command {
+    let mut command = Command::new(program);
+    // SAFETY: the closure does nothing.
+    unsafe { command.pre_exec(|| Ok(())) };
+    command
+}
+
+/// Spawns each way, to the error, which must have the errno and name what it says.
+fn fails(errno: i32, names: &str, change: impl Fn(New) -> Command) {
+    for new in [|program: &str| Command::new(program), by_std as New] {
+        check_leaks(|| {
+            let mut command = change(new);
+            let check = |error: io::Error| {
+                assert_eq!(SpawnError::of(&error).map(SpawnError::errno), Some(errno), "{error:?}");
+                assert_eq!(error.kind(), io::Error::from_raw_os_error(errno).kind(), "{error:?}");
+                assert!(error.to_string().contains(names), "{error}, which does not name {names}");
+                assert!(error.to_string().starts_with("cannot "), "{error}");
+            };
+            check(command.spawn().unwrap_err());
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+            check(command.spawn().unwrap_err());
+            let set = ChildSet::new().unwrap();
+            let error = set.spawn(&mut command, "tag").unwrap_err();
+            assert!(error.tag == "tag" && error.child.is_none() && set.is_empty());
+            check(error.error);
+            match command.prepare() {
+                Ok(prepared) => check(prepared.spawn().unwrap_err()),
+                Err(error) => assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}"),
+            }
+            #[cfg(feature = "async-io")]
+            {
+                check(futures_lite::future::block_on(command.status()).unwrap_err());
+                check(futures_lite::future::block_on(command.output()).unwrap_err());
+            }
+        });
+    }
+}
+
+fn missing_program() {
+    for name in ["/no/such/program", "no-such-program", "./no-such-program", ""] {
+        fails(libc::ENOENT, &format!("run {name:?}"), |new| new(name));
+    }
+    fails(libc::ENOENT, "no-such-program", |new| {
+        let mut command = new("no-such-program");
+        command.env_clear();
+        command
+    });
+    fails(libc::ENOTDIR, "/dev/null/program", |new| new("/dev/null/program"));
+    // The interpreter of a script is missing: the kernel says so of the script.
+    let directory = Dir::new();
+    let script = directory.path().join("script");
+    fs::write(&script, "#!/no/such/interpreter\n").unwrap();
+    fs::set_permissions(&script, Permissions::from_mode(0o755)).unwrap();
+    fails(libc::ENOENT, script.to_str().unwrap(), |new| new(script.to_str().unwrap()));
+}
+
+fn refused_program() {
+    let directory = Dir::new();
+    let path = directory.path().join("plain");
+    fs::write(&path, "#!/bin/sh\n").unwrap();
+    let path = path.to_str().unwrap();
+    fails(libc::EACCES, path, |new| new(path));
+    fails(libc::EACCES, "/tmp", |new| new("/tmp"));
+    fails(libc::EACCES, "plain", |new| {
+        let mut command = new("plain");
+        command.env("PATH", format!("/nowhere:{}:/bin", directory.path().display()));
+        command
+    });
+}
+
+fn missing_directory() {
+    let in_directory = |path: &'static str| {
+        move |new: New| {
+            let mut command = new("true");
+            command.current_dir(path);
+            command
+        }
+    };
+    fails(libc::ENOENT, r#"enter the working directory "/no/such" (chdir)"#, in_directory("/no/such"));
+    fails(libc::ENOTDIR, r#""/dev/null" (chdir)"#, in_directory("/dev/null"));
+    fails(libc::ENOENT, r#""" (chdir)"#, in_directory(""));
+}
+
+fn steps() {
+    type Change = fn(&mut Command) -> &mut Command;
+    let changes: [(i32, &str, Change); 8] = [
+        (libc::ENOENT, r#""/no/such" the root directory (chroot)"#, |command| command.chroot("/no/such")),
+        (libc::EINVAL, "setrlimit", |command| command.rlimit(libc::RLIMIT_CORE, 2, 1)),
+        (libc::EINVAL, "resource limit 99", |command| command.rlimit(99, 1, 1)),
+        (libc::EINVAL, "policy 77 with priority 0 (sched_setscheduler)", |command| command.scheduler(77, 0)),
+        (libc::EINVAL, "with priority 5", |command| command.scheduler(libc::SCHED_OTHER, 5)),
+        (libc::EPERM, "process group 1 (setpgid)", |command| command.process_group(1)),
+        (libc::EINVAL, "signal 99 to its default (sigaction)", |command| command.default_signals(&[99])),
+        (libc::EINVAL, "signal 99 at the parent's death", |command| command.parent_death_signal(99)),
+    ];
+    for (errno, names, change) in changes {
+        if names.contains("chroot") && !rustix::process::geteuid().is_root() {
+            continue;
+        }
+        fails(errno, names, |new| {
+            let mut command = new("true");
+            change(&mut command);
+            command
+        });
+    }
+    fails(libc::EINVAL, "setpgid", |new| {
+        let mut command = new("true");
+        command.process_group(-5);
+        command
+    });
+    // A leader of a session leads its group already.
+    fails(libc::EPERM, "setpgid", |new| {
+        let mut command = new("true");
+        command.setsid(true).process_group(0);
+        command
+    });
+}
+
+fn too_much() {
+    fails(libc::E2BIG, r#"run "true""#, |new| {
+        let mut command = new("true");
+        command.arg("x".repeat(1 << 20));
+        command
+    });
+    fails(libc::ENAMETOOLONG, "x/x/x", |new| new(&"x/".repeat(5000)));
+    fails(libc::ENAMETOOLONG, "xxx", |new| new(&"x".repeat(300)));
+}
+
+fn null_bytes() {
+    check_leaks(|| {
+        for new in [|program: &str| Command::new(program), by_std as New] {
+            for mut command in [new("a\0b"), new("")] {
+                command.arg("a\0b").stdin(Stdio::piped());
+                let error = command.spawn().unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+                assert!(SpawnError::of(&error).is_none());
+            }
+        }
+    });
+}
+
+fn descriptors() {
+    fails(libc::EBADF, "descriptor -1", |new| {
+        let mut command = new("true");
+        command.fd(-1, File::open("/dev/null").unwrap());
+        command
+    });
+}
+
+/// A failed spawn leaves neither a zombie nor a descriptor, however often.
+fn thousands() {
+    let mut missing = Command::new("/no/such/program");
+    missing.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let bad_step = Command::new("true").current_dir("/no/such").prepare().unwrap();
+    check_leaks(|| {
+        for _ in 0..3000 {
+            missing.spawn().unwrap_err();
+            bad_step.spawn().unwrap_err();
+        }
+    });
+    // Not even an unreaped child of ours: there is none to wait for.
+    // SAFETY: no status is written.
+    assert_eq!(unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) }, -1);
+}

@@ -1,0 +1,173 @@
+//! System calls that fail while a process is spawned, by the hand of strace: it works another way, or the error
+//! says what failed, and nothing is left of it.
+
+#![allow(unsafe_code)]
+
+mod common;
+
+use std::io;
+use std::process::{Command as StdCommand, Stdio as StdStdio};
+
+use childset::{ChildSet, Command, SpawnError, Stdio};
+use common::{check_leaks, role};
+
+/// What is injected, and what is to happen: each in a process of its own.
+const CASES: [(&str, &[&str], Expected); 20] = [
+    ("nothing", &[], Works),
+    ("clone3_enosys", &["clone3:error=ENOSYS"], WorksByStd),
+    ("clone3_eperm", &["clone3:error=EPERM"], WorksByStd),
+    ("clone3_enosys_once", &["clone3:error=ENOSYS:when=1"], FailsOnce(libc::ENOSYS, "clone3")),
+    ("clone3_enomem", &["clone3:error=ENOMEM"], Fails(libc::ENOMEM, "clone3")),
+    ("clone3_eagain", &["clone3:error=EAGAIN"], Fails(libc::EAGAIN, "clone3")),
+    ("clone3_eagain_once", &["clone3:error=EAGAIN:when=1"], FailsOnce(libc::EAGAIN, "clone3")),
+    ("close_range_enosys", &["close_range:error=ENOSYS"], Works),
+    ("close_range_eperm", &["close_range:error=EPERM"], Works),
+    ("close_range_enomem", &["close_range:error=ENOMEM"], Works),
+    ("close_range_einval", &["close_range:error=EINVAL"], Works),
+    ("both_enosys", &["clone3:error=ENOSYS", "close_range:error=ENOSYS"], WorksByStd),
+    ("both_eperm", &["clone3:error=EPERM", "close_range:error=EPERM"], WorksByStd),
+    ("no_pidfd", &["pidfd_open:error=ENOSYS"], Works),
+    ("by_std_no_pidfd", &["clone3:error=ENOSYS", "pidfd_open:error=ENOSYS"], Unsupported("ENOSYS")),
+    ("by_std_emfile", &["clone3:error=ENOSYS", "pidfd_open:error=EMFILE"], Fails(libc::EMFILE, "")),
+    ("waitid_eintr", &["waitid:error=EINTR:when=1"], Works),
+    ("busy_for_good", &["execve:error=ETXTBSY"], Fails(libc::ETXTBSY, "run \"/bin/sh\"")),
+    ("execve_eio", &["execve:error=EIO"], Fails(libc::EIO, "run \"/bin/sh\"")),
+    ("dup3_ebusy", &["dup3:error=EBUSY"], Fails(libc::EBUSY, "standard input")),
+];
+
+#[derive(Clone, Copy, Debug)]
+enum Expected {
+    Works,
+    /// All but what only `clone3` can do.
+    WorksByStd,
+    /// Each spawn: errno, and what the message contains.
+    Fails(i32, &'static str),
+    /// The first one.
+    FailsOnce(i32, &'static str),
+    Unsupported(&'static str),
+}
+
+use Expected::{Fails, FailsOnce, Unsupported, Works, WorksByStd};
+
+fn main() {
+    if let Some(role) = role() {
+        let (_, _, expected) = CASES.iter().find(|(name, ..)| *name == role).expect("a role");
+        // SAFETY: alarm(2) touches no memory.
+        unsafe { libc::alarm(60) };
+        return run(*expected);
+    }
+    if let Err(why) = strace(&[], "true") {
+        println!("skipped: {why}");
+        return common::main(&[]);
+    }
+    common::main_with(&CASES.map(|(name, ..)| name), |role| {
+        let (_, injected, _) = CASES.iter().find(|(name, ..)| *name == role).unwrap();
+        strace(injected, role).unwrap();
+    });
+}
+
+/// Runs a role under strace. It counts calls by process, and injects only into what it traces.
+fn strace(injected: &[&str], role: &str) -> Result<(), String> {
+    let mut command = StdCommand::new("strace");
+    command.args(["-f", "-qq", "-o", "/dev/null", "-e", "signal=none"]);
+    let start = std::env::current_exe().unwrap();
+    let names: Vec<_> = injected.iter().map(|injection| injection.split(':').next().unwrap()).collect();
+    let names = if names.is_empty() { "setns".to_owned() } else { names.join(",") };
+    command.args(["-e", &format!("trace={names}")]);
+    if names.contains("execve") {
+        // Not the role's own start.
+        command.args(["-P", "/bin/sh"]);
+    }
+    for injection in injected {
+        command.args(["-e", &format!("inject={injection}")]);
+    }
+    match role {
+        "true" => command.arg("true"),
+        _ => command.arg(start).env("CHILDSET_TEST_ROLE", role),
+    };
+    let output = command.stdin(StdStdio::null()).output();
+    let output = output.map_err(|error| format!("strace: {error}"))?;
+    let told = String::from_utf8_lossy(&output.stderr);
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(format!("{}: {told}{}", output.status, String::from_utf8_lossy(&output.stdout))),
+    }
+}
+
+fn talkative() -> Command {
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", "cat; echo out; echo err >&2; cat <&7; ls /proc/self/fd; umask; exit 3"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).umask(0o027);
+    command.fd(7, std::fs::File::open("/proc/sys/kernel/ostype").unwrap());
+    command
+}
+
+fn check(error: &io::Error, errno: i32, names: &str) {
+    let found = SpawnError::of(error).map(SpawnError::errno).or(error.raw_os_error());
+    assert_eq!(found, Some(errno), "{error:?}");
+    assert!(error.to_string().contains(names), "{error}");
+}
+
+fn works(command: &mut Command) {
+    let output = command.spawn().unwrap().wait_with_input("in ").unwrap();
+    let expected = "in out\nLinux\n0\n1\n2\n3\n7\n0027\n";
+    assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
+    assert_eq!((&output.stderr[..], output.status.code()), (&b"err\n"[..], Some(3)));
+}
+
+fn run(expected: Expected) {
+    // An inherited descriptor that no child should see.
+    // SAFETY: the descriptor is new.
+    let _open = unsafe { libc::dup(2) };
+    check_leaks(|| {
+        let set = ChildSet::new().unwrap();
+        match expected {
+            Works | WorksByStd => {
+                for _ in 0..5 {
+                    works(&mut talkative());
+                }
+                set.spawn(&mut talkative(), ()).unwrap();
+                drop(set.shutdown(std::time::Duration::ZERO));
+                assert!(set.wait(None).unwrap().is_some());
+                // A failure of the child's is told.
+                check(
+                    &Command::new("/no/such/program").spawn().unwrap_err(),
+                    libc::ENOENT,
+                    "/no/such/program",
+                );
+                let error = Command::new("/bin/true").current_dir("/no/such").spawn().unwrap_err();
+                check(&error, libc::ENOENT, "working directory \"/no/such\"");
+                let prepared = talkative().prepare().unwrap().spawn();
+                match (expected, prepared) {
+                    (Works, Ok(child)) => {
+                        assert_eq!(child.wait_with_input("").unwrap().status.code(), Some(3))
+                    }
+                    (WorksByStd, Err(error)) => {
+                        assert_eq!(error.kind(), io::ErrorKind::Unsupported);
+                        assert!(error.to_string().contains("clone3"), "{error}");
+                    }
+                    other => panic!("{other:?}"),
+                }
+            }
+            FailsOnce(errno, names) => {
+                check(&talkative().spawn().unwrap_err(), errno, names);
+                works(&mut talkative());
+            }
+            Fails(errno, names) => {
+                for _ in 0..5 {
+                    check(&talkative().spawn().unwrap_err(), errno, names);
+                    check(&set.spawn(&mut talkative(), ()).unwrap_err().error, errno, names);
+                }
+            }
+            Unsupported(names) => {
+                for _ in 0..5 {
+                    let error = talkative().spawn().unwrap_err();
+                    assert_eq!(error.kind(), io::ErrorKind::Unsupported, "{error}");
+                    assert!(error.to_string().contains(names), "{error}");
+                }
+            }
+        }
+    });
+    // No child at all. SAFETY: no status is written.
+    assert_eq!(unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) }, -1);
+}

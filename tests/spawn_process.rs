@@ -1,0 +1,404 @@
+//! What a spawn does to this process as a whole, and what state of the process it must cope with.
+
+#![allow(unsafe_code)]
+// The type of `RLIMIT_*` depends on the C library.
+#![allow(clippy::unnecessary_cast)]
+
+mod common;
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::fd::FromRawFd;
+use std::process::Stdio as StdStdio;
+use std::thread;
+
+use childset::{Command, Containment, Prepared, SpawnError, Stdio};
+use common::{check_leaks, reexec, role};
+
+/// Each is a process of its own.
+const ROLES: [(&str, fn()); 12] = [
+    ("stays_dumpable", stays_dumpable),
+    ("dispositions", dispositions),
+    ("without_stdio", without_stdio),
+    ("swapped_stdio", swapped_stdio),
+    ("not_root", not_root),
+    ("cgroup", cgroup),
+    ("exec", exec),
+    ("exec_with_everything", exec_with_everything),
+    ("failed_exec", failed_exec),
+    ("many_descriptors", many_descriptors),
+    ("much_memory", much_memory),
+    ("sigchld_ignored", sigchld_ignored),
+];
+
+fn main() {
+    if let Some(role) = role() {
+        // SAFETY: alarm(2) touches no memory.
+        unsafe { libc::alarm(60) };
+        return ROLES.iter().find(|(name, _)| *name == role).expect("a role").1();
+    }
+    common::main_with(&ROLES.map(|(name, _)| name), |role| {
+        let output = reexec(role).stdin(StdStdio::null()).output().unwrap();
+        io::stdout().write_all(&output.stdout).unwrap();
+        io::stderr().write_all(&output.stderr).unwrap();
+        assert!(output.status.success(), "{}", output.status);
+        if role == "exec" {
+            assert!(output.stdout.ends_with(b"exec'd a  b\n"), "the program took our place");
+        }
+        if role == "exec_with_everything" {
+            assert!(output.stdout.ends_with(b"0\n1\n2\n3\n9\n20\n0022\n1\nlast\n"));
+        }
+    });
+}
+
+fn text(command: &mut Command) -> String {
+    let output = command.stdout(Stdio::piped()).spawn().unwrap().wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", output.status);
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn errno(error: &io::Error) -> i32 {
+    SpawnError::of(error).unwrap_or_else(|| panic!("{error:?}")).errno()
+}
+
+fn is_dumpable() -> bool {
+    // SAFETY: asking for a number.
+    unsafe { libc::prctl(libc::PR_GET_DUMPABLE) == 1 }
+}
+
+/// Children that change their user do it on our memory, many at once too.
+fn stays_dumpable() {
+    if !rustix::process::geteuid().is_root() {
+        return println!("skipped: it takes root");
+    }
+    assert!(is_dumpable());
+    let run = |command: &mut Command| {
+        let child = command.uid(65534).gid(65534).spawn().map(|child| child.wait().unwrap().code());
+        child.map_err(|error| errno(&error))
+    };
+    assert_eq!(run(&mut Command::new("true")), Ok(Some(0)));
+    assert!(is_dumpable());
+    assert_eq!(run(&mut Command::new("/no/such/program")), Err(libc::ENOENT));
+    assert!(is_dumpable());
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..50 {
+                    assert_eq!(run(&mut Command::new("true")), Ok(Some(0)));
+                }
+            });
+        }
+    });
+    assert!(is_dumpable());
+    // What was not so before does not become so.
+    // SAFETY: setting a number.
+    unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0) };
+    assert_eq!(run(&mut Command::new("true")), Ok(Some(0)));
+    assert!(!is_dumpable());
+}
+
+extern "C" fn handler(_: i32) {}
+
+fn dispositions() {
+    for signal in [libc::SIGHUP, libc::SIGTSTP, libc::SIGRTMIN()] {
+        // SAFETY: ignoring, or a handler that does nothing.
+        unsafe { libc::signal(signal, libc::SIG_IGN) };
+    }
+    // SAFETY: a handler that does nothing.
+    unsafe { libc::signal(libc::SIGUSR1, handler as extern "C" fn(i32) as libc::sighandler_t) };
+    let by_std = || {
+        let mut command = Command::new("cat");
+        // SAFETY: the closure does nothing.
+        unsafe { command.pre_exec(|| Ok(())) };
+        command
+    };
+    for new in [|| Command::new("cat"), by_std] {
+        let set = |signals: &[i32]| signals.iter().fold(0, |set, signal| set | 1u64 << (signal - 1));
+        let ignored = |default: Option<&[i32]>| {
+            let mut command = new();
+            command.arg("/proc/self/status");
+            if let Some(default) = default {
+                command.default_signals(default);
+            }
+            let status = text(&mut command);
+            let bits = |name: &str| {
+                let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+                u64::from_str_radix(line.split_whitespace().nth(1).unwrap(), 16).unwrap()
+            };
+            assert_eq!(bits("SigCgt"), 0);
+            // Others may be ignored from the start.
+            bits("SigIgn") & set(&[libc::SIGHUP, libc::SIGTSTP, libc::SIGPIPE, libc::SIGRTMIN()])
+        };
+        let (pipe, real) = (libc::SIGPIPE, libc::SIGRTMIN());
+        assert_eq!(ignored(None), set(&[libc::SIGHUP, libc::SIGTSTP, real]));
+        assert_eq!(ignored(Some(&[])), set(&[libc::SIGHUP, libc::SIGTSTP, real, pipe]));
+        assert_eq!(ignored(Some(&[libc::SIGHUP, real])), set(&[libc::SIGTSTP, pipe]));
+        assert_eq!(ignored(Some(&[libc::SIGHUP, libc::SIGTSTP, real, pipe])), 0);
+    }
+    let error = Command::new("true").default_signals(&[libc::SIGKILL]).spawn().unwrap_err();
+    assert_eq!(errno(&error), libc::EINVAL);
+    assert!(error.to_string().contains("sigaction"), "{error}");
+}
+
+/// Each of 0, 1 and 2 may be closed in this process, so that our own descriptors get their numbers.
+fn without_stdio() {
+    for closed in [&[0][..], &[1], &[2], &[0, 1], &[1, 2], &[0, 2], &[0, 1, 2]] {
+        let saved: Vec<_> =
+            (0..3).map(|number| rustix::io::fcntl_dupfd_cloexec(fd(number), 200).unwrap()).collect();
+        for &number in closed {
+            // SAFETY: nothing uses it until it is put back.
+            unsafe { libc::close(number) };
+        }
+        let piped = || -> io::Result<_> {
+            let mut command = Command::new("sh");
+            command.args(["-c", "cat; echo err >&2"]).stdin(Stdio::piped());
+            command.stdout(Stdio::piped()).stderr(Stdio::piped());
+            command.spawn()?.wait_with_input("in ")
+        };
+        let piped = piped();
+        let null = || -> io::Result<_> {
+            let mut command = Command::new("sh");
+            command.args(["-c", "test -c /proc/self/fd/0 && echo y >&1 && echo y >&2"]);
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?.wait()
+        };
+        let null = null();
+        for (number, saved) in saved.iter().enumerate() {
+            use std::os::fd::AsRawFd;
+            // SAFETY: each gets back what it was.
+            unsafe { libc::dup2(saved.as_raw_fd(), number as i32) };
+        }
+        let piped = piped.unwrap();
+        assert_eq!((&piped.stdout[..], &piped.stderr[..]), (&b"in "[..], &b"err\n"[..]), "{closed:?}");
+        assert!(null.unwrap().success(), "{closed:?}");
+    }
+}
+
+fn fd(number: i32) -> std::os::fd::BorrowedFd<'static> {
+    // SAFETY: the three are open whenever this is called, and the borrow is short.
+    unsafe { std::os::fd::BorrowedFd::borrow_raw(number) }
+}
+
+fn swapped_stdio() {
+    let link = |number| fs::read_link(format!("/proc/self/fd/{number}")).unwrap().display().to_string();
+    assert_ne!(link(1), link(2));
+    let mut command = Command::new("sh");
+    command.args(["-c", r#"links=$(readlink /proc/$$/fd/1 /proc/$$/fd/2); echo "$links" >&9"#]);
+    command.stdout(io::stderr()).stderr(io::stdout());
+    let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+    command.fd(9, writer);
+    assert!(command.spawn().unwrap().wait().unwrap().success());
+    drop(command);
+    let mut told = String::new();
+    File::from(reader).read_to_string(&mut told).unwrap();
+    assert_eq!(told, format!("{}\n{}\n", link(2), link(1)));
+}
+
+/// Each step that takes a privilege says that it failed.
+fn not_root() {
+    if rustix::process::geteuid().is_root() {
+        // SAFETY: this process gives up its rights for good.
+        unsafe {
+            assert_eq!(libc::setgroups(0, std::ptr::null()), 0);
+            assert_eq!(libc::setgid(65534), 0);
+            assert_eq!(libc::setuid(65534), 0);
+        }
+    }
+    assert_eq!(text(Command::new("echo").arg("it works")), "it works\n");
+    type Change = fn(&mut Command);
+    let changes: [(Change, &str, i32); 7] = [
+        (
+            |command| {
+                command.uid(0);
+            },
+            "setuid",
+            libc::EPERM,
+        ),
+        (
+            |command| {
+                command.gid(0);
+            },
+            "setgid",
+            libc::EPERM,
+        ),
+        (
+            |command| {
+                command.groups(&[0]);
+            },
+            "setgroups",
+            libc::EPERM,
+        ),
+        (
+            |command| {
+                command.chroot("/");
+            },
+            "chroot",
+            libc::EPERM,
+        ),
+        (
+            |command| {
+                command.nice(-20);
+            },
+            "setpriority",
+            libc::EACCES,
+        ),
+        (
+            |command| {
+                command.scheduler(libc::SCHED_FIFO, 1);
+            },
+            "sched_setscheduler",
+            libc::EPERM,
+        ),
+        (
+            |command| {
+                let hard = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum.unwrap();
+                command.rlimit(libc::RLIMIT_NOFILE, 10, hard + 1);
+            },
+            "setrlimit",
+            libc::EPERM,
+        ),
+    ];
+    for (change, name, expected) in changes {
+        check_leaks(|| {
+            for by_std in [false, true] {
+                let mut command = Command::new("true");
+                if by_std {
+                    // SAFETY: the closure does nothing.
+                    unsafe { command.pre_exec(|| Ok(())) };
+                }
+                change(&mut command);
+                let error = command.spawn().unwrap_err();
+                assert_eq!(errno(&error), expected, "{name}: {error}");
+                assert!(error.to_string().contains(name), "{error}");
+            }
+        });
+    }
+    // Setting what it has is allowed.
+    assert_eq!(text(Command::new("id").arg("-u").uid(65534)), "65534\n");
+}
+
+/// A new cgroup below ours in the version 2 hierarchy, or why there is none.
+fn new_cgroup() -> Result<std::path::PathBuf, String> {
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+    let mount = mounts.lines().find(|line| line.split(' ').nth(2) == Some("cgroup2"));
+    let mount = mount.and_then(|line| line.split(' ').nth(1)).ok_or("no cgroup v2 is mounted")?;
+    let own = fs::read_to_string("/proc/self/cgroup").unwrap();
+    let own = own.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or("").to_owned();
+    let path = std::path::Path::new(mount).join(own).join(format!("childset-{}", std::process::id()));
+    fs::create_dir(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(path)
+}
+
+fn cgroup() {
+    let path = match new_cgroup() {
+        Ok(path) => path,
+        Err(why) => return println!("skipped: {why}"),
+    };
+    let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+    let result = std::panic::catch_unwind(|| {
+        let directory = || File::open(&path).unwrap();
+        let told = text(Command::new("cat").arg("/proc/self/cgroup").cgroup(directory()));
+        assert!(told.lines().any(|line| line.starts_with("0::") && line.ends_with(&name)), "{told}");
+
+        // What left the process group and the session is in it all the same.
+        let mut command = Command::new("sh");
+        command.args(["-c", "exec 3<&0; setsid cat <&3 & echo; wait"]).cgroup(directory());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let stdin = child.stdin.take();
+        child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+        match child.kill_tree() {
+            Ok(contained) if common::kernel() >= (5, 14) => assert_eq!(contained, Containment::Cgroup),
+            other => println!("cgroup.kill: {other:?}"),
+        }
+        assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGKILL));
+        // End of file: nobody is left.
+        assert_eq!(child.stdout.take().unwrap().read_to_end(&mut Vec::new()).unwrap(), 0);
+        drop(stdin);
+        assert_eq!(child.kill_tree().unwrap(), Containment::Cgroup, "that nobody is left is no error");
+
+        let error = Command::new("true").cgroup(File::open("/").unwrap()).spawn().unwrap_err();
+        assert_eq!(errno(&error), libc::EBADF, "{error}");
+        let mut by_std = Command::new("true");
+        // SAFETY: the closure does nothing.
+        unsafe { by_std.pre_exec(|| Ok(())) };
+        assert_eq!(by_std.cgroup(directory()).spawn().unwrap_err().kind(), io::ErrorKind::Unsupported);
+    });
+    // The kernel empties it a moment after the last process was killed.
+    while fs::read_to_string(path.join("cgroup.events")).unwrap().contains("populated 1") {
+        thread::yield_now();
+    }
+    fs::remove_dir(&path).unwrap();
+    result.unwrap();
+}
+
+fn exec() {
+    let error = Command::new("sh").args(["-c", r#"echo "exec'd $1""#, "sh", "a  b"]).exec();
+    panic!("{error}");
+}
+
+fn exec_with_everything() {
+    let _open = File::open("/dev/null").unwrap();
+    // Not close-on-exec. SAFETY: the descriptor is new.
+    let _inherited = unsafe { File::from_raw_fd(libc::dup(2)) };
+    let mut command = Command::new("sh");
+    command.args(["-c", "ls /proc/self/fd; ulimit -n; umask; cat <&9; exec $0 -c 'echo last'"]).arg0("sh");
+    let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+    File::from(writer).write_all(b"1\n").unwrap();
+    command.fd(9, reader).umask(0o022).rlimit(libc::RLIMIT_NOFILE, 20, 20);
+    panic!("{}", command.exec());
+}
+
+fn failed_exec() {
+    let error = Command::new("/no/such/program").exec();
+    assert_eq!((errno(&error), error.kind()), (libc::ENOENT, io::ErrorKind::NotFound));
+    assert!(error.to_string().contains("/no/such/program"), "{error}");
+    let error = Command::new("true").current_dir("/no/such/directory").exec();
+    assert!(error.to_string().contains("/no/such/directory"), "{error}");
+    // Nothing was done before it failed: this process can still spawn.
+    assert_eq!(text(Command::new("echo").arg("hello")), "hello\n");
+}
+
+/// Neither the table nor its size matters to what the child gets.
+fn many_descriptors() {
+    use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
+    let count = maximum.unwrap_or(10_000).min(10_000) - 500;
+    let fillers: Vec<_> = (0..count).map(|_| File::open("/dev/null").unwrap()).collect();
+    let prepared: Prepared =
+        Command::new("ls").arg("/proc/self/fd").stdout(Stdio::piped()).prepare().unwrap();
+    for _ in 0..20 {
+        let output = prepared.spawn().unwrap().wait_with_output().unwrap();
+        assert_eq!(output.stdout, b"0\n1\n2\n3\n");
+    }
+    let mut command = Command::new("sh");
+    command.args(["-c", "cat; cat <&7"]).stdin(File::open("/proc/self/comm").unwrap());
+    command.fd(7, File::open("/proc/self/comm").unwrap());
+    let comm = fs::read_to_string("/proc/self/comm").unwrap();
+    assert_eq!(text(&mut command), [comm.as_str(), comm.as_str()].concat());
+    drop(fillers);
+}
+
+fn much_memory() {
+    let mut memory = vec![0u8; 256 << 20];
+    memory.iter_mut().step_by(4096).for_each(|byte| *byte = 1);
+    for _ in 0..100 {
+        assert!(Command::new("true").spawn().unwrap().wait().unwrap().success());
+    }
+    assert!(memory.iter().step_by(4096).all(|&byte| byte == 1));
+}
+
+fn sigchld_ignored() {
+    // SAFETY: ignoring a signal.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
+    common::assert_code(&Command::new("sh").args(["-c", "exit 3"]).spawn().unwrap().wait(), 3);
+    // A failure is told, though nobody can wait for its process.
+    for _ in 0..100 {
+        let error = Command::new("/no/such/program").spawn().unwrap_err();
+        assert_eq!(errno(&error), libc::ENOENT);
+    }
+    // Children that ended already leave no trace: the last is gone when this process knows no child.
+    // SAFETY: no status is written.
+    assert_eq!(unsafe { libc::waitpid(-1, std::ptr::null_mut(), 0) }, -1);
+    assert_eq!(common::zombies(), 0);
+}
