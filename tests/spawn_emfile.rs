@@ -17,6 +17,7 @@ fn main() {
         ("three_pipes", three_pipes),
         ("null", null),
         ("with_descriptors", with_descriptors),
+        ("at_the_limit", at_the_limit),
         ("by_std", by_std),
         ("into_a_set", into_a_set),
         #[cfg(feature = "async-io")]
@@ -111,6 +112,34 @@ fn with_descriptors() {
     command.fd(9, File::open("/dev/null").unwrap()).fd(5, File::open("/dev/null").unwrap());
     // The lifted copies too, and the numbers themselves.
     each(12, command, spawn);
+}
+
+/// The last number that the limit allows can be had, the next one cannot.
+fn at_the_limit() {
+    let ours = Limit::with_spare(8);
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap() as i32;
+    for by_std in [false, true] {
+        for number in [limit - 2, limit - 1, limit, limit + 1] {
+            let mut command = Command::new("sh");
+            command.args(["-c", "test -c /proc/self/fd/$0 && exit 3"]);
+            command.arg(number.to_string()).fd(number, File::open("/dev/null").unwrap());
+            if by_std {
+                // SAFETY: the closure does nothing.
+                unsafe { command.pre_exec(|| Ok(())) };
+            }
+            match command.spawn() {
+                Ok(mut child) => {
+                    assert_eq!(child.wait().unwrap().code(), Some(3), "{number}, {by_std}");
+                    assert!(number < limit, "{number}, {by_std}");
+                }
+                Err(error) => {
+                    assert!(is_emfile(&error), "{number}, {by_std}: {error:?}");
+                    assert!(number >= limit, "{number}, {by_std}: {error}");
+                }
+            }
+        }
+    }
+    drop(ours);
 }
 
 fn by_std() {

@@ -5,10 +5,8 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::Stdio as StdStdio;
 
-use rustix::io::fcntl_dupfd_cloexec;
-
 use super::error::SpawnError;
-use super::fds::{highest_open, Lifted, Ranges};
+use super::fds::{copy_from, highest_open, lift_all, Lifted, Ranges};
 use super::options::describe;
 use super::spawn::{wait_while_busy, Spawned, BUSY_RETRIES};
 use super::stdio::{Kind, Stdio};
@@ -20,7 +18,7 @@ use crate::sys::pre_exec::{before_exec, unmark, Failed};
 impl Command {
     /// Spawns by `std`, and opens a pidfd.
     pub(super) fn spawn_by_std(&mut self, defaults: [Kind; 3]) -> io::Result<Spawned> {
-        let lifted = self.lift_fds()?;
+        let lifted = lift_all(&self.options)?;
         let _occupied = self.occupy_numbers()?;
         let mut std = self.to_std(&lifted, &defaults)?;
         let [stdin, stdout, stderr] = &mut self.stdio;
@@ -70,7 +68,7 @@ impl Command {
     pub fn exec(&mut self) -> io::Error {
         let exec = |command: &mut Command| -> io::Result<io::Error> {
             command.check_null_byte()?;
-            let lifted = command.lift_fds()?;
+            let lifted = lift_all(&command.options)?;
             let defaults = [Kind::Inherit, Kind::Inherit, Kind::Inherit];
             let mut std = command.to_std(&lifted, &defaults)?;
             let [stdin, stdout, stderr] = &mut command.stdio;
@@ -83,22 +81,12 @@ impl Command {
         exec(self).unwrap_or_else(|error| error)
     }
 
-    fn lift_fds(&self) -> io::Result<Vec<Lifted<'_>>> {
-        let floor = self.options.floor();
-        self.options.fds.iter().map(|(_, source)| Lifted::new(source, floor)).collect()
-    }
-
     /// Takes the numbers that the child's descriptors are to have, as far as they are free: else `std` might open
     /// its pipe for errors under one of them.
     fn occupy_numbers(&self) -> io::Result<Vec<OwnedFd>> {
         let mut occupied = Vec::new();
         for (number, source) in &self.options.fds {
-            if *number < 0 {
-                return Err(
-                    SpawnError::new(format!("give the child descriptor {number}"), libc::EBADF).into()
-                );
-            }
-            let fd = fcntl_dupfd_cloexec(source, *number)?;
+            let fd = copy_from(source, *number)?;
             if fd.as_raw_fd() == *number {
                 occupied.push(fd);
             }

@@ -3,8 +3,9 @@
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
-use rustix::io::fcntl_dupfd_cloexec;
+use rustix::io::{fcntl_dupfd_cloexec, Errno};
 
+use super::error::SpawnError;
 use super::options::Options;
 
 /// Descriptors below this cost a child nothing that matters: the kernel copies their table in such units.
@@ -13,7 +14,8 @@ const LOW: RawFd = 64;
 /// Where descriptors go that no child needs, if the limit allows: out of the way of those that one does.
 const HIGH: RawFd = 1024;
 
-/// A descriptor for the child, at or above a certain number: the given one, or a copy.
+/// A descriptor for the child whose number is none that the child is to have, so that installing another does
+/// not overwrite it: the given one, or a copy.
 #[derive(Debug)]
 pub(super) enum Lifted<'a> {
     Borrowed(&'a OwnedFd),
@@ -21,16 +23,16 @@ pub(super) enum Lifted<'a> {
 }
 
 impl<'a> Lifted<'a> {
-    pub(super) fn new(fd: &'a OwnedFd, floor: RawFd) -> io::Result<Lifted<'a>> {
-        match fd.as_raw_fd() < floor {
-            true => Ok(Lifted::Owned(fcntl_dupfd_cloexec(fd, floor)?)),
+    pub(super) fn new(fd: &'a OwnedFd, options: &Options) -> io::Result<Lifted<'a>> {
+        match options.is_wanted(fd.as_raw_fd()) {
+            true => copy(fd, options).map(Lifted::Owned),
             false => Ok(Lifted::Borrowed(fd)),
         }
     }
 
-    pub(super) fn owned(fd: OwnedFd, floor: RawFd) -> io::Result<Lifted<'a>> {
-        match fd.as_raw_fd() < floor {
-            true => Ok(Lifted::Owned(fcntl_dupfd_cloexec(fd, floor)?)),
+    pub(super) fn owned(fd: OwnedFd, options: &Options) -> io::Result<Lifted<'a>> {
+        match options.is_wanted(fd.as_raw_fd()) {
+            true => copy(&fd, options).map(Lifted::Owned),
             false => Ok(Lifted::Owned(fd)),
         }
     }
@@ -41,6 +43,36 @@ impl<'a> Lifted<'a> {
             Lifted::Owned(fd) => fd.as_raw_fd(),
         }
     }
+}
+
+/// The sources of all descriptors of [`Command::fd`](super::Command::fd), in their order.
+pub(super) fn lift_all(options: &Options) -> io::Result<Vec<Lifted<'_>>> {
+    let sources = options.fds.iter();
+    sources
+        .map(|(number, source)| match number {
+            0.. => Lifted::new(source, options),
+            _ => Err(SpawnError::new(format!("give the child descriptor {number}"), libc::EBADF).into()),
+        })
+        .collect()
+}
+
+fn copy(fd: &OwnedFd, options: &Options) -> io::Result<OwnedFd> {
+    let mut from = 3;
+    loop {
+        let copy = copy_from(fd, from)?;
+        if !options.is_wanted(copy.as_raw_fd()) {
+            return Ok(copy);
+        }
+        from = copy.as_raw_fd() + 1;
+    }
+}
+
+/// A copy with the lowest free number from this one on; `EMFILE` also if the limit does not allow the number.
+pub(super) fn copy_from(fd: &OwnedFd, number: RawFd) -> io::Result<OwnedFd> {
+    Ok(fcntl_dupfd_cloexec(fd, number).map_err(|error| match error {
+        Errno::INVAL => Errno::MFILE,
+        error => error,
+    })?)
 }
 
 /// Moves a descriptor that no child needs to a high number, if it lies where it costs each child something.

@@ -90,9 +90,9 @@ impl Options {
         }
     }
 
-    /// The lowest number that a source may have, so that installing another does not overwrite it.
-    pub(super) fn floor(&self) -> RawFd {
-        self.fds.iter().map(|&(number, _)| number).fold(2, RawFd::max).saturating_add(1)
+    /// Whether the child is to have something of its own under this number.
+    pub(super) fn is_wanted(&self, number: RawFd) -> bool {
+        number <= 2 || self.fds.iter().any(|&(wanted, _)| wanted == number)
     }
 
     /// Whether the credentials change on memory that is still ours, which makes the kernel mark it.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::pipe::{pipe_with, PipeFlags};
 
 use super::error::SpawnError;
-use super::fds::{highest_open, out_of_the_way, Lifted, Ranges};
+use super::fds::{highest_open, lift_all, out_of_the_way, Lifted, Ranges};
 use super::layout::Layout;
 use super::options::{describe, Options};
 use super::stdio::Kind;
@@ -57,7 +57,6 @@ impl<E: Into<io::Error>> From<E> for NoProcess {
 }
 
 pub(super) fn spawn(layout: &Layout, options: &Options, stdio: [&Kind; 3]) -> Result<Spawned, NoProcess> {
-    let floor = options.floor();
     let mut pipes = [None, None, None];
     let mut theirs = [None, None, None];
     let mut sources = [Source::Inherit; 3];
@@ -68,22 +67,21 @@ pub(super) fn spawn(layout: &Layout, options: &Options, stdio: [&Kind; 3]) -> Re
                 sources[number] = Source::Null;
                 continue;
             }
-            Kind::Fd(fd) => Lifted::new(fd, floor)?,
+            Kind::Fd(fd) => Lifted::new(fd, options)?,
             Kind::Piped => {
                 let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
                 let (our, their) = if number == 0 { (write, read) } else { (read, write) };
                 pipes[number] = Some(out_of_the_way(our));
-                Lifted::owned(their, floor)?
+                Lifted::owned(their, options)?
             }
         };
         sources[number] = Source::Fd(source.number());
         theirs[number] = Some(source);
     }
-    let lifted: Vec<_> =
-        options.fds.iter().map(|(_, source)| Lifted::new(source, floor)).collect::<Result<_, _>>()?;
+    let lifted = lift_all(options)?;
     let fds: Vec<_> =
         options.fds.iter().zip(&lifted).map(|((number, _), source)| (*number, source.number())).collect();
-    let highest = theirs.iter().flatten().chain(&lifted).map(Lifted::number).fold(floor - 1, RawFd::max);
+    let highest = theirs.iter().flatten().chain(&lifted).map(Lifted::number).fold(2, RawFd::max);
     let first_unneeded = highest as u32 + 1;
     let last = if options.inherit_fds { u32::MAX } else { first_unneeded - 1 };
     let to_close = Ranges::to_close(options, installed(&sources), &fds, last);
@@ -189,6 +187,8 @@ fn run(plan: &mut Plan<'_>, layout: &Layout, options: &Options) -> Result<(Owned
                 return Err(failed(format!("set up the child's standard {name}"), errno));
             }
             (Stage::Fd(number), _) => {
+                // The source is open: it is the number that the limit (`RLIMIT_NOFILE`) does not allow.
+                let errno = if errno == libc::EBADF { libc::EMFILE } else { errno };
                 return Err(failed(format!("give the child descriptor {number} (dup3)"), errno));
             }
             (Stage::CloseFds, _) => return Err(failed("close the child's descriptors".into(), errno)),
