@@ -197,3 +197,16 @@ fn unix_extensions() {
     let error = Command::new("/no/such/program").exec();
     assert_eq!(error.kind(), io::ErrorKind::NotFound);
 }
+
+#[test]
+#[allow(unused_imports)]
+fn extension_trait() -> io::Result<()> {
+    use async_process::unix::CommandExt;
+    use async_process::ExitStatus;
+
+    let mut command = Command::new("sh");
+    command.arg0("shell").args(["-c", "exit 3"]);
+    let status: ExitStatus = future::block_on(command.status())?;
+    assert_eq!(status.code(), Some(3));
+    Ok(())
+}

@@ -128,7 +128,7 @@ fn at_the_limit() {
                 unsafe { command.pre_exec(|| Ok(())) };
             }
             match command.spawn() {
-                Ok(mut child) => {
+                Ok(child) => {
                     assert_eq!(child.wait().unwrap().code(), Some(3), "{number}, {by_std}");
                     assert!(number < limit, "{number}, {by_std}");
                 }
