@@ -26,7 +26,7 @@
 //! |---|---|
 //! | smol, async-std, async-io | [`ChildSet`] as a `Stream`, or `ChildSet::next` |
 //! | a thread that may block | [`ChildSet::wait`] |
-//! | a loop of your own, or GTK's, Qt's, calloop's, tokio's | the set's descriptor, and [`ChildSet::reap`] |
+//! | a loop of your own, or GTK's, Qt's, calloop's, tokio's | the set's descriptor, and [`ChildSet::reap`]: [`embedding`] |
 //! | one process, of anybody's | [`Pidfd`]; `Async<Pidfd>` with `AsyncPidfd` |
 //! | a program to run | [`Command`], [`ChildSet::spawn`]; [`Prepared`] if it is run again and again |
 //! | a `std::process::Child` | [`ChildSet::insert`], or [`Child::try_from`](Child) |
@@ -68,6 +68,7 @@ mod child;
 mod command;
 mod dropped;
 mod edge;
+pub mod embedding;
 mod exit;
 mod info;
 mod pidfd;

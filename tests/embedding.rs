@@ -47,6 +47,7 @@ fn main() {
         ("a_set_is_dropped_by_its_source", || alone(a_set_is_dropped_by_its_source)),
         ("a_set_dropped_while_registered_is_silent", || alone(a_set_dropped_while_registered_is_silent)),
         ("a_set_outlives_its_loop", || alone(a_set_outlives_its_loop)),
+        ("the_guide_names_tests_that_exist", the_guide_names_tests_that_exist),
     ]);
 }
 
@@ -343,4 +344,16 @@ fn a_set_outlives_its_loop() {
     for _ in 0..3 {
         assert!(set.wait(None).unwrap().unwrap().exit.unwrap().success());
     }
+}
+
+/// Those in parentheses; but for a path, which is outside of the package.
+fn the_guide_names_tests_that_exist() {
+    let guide = include_str!("../src/embedding.rs");
+    let mut names: Vec<_> = guide.split("(`").skip(1).map(|rest| rest.split_once("`)").unwrap().0).collect();
+    names.retain(|name| !name.contains('/'));
+    assert!(names.len() > 10, "{names:?}");
+    let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests")).unwrap();
+    let tests: String = files.filter_map(|file| std::fs::read_to_string(file.unwrap().path()).ok()).collect();
+    names.retain(|name| !tests.contains(&format!("\nfn {name}()")));
+    assert!(names.is_empty(), "{names:?}");
 }

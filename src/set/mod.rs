@@ -40,7 +40,7 @@ pub use stream::{Exits, Next};
 ///
 /// A set is one descriptor ([`AsFd`]) however many children it holds. It is readable, level-triggered, while an
 /// exit can be taken: when the loop says so, call [`reap`](ChildSet::reap), a bounded number of times or until it
-/// returns `None`. A loop that is edge-triggered must go on until `None`.
+/// returns `None`. A loop that is edge-triggered must go on until `None`. [`embedding`](crate::embedding) has more.
 ///
 /// # Dropping
 ///
