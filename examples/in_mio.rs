@@ -46,7 +46,7 @@ fn main() -> anyhow::Result<()> {
             }
         }
     }
-    // mio does not know when the set is closed.
+    // mio has only its number: deregister, then drop.
     poll.registry().deregister(&mut SourceFd(&set.as_raw_fd()))?;
     Ok(burst.report("mio")?)
 }
