@@ -44,7 +44,8 @@
 //! | tokio's `AsyncFd` | until you clear its readiness, and when another child ends (`tokio`) | any number; clear after `None` |
 //!
 //! The drain rule: a loop that is edge-triggered stalls if one exit is left, until some other child happens to end
-//! (`edge_stalls_if_one_is_left`). That may take for ever, and it shows only when several children end at once.
+//! (`edge_stalls_if_one_is_left`). That may take for ever, and it shows only when several children end at once. Nor
+//! does it always show then: on Linux 6.18, `reap` itself raises an edge (`reap_may_raise_an_edge`).
 //!
 //! - A report may find nothing to take, where somebody else has taken it: `None` is no error
 //!   (`a_wake_up_may_find_nothing`).
