@@ -1,10 +1,13 @@
-mod builder;
+mod attributes;
+mod descriptors;
+mod end;
 mod error;
 mod fallback;
 mod fds;
 mod layout;
 mod options;
 mod prepared;
+mod program;
 mod spawn;
 mod started;
 mod stdio;
@@ -15,8 +18,6 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
-use std::process::{CommandArgs, CommandEnvs};
 
 #[cfg(feature = "async-io")]
 use std::process::ExitStatus;
@@ -140,124 +141,6 @@ impl Command {
             layout::check(string.as_bytes(), what)?;
         }
         Ok(())
-    }
-
-    /// Adds an argument.
-    ///
-    /// ```
-    /// let mut command = childset::Command::new("ls");
-    /// command.arg("-l").args(["/", "/tmp"]);
-    /// assert_eq!(command.get_args().collect::<Vec<_>>(), ["-l", "/", "/tmp"]);
-    /// ```
-    pub fn arg<S: AsRef<OsStr>>(&mut self, arg: S) -> &mut Command {
-        self.note_null_byte(arg.as_ref(), "an argument");
-        self.std.arg(arg);
-        self
-    }
-
-    /// Adds arguments.
-    pub fn args<I, S>(&mut self, args: I) -> &mut Command
-    where
-        I: IntoIterator<Item = S>,
-        S: AsRef<OsStr>,
-    {
-        for arg in args {
-            self.arg(arg);
-        }
-        self
-    }
-
-    /// Sets argument 0, which is the program's name otherwise.
-    pub fn arg0<S: AsRef<OsStr>>(&mut self, arg: S) -> &mut Command {
-        self.arg0 = Some(arg.as_ref().to_owned());
-        self
-    }
-
-    /// Sets an environment variable.
-    pub fn env<K: AsRef<OsStr>, V: AsRef<OsStr>>(&mut self, key: K, value: V) -> &mut Command {
-        self.std.env(key, value);
-        self
-    }
-
-    /// Sets environment variables.
-    pub fn envs<I, K, V>(&mut self, variables: I) -> &mut Command
-    where
-        I: IntoIterator<Item = (K, V)>,
-        K: AsRef<OsStr>,
-        V: AsRef<OsStr>,
-    {
-        self.std.envs(variables);
-        self
-    }
-
-    /// Removes an environment variable.
-    pub fn env_remove<K: AsRef<OsStr>>(&mut self, key: K) -> &mut Command {
-        self.std.env_remove(key);
-        self
-    }
-
-    /// Removes all environment variables, those set before included.
-    pub fn env_clear(&mut self) -> &mut Command {
-        self.std.env_clear();
-        self.env_cleared = true;
-        self
-    }
-
-    /// Sets the working directory. A relative program is then relative to it.
-    pub fn current_dir<P: AsRef<Path>>(&mut self, directory: P) -> &mut Command {
-        self.note_null_byte(directory.as_ref().as_os_str(), "the working directory");
-        self.std.current_dir(directory);
-        self
-    }
-
-    /// The program, as it was given to `new`.
-    pub fn get_program(&self) -> &OsStr {
-        self.std.get_program()
-    }
-
-    /// The arguments, without argument 0.
-    pub fn get_args(&self) -> CommandArgs<'_> {
-        self.std.get_args()
-    }
-
-    /// The changes to the environment: `None` stands for a variable that is removed.
-    pub fn get_envs(&self) -> CommandEnvs<'_> {
-        self.std.get_envs()
-    }
-
-    /// The working directory, if it was set.
-    pub fn get_current_dir(&self) -> Option<&Path> {
-        self.std.get_current_dir()
-    }
-
-    /// Sets standard input.
-    pub fn stdin<T: Into<Stdio>>(&mut self, stdio: T) -> &mut Command {
-        self.stdio[0] = Some(stdio.into());
-        self
-    }
-
-    /// Sets standard output.
-    pub fn stdout<T: Into<Stdio>>(&mut self, stdio: T) -> &mut Command {
-        self.stdio[1] = Some(stdio.into());
-        self
-    }
-
-    /// Sets standard error.
-    pub fn stderr<T: Into<Stdio>>(&mut self, stdio: T) -> &mut Command {
-        self.stdio[2] = Some(stdio.into());
-        self
-    }
-
-    /// Whether a dropped child is reaped when it ends; true unless set.
-    pub fn reap_on_drop(&mut self, reap: bool) -> &mut Command {
-        self.on_drop.reap = reap;
-        self
-    }
-
-    /// Whether dropping the child kills it; false unless set.
-    pub fn kill_on_drop(&mut self, kill: bool) -> &mut Command {
-        self.on_drop.kill = kill;
-        self
     }
 
     /// Spawns the process. Standard input, output and error are inherited unless set.

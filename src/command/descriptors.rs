@@ -1,0 +1,99 @@
+use std::ops::{Bound, RangeBounds};
+use std::os::fd::{OwnedFd, RawFd};
+use std::sync::Arc;
+
+use super::stdio::Stdio;
+use super::Command;
+
+/// Which descriptors the child has.
+impl Command {
+    /// Sets standard input.
+    pub fn stdin<T: Into<Stdio>>(&mut self, stdio: T) -> &mut Command {
+        self.stdio[0] = Some(stdio.into());
+        self
+    }
+
+    /// Sets standard output.
+    pub fn stdout<T: Into<Stdio>>(&mut self, stdio: T) -> &mut Command {
+        self.stdio[1] = Some(stdio.into());
+        self
+    }
+
+    /// Sets standard error.
+    pub fn stderr<T: Into<Stdio>>(&mut self, stdio: T) -> &mut Command {
+        self.stdio[2] = Some(stdio.into());
+        self
+    }
+
+    /// Gives the child a descriptor, under this number. 0, 1 and 2 are its standard input, output and error.
+    ///
+    /// ```
+    /// use childset::Command;
+    /// use std::fs::File;
+    ///
+    /// let null = File::open("/dev/null")?;
+    /// let child = Command::new("sh").args(["-c", "cat <&9"]).fd(9, null).spawn()?;
+    /// assert!(child.wait()?.success());
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn fd<F: Into<OwnedFd>>(&mut self, number: RawFd, fd: F) -> &mut Command {
+        let fd = fd.into();
+        match number {
+            0..=2 => self.stdio[number as usize] = Some(Stdio::from(fd)),
+            _ => {
+                self.options.fds.retain(|&(known, _)| known != number);
+                self.options.fds.push((number, Arc::new(fd)));
+            }
+        }
+        self
+    }
+
+    /// Whether the child inherits all descriptors of this process that are not close-on-exec; false unless set.
+    ///
+    /// Without it the child gets 0, 1, 2 and those of [`fd`](Command::fd). Who needs more (a jobserver of make,
+    /// `LISTEN_FDS`) is better served by `fd` with just those: inheriting copies the descriptor table, so that
+    /// each spawn costs the more, the more descriptors are open, those of outstanding children included.
+    pub fn inherit_fds(&mut self, inherit: bool) -> &mut Command {
+        self.options.inherit_fds = inherit;
+        self
+    }
+
+    /// Closes descriptors in the child, but for those that it is given by [`fd`](Command::fd) and its kin. For
+    /// a child that inherits all others ([`inherit_fds`](Command::inherit_fds)), or without standard input.
+    ///
+    /// ```
+    /// use childset::Command;
+    ///
+    /// let mut command = Command::new("sh");
+    /// command.args(["-c", "test ! -e /proc/self/fd/0"]);
+    /// assert!(command.close_fds(0..=0).spawn()?.wait()?.success());
+    ///
+    /// // closefrom(3)
+    /// # use std::os::fd::AsRawFd;
+    /// # let inherited = rustix::io::dup(std::fs::File::open("/dev/null")?)?;
+    /// # let number = inherited.as_raw_fd();
+    /// let mut command = Command::new("test");
+    /// command.args(["!", "-e", &format!("/proc/self/fd/{number}")]).inherit_fds(true);
+    /// assert!(!command.spawn()?.wait()?.success());
+    /// assert!(command.close_fds(3..).spawn()?.wait()?.success());
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn close_fds<R: RangeBounds<RawFd>>(&mut self, numbers: R) -> &mut Command {
+        // In a wider type, in which neither end can overflow.
+        let first = match numbers.start_bound() {
+            Bound::Included(&first) => i64::from(first),
+            Bound::Excluded(&before) => i64::from(before) + 1,
+            Bound::Unbounded => 0,
+        };
+        let last = match numbers.end_bound() {
+            Bound::Included(&last) => i64::from(last),
+            Bound::Excluded(&after) => i64::from(after) - 1,
+            Bound::Unbounded => i64::from(u32::MAX),
+        };
+        let first = first.max(0);
+        if first <= last {
+            self.options.close.push((first as u32, last as u32));
+        }
+        self
+    }
+}

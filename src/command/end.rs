@@ -1,0 +1,52 @@
+use super::Command;
+
+/// What becomes of the process when it is dropped, or this one ends.
+impl Command {
+    /// Whether a dropped child is reaped when it ends; true unless set.
+    pub fn reap_on_drop(&mut self, reap: bool) -> &mut Command {
+        self.on_drop.reap = reap;
+        self
+    }
+
+    /// Whether dropping the child kills it; false unless set.
+    pub fn kill_on_drop(&mut self, kill: bool) -> &mut Command {
+        self.on_drop.kill = kill;
+        self
+    }
+
+    /// Has the kernel send the process a signal when its parent dies. See prctl(2), `PR_SET_PDEATHSIG`.
+    ///
+    /// "Parent" is the **thread** that spawns it: when that thread ends, the signal comes, though this process
+    /// lives on. Spawn from a thread that stays.
+    pub fn parent_death_signal(&mut self, signal: i32) -> &mut Command {
+        self.options.parent_death_signal = Some(signal);
+        self
+    }
+
+    /// Has the process killed when this one ends, however it ends.
+    ///
+    /// Where the kernel can (Linux 7.1, `CLONE_PIDFD_AUTOKILL`), it kills the process when the last descriptor
+    /// of it is closed: when this process has ended, but also when the [`Child`](crate::Child) is dropped. It
+    /// then reaps it too, and there is a status but no resource use. Without privilege, that needs
+    /// [`no_new_privs`](Command::no_new_privs). Elsewhere it is [`parent_death_signal`](Command::parent_death_signal)
+    /// with `SIGKILL`, with its caveats: it comes at the end of the spawning thread, and a program that changes
+    /// its user (set-user-ID) escapes it.
+    pub fn kill_with_parent(&mut self, kill: bool) -> &mut Command {
+        self.options.kill_with_parent = kill;
+        self
+    }
+
+    /// Leaves it to the kernel to reap the process, if it can (Linux 7.1, `CLONE_AUTOREAP`): there is never a
+    /// zombie, and a status but no resource use. Elsewhere a detached child is like any other, which is reaped
+    /// after it was dropped.
+    ///
+    /// ```
+    /// // Started and forgotten.
+    /// drop(childset::Command::new("true").detach(true).spawn()?);
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn detach(&mut self, detach: bool) -> &mut Command {
+        self.options.detach = detach;
+        self
+    }
+}

@@ -1,0 +1,140 @@
+use std::ffi::OsStr;
+use std::path::Path;
+use std::process::{CommandArgs, CommandEnvs};
+
+use super::Command;
+
+/// What is run: the program, its arguments, environment and working directory.
+impl Command {
+    /// Adds an argument.
+    ///
+    /// ```
+    /// let mut command = childset::Command::new("ls");
+    /// command.arg("-l").args(["/", "/tmp"]);
+    /// assert_eq!(command.get_args().collect::<Vec<_>>(), ["-l", "/", "/tmp"]);
+    /// ```
+    pub fn arg<S: AsRef<OsStr>>(&mut self, arg: S) -> &mut Command {
+        self.note_null_byte(arg.as_ref(), "an argument");
+        self.std.arg(arg);
+        self
+    }
+
+    /// Adds arguments.
+    pub fn args<I, S>(&mut self, args: I) -> &mut Command
+    where
+        I: IntoIterator<Item = S>,
+        S: AsRef<OsStr>,
+    {
+        for arg in args {
+            self.arg(arg);
+        }
+        self
+    }
+
+    /// Sets argument 0, which is the program's name otherwise.
+    pub fn arg0<S: AsRef<OsStr>>(&mut self, arg: S) -> &mut Command {
+        self.arg0 = Some(arg.as_ref().to_owned());
+        self
+    }
+
+    /// Sets an environment variable.
+    pub fn env<K: AsRef<OsStr>, V: AsRef<OsStr>>(&mut self, key: K, value: V) -> &mut Command {
+        self.std.env(key, value);
+        self
+    }
+
+    /// Sets environment variables.
+    pub fn envs<I, K, V>(&mut self, variables: I) -> &mut Command
+    where
+        I: IntoIterator<Item = (K, V)>,
+        K: AsRef<OsStr>,
+        V: AsRef<OsStr>,
+    {
+        self.std.envs(variables);
+        self
+    }
+
+    /// Removes an environment variable.
+    pub fn env_remove<K: AsRef<OsStr>>(&mut self, key: K) -> &mut Command {
+        self.std.env_remove(key);
+        self
+    }
+
+    /// Removes all environment variables, those set before included.
+    pub fn env_clear(&mut self) -> &mut Command {
+        self.std.env_clear();
+        self.env_cleared = true;
+        self
+    }
+
+    /// Sets the working directory. A relative program is then relative to it.
+    pub fn current_dir<P: AsRef<Path>>(&mut self, directory: P) -> &mut Command {
+        self.note_null_byte(directory.as_ref().as_os_str(), "the working directory");
+        self.std.current_dir(directory);
+        self
+    }
+
+    /// Where to look for a program whose name has no slash, instead of the `PATH` in the child's environment:
+    /// directories with `:` between them, of which an empty one is the child's working directory.
+    ///
+    /// ```
+    /// use childset::Command;
+    ///
+    /// // The environment of this process is not that of the child.
+    /// let path = std::env::var_os("PATH").unwrap();
+    /// let child = Command::new("true").env_clear().env("PATH", "/nowhere").search_path(path).spawn()?;
+    /// assert!(child.wait()?.success());
+    ///
+    /// // Nothing is searched: `true` in the working directory.
+    /// assert!(Command::new("true").search_path("").current_dir("/").spawn().is_err());
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn search_path<S: AsRef<OsStr>>(&mut self, path: S) -> &mut Command {
+        self.options.search_path = Some(path.as_ref().to_owned());
+        self
+    }
+
+    /// Whether `/bin/sh` runs a file that the kernel does not know how to execute (`ENOEXEC`), such as a script
+    /// without `#!`; true unless set. execvp(3) does so, and posix_spawn(3) does not.
+    ///
+    /// ```
+    /// use std::os::unix::fs::PermissionsExt;
+    ///
+    /// # let dir = std::env::temp_dir().join(format!("childset-shell-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&dir)?;
+    /// let script = dir.join("script");
+    /// std::fs::write(&script, "exit 7")?;
+    /// std::fs::set_permissions(&script, PermissionsExt::from_mode(0o755))?;
+    ///
+    /// let mut command = childset::Command::new(&script);
+    /// assert_eq!(command.spawn()?.wait()?.code(), Some(7));
+    /// let error = command.shell_fallback(false).spawn().unwrap_err();
+    /// # std::fs::remove_dir_all(&dir)?;
+    /// assert_eq!(childset::SpawnError::of(&error).unwrap().errno(), libc::ENOEXEC);
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn shell_fallback(&mut self, fall_back: bool) -> &mut Command {
+        self.options.no_shell = !fall_back;
+        self
+    }
+
+    /// The program, as it was given to `new`.
+    pub fn get_program(&self) -> &OsStr {
+        self.std.get_program()
+    }
+
+    /// The arguments, without argument 0.
+    pub fn get_args(&self) -> CommandArgs<'_> {
+        self.std.get_args()
+    }
+
+    /// The changes to the environment: `None` stands for a variable that is removed.
+    pub fn get_envs(&self) -> CommandEnvs<'_> {
+        self.std.get_envs()
+    }
+
+    /// The working directory, if it was set.
+    pub fn get_current_dir(&self) -> Option<&Path> {
+        self.std.get_current_dir()
+    }
+}
