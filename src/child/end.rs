@@ -10,6 +10,15 @@ use super::{Child, Output};
 use crate::exit::Exit;
 
 /// How far [`Child::kill_tree`] reached.
+///
+/// ```
+/// # use childset::{Command, Containment};
+/// let child = Command::new("sleep").arg("60").spawn()?;
+/// // It is in our process group, which is spared.
+/// assert_eq!(child.kill_tree()?, Containment::Process);
+/// # child.wait()?;
+/// # std::io::Result::Ok(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Containment {
@@ -24,8 +33,20 @@ pub enum Containment {
 impl Child {
     /// Blocks until the child has ended or the timeout runs out: then `None`.
     ///
+    /// ```
+    /// # use childset::{Command, Stdio};
+    /// # use std::time::Duration;
+    /// let mut child = Command::new("cat").stdin(Stdio::piped()).spawn()?;
+    /// assert_eq!(child.wait_timeout(Duration::from_millis(10))?, None);
+    /// drop(child.stdin.take());
+    /// assert!(child.wait_timeout(Duration::MAX)?.unwrap().success());
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
     /// # Errors
-    /// As [`wait`](Child::wait), and `EMFILE`: no descriptor to wait with.
+    /// - [`StatusUnknown`](crate::StatusUnknown): somebody else took the status, and the kernel kept none.
+    /// - `EMFILE`, `ENFILE`, `ENOMEM`: a tracer holds the zombie back, and there is no descriptor left to wait
+    ///   for that.
     pub fn wait_timeout(&self, timeout: Duration) -> io::Result<Option<Exit>> {
         // Beyond the clock's end there is no deadline.
         let deadline = Instant::now().checked_add(timeout);
@@ -43,7 +64,7 @@ impl Child {
     /// ```
     ///
     /// # Errors
-    /// As [`wait`](Child::wait), and `EPERM`: the child changed its user.
+    /// As [`wait`](Child::wait) and [`wait_timeout`](Child::wait_timeout), and `EPERM`: the child changed its user.
     pub fn wait_terminated(&self, grace: Duration) -> io::Result<Exit> {
         if let Some(exit) = self.try_wait()? {
             return Ok(exit);
@@ -102,12 +123,14 @@ impl Child {
     /// # futures_lite::future::block_on(async {
     /// # use childset::{Command, Stdio};
     /// // The sleeping process keeps the pipe for a minute.
-    /// let child = Command::new("sh").args(["-c", "echo hello; sleep 60 &"]).stdout(Stdio::piped()).process_group(0).spawn()?;
-    /// # let pidfd = child.pidfd().try_clone()?;
+    /// let mut command = Command::new("sh");
+    /// command.args(["-c", "echo hello; sleep 60 &"]).stdout(Stdio::piped()).process_group(0);
+    /// let child = command.spawn()?;
+    /// # let group = rustix::process::Pid::from_raw(child.id() as i32).unwrap();
     /// let output = child.output().await?;
+    /// # rustix::process::kill_process_group(group, rustix::process::Signal::KILL)?;
     /// assert_eq!(output.stdout, b"hello\n");
     /// assert!(output.pipe_open);
-    /// # let _ = pidfd.send_signal_to_group(9);
     /// # std::io::Result::Ok(()) }).unwrap();
     /// ```
     ///
@@ -123,6 +146,15 @@ impl Child {
 
     /// As [`output`](Child::output), with bytes for the child to read, if its standard input is piped. It need
     /// not read them all.
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// # use childset::{Command, Stdio};
+    /// let child = Command::new("head").arg("-c2").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    /// let output = child.output_with_input(vec![b'y'; 1_000_000]).await?;
+    /// assert_eq!(output.stdout, b"yy");
+    /// # std::io::Result::Ok(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// As [`output`](Child::output).
@@ -140,6 +172,16 @@ impl Child {
 
     /// Sets how long a pipe that somebody else holds open may be silent after the exit before its end is no
     /// longer waited for; 200 ms unless set. Whole milliseconds count.
+    ///
+    /// ```
+    /// # use childset::{Command, Stdio};
+    /// # use std::time::Duration;
+    /// let line = "(sleep 0.3; echo late) & echo early";
+    /// let mut child = Command::new("sh").args(["-c", line]).stdout(Stdio::piped()).spawn()?;
+    /// child.set_drain_grace(Duration::from_secs(60));
+    /// assert_eq!(child.wait_with_output()?.stdout, b"early\nlate\n");
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn set_drain_grace(&mut self, grace: Duration) {
         self.shared.process().set_drain_grace(grace);
     }
@@ -182,6 +224,19 @@ impl Child {
     ///
     /// Before Linux 6.9, only until the child is reaped.
     ///
+    /// ```
+    /// # use childset::{Command, Stdio};
+    /// # use std::io::Read;
+    /// let mut command = Command::new("sh");
+    /// command.args(["-c", "(sleep 60; echo late) & wait"]).stdout(Stdio::piped()).process_group(0);
+    /// let mut child = command.spawn()?;
+    /// child.signal_group(libc::SIGTERM)?;
+    /// assert_eq!(child.wait()?.signal(), Some(libc::SIGTERM));
+    /// // Nobody is left who could write.
+    /// assert_eq!(child.stdout.take().unwrap().read(&mut [0])?, 0);
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Pidfd::send_signal_to_group`](crate::Pidfd::send_signal_to_group).
     pub fn signal_group(&self, signal: i32) -> io::Result<()> {
@@ -201,7 +256,11 @@ impl Child {
     /// ```
     ///
     /// # Errors
-    /// Those of writing `cgroup.kill`, or `EPERM`. That nobody is left is no error.
+    /// - Those of opening and writing `cgroup.kill`, such as `EACCES`.
+    /// - `EPERM`: the child, or all of its group, changed their user.
+    /// - [`Unsupported`](io::ErrorKind::Unsupported): it led a process group and was reaped, before Linux 6.9.
+    ///
+    /// That nobody is left is no error.
     pub fn kill_tree(&self) -> io::Result<Containment> {
         let process = self.shared.process();
         if let Some(cgroup) = &process.cgroup {

@@ -63,6 +63,14 @@ impl Child {
 
     /// The pid; 0 if the process came as a [`Pidfd`] and had no number in this process's pid namespace, or
     /// was reaped already.
+    ///
+    /// ```
+    /// # use childset::{Command, Stdio};
+    /// let child = Command::new("sh").args(["-c", "echo $$"]).stdout(Stdio::piped()).spawn()?;
+    /// let id = child.id();
+    /// assert_eq!(child.wait_with_output()?.stdout, format!("{id}\n").into_bytes());
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn id(&self) -> u32 {
         self.shared.process().pid
     }
@@ -70,6 +78,16 @@ impl Child {
     /// The descriptor of the process.
     ///
     /// Signals may be sent through it; the exit should be taken through the `Child`, which keeps it.
+    ///
+    /// ```
+    /// # use childset::{Command, State};
+    /// let child = Command::new("sleep").arg("60").spawn()?;
+    /// assert_eq!(child.pidfd().state()?, State::Running);
+    /// child.pidfd().kill()?;
+    /// child.wait()?;
+    /// assert_eq!(child.pidfd().state()?, State::Reaped);
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn pidfd(&self) -> &Pidfd {
         self.shared.pidfd()
     }
@@ -77,6 +95,15 @@ impl Child {
     /// Blocks until the child has ended, and returns the same exit as often as it is called.
     ///
     /// Standard input stays open: a child that reads it to the end ends only after `child.stdin.take()`.
+    ///
+    /// ```
+    /// # use childset::{Command, Stdio};
+    /// let mut child = Command::new("cat").stdin(Stdio::piped()).spawn()?;
+    /// drop(child.stdin.take());
+    /// assert!(child.wait()?.success());
+    /// assert_eq!(child.wait()?, child.wait()?);
+    /// # std::io::Result::Ok(())
+    /// ```
     ///
     /// # Errors
     /// - [`StatusUnknown`](crate::StatusUnknown): somebody else took the status, and the kernel kept none.
@@ -92,13 +119,24 @@ impl Child {
 
     /// Returns the exit if the child has ended. Never blocks.
     ///
+    /// ```
+    /// # use childset::Command;
+    /// let child = Command::new("sleep").arg("60").spawn()?;
+    /// assert_eq!(child.try_wait()?, None);
+    /// child.kill()?;
+    /// let exit = child.wait()?;
+    /// assert_eq!(child.try_wait()?, Some(exit));
+    /// assert_eq!(child.try_status()?, Some(exit.status()));
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
     /// # Errors
     /// [`StatusUnknown`](crate::StatusUnknown): somebody else took the status, and the kernel kept none.
     pub fn try_wait(&self) -> io::Result<Option<Exit>> {
         self.shared.try_wait()
     }
 
-    /// The exit status if the child has ended. Never blocks.
+    /// The exit status if the child has ended: [`try_wait`](Child::try_wait) without the resource use.
     ///
     /// # Errors
     /// As [`try_wait`](Child::try_wait).
@@ -118,6 +156,7 @@ impl Child {
     /// let exit = child.exit().await?;
     /// assert_eq!(exit.code(), Some(5));
     /// assert_eq!(child.exit().await?, exit);
+    /// assert_eq!(child.status().await?, exit.status());
     /// # std::io::Result::Ok(()) }).unwrap();
     /// ```
     ///
@@ -148,6 +187,15 @@ impl Child {
 
     /// Sends a signal. To a zombie it does nothing.
     ///
+    /// ```
+    /// # use childset::Command;
+    /// let child = Command::new("sleep").arg("60").spawn()?;
+    /// child.signal(libc::SIGTERM)?;
+    /// assert_eq!(child.wait()?.signal(), Some(libc::SIGTERM));
+    /// assert_eq!(child.signal(libc::SIGTERM).unwrap_err().raw_os_error(), Some(libc::ESRCH));
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Pidfd::send_signal`]: `ESRCH` once the child was reaped.
     pub fn signal(&self, signal: i32) -> io::Result<()> {
@@ -155,6 +203,15 @@ impl Child {
     }
 
     /// Sends `SIGKILL`; a child that has ended is no error, as in `std`.
+    ///
+    /// ```
+    /// # use childset::Command;
+    /// let child = Command::new("sleep").arg("60").spawn()?;
+    /// child.kill()?;
+    /// assert_eq!(child.wait()?.signal(), Some(libc::SIGKILL));
+    /// child.kill()?;
+    /// # std::io::Result::Ok(())
+    /// ```
     ///
     /// # Errors
     /// `EPERM`: the child changed its user.
@@ -166,6 +223,18 @@ impl Child {
     }
 
     /// Whether dropping the `Child` kills it; false unless set.
+    ///
+    /// ```
+    /// # use childset::Command;
+    /// let mut child = Command::new("sleep").arg("60").spawn()?;
+    /// let pidfd = child.pidfd().try_clone()?;
+    /// child.set_kill_on_drop(true);
+    /// // The zombie is for us.
+    /// child.set_reap_on_drop(false);
+    /// drop(child);
+    /// assert_eq!(pidfd.wait()?.signal(), Some(libc::SIGKILL));
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn set_kill_on_drop(&mut self, kill: bool) {
         self.shared.process().kill_on_drop.store(kill, Ordering::Relaxed);
     }
@@ -201,6 +270,21 @@ impl TryFrom<std::process::Child> for Child {
 }
 
 /// A child of `std`'s could not be adopted, and is given back.
+///
+/// ```
+/// # use childset::Child;
+/// # use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
+/// # use std::process::{Command, Stdio};
+/// let child = Command::new("cat").stdin(Stdio::piped()).spawn()?;
+/// // No descriptor is left for a pidfd.
+/// let limit = Rlimit { current: Some(0), ..getrlimit(Resource::Nofile) };
+/// setrlimit(Resource::Nofile, limit)?;
+///
+/// let mut error = Child::try_from(child).unwrap_err();
+/// assert_eq!(error.error.raw_os_error(), Some(libc::EMFILE));
+/// assert!(error.child.wait()?.success());
+/// # std::io::Result::Ok(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct AdoptError {

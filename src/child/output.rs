@@ -13,6 +13,19 @@ use crate::exit::Exit;
 use crate::sync::timespec;
 
 /// How a child ended, and what it wrote.
+///
+/// ```
+/// # use childset::{Command, Stdio};
+/// let mut command = Command::new("sh");
+/// command.args(["-c", "echo out; echo err >&2; exit 3"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+/// let output = command.spawn()?.wait_with_output()?;
+/// assert_eq!(output.status.code(), Some(3));
+/// assert_eq!((&output.stdout[..], &output.stderr[..]), (&b"out\n"[..], &b"err\n"[..]));
+/// // For what expects `std`'s.
+/// let output = std::process::Output::from(output);
+/// # assert_eq!(output.status.code(), Some(3));
+/// # std::io::Result::Ok(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Output {

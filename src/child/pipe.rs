@@ -83,15 +83,14 @@ impl AsFd for Pipe {
 }
 
 macro_rules! pipe_end {
-    ($name:ident, $std:ty, $doc:literal) => {
-        #[doc = $doc]
-        ///
-        /// It reads or writes at once as `std`'s does, or awaited with async-io, whichever one calls.
+    ($(#[$doc:meta])* $name:ident, $std:ty) => {
+        $(#[$doc])*
         #[derive(Debug)]
         pub struct $name(Pipe);
 
         impl $name {
-            /// The pipe as the standard input, output or error of another child.
+            /// The pipe as the standard input, output or error of another child, as async-process has it;
+            /// `Stdio::from` does the same at once.
             ///
             /// # Errors
             /// None that a pipe can cause.
@@ -151,17 +150,52 @@ macro_rules! pipe_end {
     };
 }
 
-pipe_end!(ChildStdin, std::process::ChildStdin, "The writing end of the pipe to a child's standard input.");
-pipe_end!(
-    ChildStdout,
-    std::process::ChildStdout,
-    "The reading end of the pipe from a child's standard output."
-);
-pipe_end!(
-    ChildStderr,
-    std::process::ChildStderr,
-    "The reading end of the pipe from a child's standard error."
-);
+pipe_end! {
+    /// The writing end of the pipe to a child's standard input.
+    ///
+    /// It writes at once as `std`'s does, or awaited with async-io, whichever one calls. Dropping it is what
+    /// closes it.
+    ///
+    /// ```
+    /// # use childset::{Command, Stdio};
+    /// use std::io::Write;
+    ///
+    /// let mut child = Command::new("grep").args(["-q", "needle"]).stdin(Stdio::piped()).spawn()?;
+    /// let mut stdin = child.stdin.take().unwrap();
+    /// stdin.write_all(b"hay\nneedle\n")?;
+    /// drop(stdin);
+    /// assert!(child.wait()?.success());
+    /// # std::io::Result::Ok(())
+    /// ```
+    ChildStdin, std::process::ChildStdin
+}
+
+pipe_end! {
+    /// The reading end of the pipe from a child's standard output.
+    ///
+    /// It reads at once as `std`'s does, or awaited with async-io, whichever one calls.
+    ///
+    /// ```
+    /// # use childset::{Command, Stdio};
+    /// use std::io::Read;
+    ///
+    /// let mut echo = Command::new("echo").arg("hello").stdout(Stdio::piped()).spawn()?;
+    /// let pipe = echo.stdout.take().unwrap();
+    /// let mut tr = Command::new("tr").args(["a-z", "A-Z"]).stdin(pipe).stdout(Stdio::piped()).spawn()?;
+    /// let mut text = String::new();
+    /// tr.stdout.take().unwrap().read_to_string(&mut text)?;
+    /// assert_eq!(text, "HELLO\n");
+    /// # std::io::Result::Ok(())
+    /// ```
+    ChildStdout, std::process::ChildStdout
+}
+
+pipe_end! {
+    /// The reading end of the pipe from a child's standard error.
+    ///
+    /// It reads as [`ChildStdout`] does.
+    ChildStderr, std::process::ChildStderr
+}
 
 impl Write for ChildStdin {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
