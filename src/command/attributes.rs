@@ -13,18 +13,31 @@ use super::Command;
 impl Command {
     /// Sets the user id, and drops all supplementary groups if this process runs as root and
     /// [`groups`](Command::groups) are not set. See setuid(2).
+    ///
+    /// ```
+    /// # use childset::{Command, Stdio};
+    /// # use std::io::ErrorKind;
+    /// let mut command = Command::new("sh");
+    /// command.args(["-c", "id -u; id -G"]).stdout(Stdio::piped());
+    /// match command.uid(65534).gid(65533).groups(&[65533]).spawn() {
+    ///     Ok(child) => assert_eq!(child.wait_with_output()?.stdout, b"65534\n65533\n"),
+    ///     // Only root may.
+    ///     Err(error) => assert_eq!(error.kind(), ErrorKind::PermissionDenied),
+    /// }
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn uid(&mut self, id: u32) -> &mut Command {
         self.options.uid = Some(id);
         self
     }
 
-    /// Sets the group id. See setgid(2).
+    /// Sets the group id: see [`uid`](Command::uid) and setgid(2).
     pub fn gid(&mut self, id: u32) -> &mut Command {
         self.options.gid = Some(id);
         self
     }
 
-    /// Sets the supplementary groups. See setgroups(2).
+    /// Sets the supplementary groups: see [`uid`](Command::uid) and setgroups(2).
     pub fn groups(&mut self, groups: &[u32]) -> &mut Command {
         self.options.groups = Some(groups.to_vec());
         self
@@ -32,9 +45,14 @@ impl Command {
 
     /// Makes the process the leader of a new session and process group, without a terminal. See setsid(2).
     ///
+    /// With a [`process_group`](Command::process_group) besides, spawning fails with `EPERM`.
+    ///
     /// ```
-    /// let child = childset::Command::new("true").setsid(true).spawn()?;
-    /// child.wait()?;
+    /// # use childset::{Command, Stdio};
+    /// # use rustix::process::{getsid, Pid};
+    /// let child = Command::new("cat").stdin(Stdio::piped()).setsid(true).spawn()?;
+    /// let pid = Pid::from_raw(child.id() as i32);
+    /// assert_eq!(Some(getsid(pid)?), pid);
     /// # std::io::Result::Ok(())
     /// ```
     pub fn setsid(&mut self, setsid: bool) -> &mut Command {
@@ -45,13 +63,12 @@ impl Command {
     /// Puts the process into a process group: 0 for a new one, which it leads. See setpgid(2).
     ///
     /// ```
-    /// let child = childset::Command::new("sleep").arg("60").process_group(0).spawn()?;
-    /// # const SIGTERM: i32 = 15;
-    /// // Also reaches what the child has spawned (Linux 6.9).
-    /// # if let Err(_) =
-    /// child.signal_group(SIGTERM)
-    /// # { child.kill()?; }
-    /// # ; child.wait()?;
+    /// # use childset::Command;
+    /// let leader = Command::new("sleep").arg("60").process_group(0).spawn()?;
+    /// let member = Command::new("sleep").arg("60").process_group(leader.id() as i32).spawn()?;
+    /// leader.signal_group(libc::SIGTERM)?;
+    /// assert_eq!(leader.wait()?.signal(), Some(libc::SIGTERM));
+    /// assert_eq!(member.wait()?.signal(), Some(libc::SIGTERM));
     /// # std::io::Result::Ok(())
     /// ```
     pub fn process_group(&mut self, group: i32) -> &mut Command {
@@ -60,12 +77,33 @@ impl Command {
     }
 
     /// Sets the file mode mask. See umask(2).
+    ///
+    /// ```
+    /// # use childset::{Command, Stdio};
+    /// let mut command = Command::new("sh");
+    /// command.args(["-c", "umask"]).umask(0o027).stdout(Stdio::piped());
+    /// assert_eq!(command.spawn()?.wait_with_output()?.stdout, b"0027\n");
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn umask(&mut self, mask: u32) -> &mut Command {
         self.options.umask = Some(mask);
         self
     }
 
     /// Changes the root directory; the working directory is then its `/`, unless it is set. See chroot(2).
+    ///
+    /// The program is the one in there.
+    ///
+    /// ```
+    /// # use childset::Command;
+    /// # use std::io::ErrorKind;
+    /// let empty = tempfile::tempdir()?;
+    /// match Command::new("sh").chroot(empty.path()).spawn().unwrap_err().kind() {
+    ///     ErrorKind::NotFound => println!("there is no shell"),
+    ///     kind => assert_eq!(kind, ErrorKind::PermissionDenied, "only root may"),
+    /// }
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn chroot<P: AsRef<Path>>(&mut self, directory: P) -> &mut Command {
         self.options.chroot = Some(directory.as_ref().to_owned());
         self
@@ -88,6 +126,13 @@ impl Command {
     }
 
     /// Sets the nice value, from -20 (most favoured) to 19. See setpriority(2).
+    ///
+    /// ```
+    /// # use childset::{Command, Stdio};
+    /// let child = Command::new("nice").nice(19).stdout(Stdio::piped()).spawn()?;
+    /// assert_eq!(child.wait_with_output()?.stdout, b"19\n");
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn nice(&mut self, nice: i32) -> &mut Command {
         self.options.nice = Some(nice);
         self
@@ -95,12 +140,31 @@ impl Command {
 
     /// Sets the scheduling policy, one of `libc::SCHED_*`, and the static priority, which is 0 but for the
     /// real-time policies. See sched_setscheduler(2).
+    ///
+    /// ```
+    /// # use childset::{Command, Stdio};
+    /// // The 41st field is the policy.
+    /// let mut command = Command::new("cut");
+    /// command.args(["-d ", "-f41", "/proc/self/stat"]).scheduler(libc::SCHED_BATCH, 0);
+    /// let output = command.stdout(Stdio::piped()).spawn()?.wait_with_output()?;
+    /// assert_eq!(output.stdout, format!("{}\n", libc::SCHED_BATCH).into_bytes());
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn scheduler(&mut self, policy: i32, priority: i32) -> &mut Command {
         self.options.scheduler = Some((policy, priority));
         self
     }
 
     /// Blocks the signals from the start, and no others; none is blocked unless set. See sigprocmask(2).
+    ///
+    /// ```
+    /// # use childset::{Command, Stdio};
+    /// let mut command = Command::new("grep");
+    /// command.args(["SigBlk", "/proc/self/status"]).signal_mask(&[libc::SIGINT]);
+    /// let output = command.stdout(Stdio::piped()).spawn()?.wait_with_output()?;
+    /// assert_eq!(output.stdout, b"SigBlk:\t0000000000000002\n");
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn signal_mask(&mut self, signals: &[i32]) -> &mut Command {
         let bit = |&signal: &i32| 1u64.checked_shl(signal.wrapping_sub(1) as u32).unwrap_or(0);
         self.options.signal_mask = signals.iter().map(bit).fold(0, |mask, bit| mask | bit);
@@ -110,12 +174,30 @@ impl Command {
     /// Resets ignored signals to their defaults, and no others; `SIGPIPE` alone unless set, as `std` does.
     ///
     /// Signals that this process handles have their defaults in the child in any case.
+    ///
+    /// ```
+    /// # use childset::Command;
+    /// // A program in Rust ignores SIGPIPE.
+    /// let mut command = Command::new("sh");
+    /// command.args(["-c", "kill -PIPE $$; exit 3"]);
+    /// assert_eq!(command.spawn()?.wait()?.signal(), Some(libc::SIGPIPE));
+    /// assert_eq!(command.default_signals(&[]).spawn()?.wait()?.code(), Some(3));
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn default_signals(&mut self, signals: &[i32]) -> &mut Command {
         self.options.default_dispositions = signals.to_vec();
         self
     }
 
     /// Forbids the process, for good, to gain privileges by `execve`. See prctl(2), `PR_SET_NO_NEW_PRIVS`.
+    ///
+    /// ```
+    /// # use childset::Command;
+    /// let mut command = Command::new("grep");
+    /// command.args(["-q", "NoNewPrivs:\t1", "/proc/self/status"]).no_new_privs(true);
+    /// assert!(command.spawn()?.wait()?.success());
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn no_new_privs(&mut self, forbid: bool) -> &mut Command {
         self.options.no_new_privs = forbid;
         self
@@ -123,6 +205,23 @@ impl Command {
 
     /// Makes the process in the cgroup whose directory in the cgroup v2 file system this is. See clone(2),
     /// `CLONE_INTO_CGROUP`.
+    ///
+    /// [`Child::kill_tree`](crate::Child::kill_tree) kills all that is in there.
+    ///
+    /// ```
+    /// # use childset::{Command, Stdio};
+    /// # use std::fs::{create_dir, remove_dir, File};
+    /// # let name = format!("childset-{}", std::process::id());
+    /// # let path = std::path::Path::new("/sys/fs/cgroup").join(&name);
+    /// # if create_dir(&path).is_err() { return Ok(()); } // Not root, or read-only.
+    /// # if !path.join("cgroup.procs").exists() { return remove_dir(path); } // No cgroup v2.
+    /// let mut command = Command::new("cat");
+    /// command.arg("/proc/self/cgroup").cgroup(File::open(&path)?).stdout(Stdio::piped());
+    /// let output = command.spawn()?.wait_with_output()?;
+    /// # remove_dir(path)?;
+    /// assert!(String::from_utf8_lossy(&output.stdout).ends_with(&format!("/{name}\n")));
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn cgroup<F: Into<OwnedFd>>(&mut self, directory: F) -> &mut Command {
         self.options.cgroup = Some(Arc::new(directory.into()));
         self

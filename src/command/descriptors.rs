@@ -8,24 +8,40 @@ use super::Command;
 /// Which descriptors the child has.
 impl Command {
     /// Sets standard input.
+    ///
+    /// ```
+    /// # use childset::{Command, Stdio};
+    /// # use std::io::Seek;
+    /// let mut log = tempfile::tempfile()?;
+    /// let mut command = Command::new("sh");
+    /// command.args(["-c", "cat; echo out; echo err >&2"]);
+    /// command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log.try_clone()?);
+    /// command.spawn()?.wait()?;
+    /// log.rewind()?;
+    /// assert_eq!(std::io::read_to_string(log)?, "out\nerr\n");
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn stdin<T: Into<Stdio>>(&mut self, stdio: T) -> &mut Command {
         self.stdio[0] = Some(stdio.into());
         self
     }
 
-    /// Sets standard output.
+    /// Sets standard output: see [`stdin`](Command::stdin).
     pub fn stdout<T: Into<Stdio>>(&mut self, stdio: T) -> &mut Command {
         self.stdio[1] = Some(stdio.into());
         self
     }
 
-    /// Sets standard error.
+    /// Sets standard error: see [`stdin`](Command::stdin).
     pub fn stderr<T: Into<Stdio>>(&mut self, stdio: T) -> &mut Command {
         self.stdio[2] = Some(stdio.into());
         self
     }
 
     /// Gives the child a descriptor, under this number. 0, 1 and 2 are its standard input, output and error.
+    ///
+    /// Spawning fails with `EMFILE` if the limit of this process (`RLIMIT_NOFILE`) does not allow the number, and
+    /// with `EBADF` if it is negative.
     ///
     /// ```
     /// use childset::Command;
@@ -53,6 +69,18 @@ impl Command {
     /// Without it the child gets 0, 1, 2 and those of [`fd`](Command::fd). Who needs more (a jobserver of make,
     /// `LISTEN_FDS`) is better served by `fd` with just those: inheriting copies the descriptor table, so that
     /// each spawn costs the more, the more descriptors are open, those of outstanding children included.
+    ///
+    /// ```
+    /// # use childset::Command;
+    /// # use std::{fs::File, os::fd::AsRawFd};
+    /// // Rust opens all close-on-exec, but this does not.
+    /// let null = rustix::io::dup(File::open("/dev/null")?)?;
+    /// let mut command = Command::new("test");
+    /// command.arg("-e").arg(format!("/proc/self/fd/{}", null.as_raw_fd()));
+    /// assert!(!command.spawn()?.wait()?.success());
+    /// assert!(command.inherit_fds(true).spawn()?.wait()?.success());
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn inherit_fds(&mut self, inherit: bool) -> &mut Command {
         self.options.inherit_fds = inherit;
         self

@@ -2,13 +2,26 @@ use super::Command;
 
 /// What becomes of the process when it is dropped, or this one ends.
 impl Command {
-    /// Whether a dropped child is reaped when it ends; true unless set.
+    /// Whether a dropped child is reaped when it ends; true unless set. See [`Child::set_reap_on_drop`].
+    ///
+    /// [`Child::set_reap_on_drop`]: crate::Child::set_reap_on_drop
     pub fn reap_on_drop(&mut self, reap: bool) -> &mut Command {
         self.on_drop.reap = reap;
         self
     }
 
     /// Whether dropping the child kills it; false unless set.
+    ///
+    /// ```
+    /// # use childset::Command;
+    /// let mut command = Command::new("sleep");
+    /// // The zombie is for us.
+    /// let child = command.arg("60").kill_on_drop(true).reap_on_drop(false).spawn()?;
+    /// let pidfd = child.pidfd().try_clone()?;
+    /// drop(child);
+    /// assert_eq!(pidfd.wait()?.signal(), Some(libc::SIGKILL));
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn kill_on_drop(&mut self, kill: bool) -> &mut Command {
         self.on_drop.kill = kill;
         self
@@ -18,6 +31,16 @@ impl Command {
     ///
     /// "Parent" is the **thread** that spawns it: when that thread ends, the signal comes, though this process
     /// lives on. Spawn from a thread that stays.
+    ///
+    /// ```
+    /// # use childset::Command;
+    /// let child = std::thread::spawn(|| {
+    ///     Command::new("sleep").arg("60").parent_death_signal(libc::SIGTERM).spawn()
+    /// });
+    /// // The thread has ended.
+    /// assert_eq!(child.join().unwrap()?.wait()?.signal(), Some(libc::SIGTERM));
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn parent_death_signal(&mut self, signal: i32) -> &mut Command {
         self.options.parent_death_signal = Some(signal);
         self
@@ -31,6 +54,22 @@ impl Command {
     /// [`no_new_privs`](Command::no_new_privs). Elsewhere it is [`parent_death_signal`](Command::parent_death_signal)
     /// with `SIGKILL`, with its caveats: it comes at the end of the spawning thread, and a program that changes
     /// its user (set-user-ID) escapes it.
+    ///
+    /// ```
+    /// # use childset::{Command, Stdio};
+    /// # use std::io::Read;
+    /// let mut child = std::thread::spawn(|| {
+    ///     let mut command = Command::new("cat");
+    ///     command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_with_parent(true).spawn()
+    /// })
+    /// .join()
+    /// .unwrap()?;
+    /// let (_stdin, stdout) = (child.stdin.take(), child.stdout.take());
+    /// // What spawned it has ended, and its last descriptor is closed. Either one kills it.
+    /// drop(child);
+    /// assert_eq!(stdout.unwrap().read(&mut [0])?, 0);
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn kill_with_parent(&mut self, kill: bool) -> &mut Command {
         self.options.kill_with_parent = kill;
         self
@@ -41,8 +80,12 @@ impl Command {
     /// after it was dropped.
     ///
     /// ```
+    /// # use childset::Command;
     /// // Started and forgotten.
-    /// drop(childset::Command::new("true").detach(true).spawn()?);
+    /// drop(Command::new("true").detach(true).spawn()?);
+    /// // Who asks is told.
+    /// let child = Command::new("sh").args(["-c", "exit 3"]).detach(true).spawn()?;
+    /// assert_eq!(child.wait()?.code(), Some(3));
     /// # std::io::Result::Ok(())
     /// ```
     pub fn detach(&mut self, detach: bool) -> &mut Command {

@@ -19,7 +19,7 @@ impl Command {
         self
     }
 
-    /// Adds arguments.
+    /// Adds arguments: see [`arg`](Command::arg).
     pub fn args<I, S>(&mut self, args: I) -> &mut Command
     where
         I: IntoIterator<Item = S>,
@@ -32,18 +32,35 @@ impl Command {
     }
 
     /// Sets argument 0, which is the program's name otherwise.
+    ///
+    /// ```
+    /// # use childset::{Command, Stdio};
+    /// let mut command = Command::new("sh");
+    /// command.arg0("shell").args(["-c", "echo $0"]).stdout(Stdio::piped());
+    /// assert_eq!(command.spawn()?.wait_with_output()?.stdout, b"shell\n");
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn arg0<S: AsRef<OsStr>>(&mut self, arg: S) -> &mut Command {
         self.arg0 = Some(arg.as_ref().to_owned());
         self
     }
 
-    /// Sets an environment variable.
+    /// Sets an environment variable. The others are inherited, unless they are removed or cleared.
+    ///
+    /// ```
+    /// # use childset::{Command, Stdio};
+    /// let mut command = Command::new("env");
+    /// command.env_clear().envs([("A", "1"), ("B", "2")]).env_remove("A").env("B", "3");
+    /// let output = command.stdout(Stdio::piped()).spawn()?.wait_with_output()?;
+    /// assert_eq!(output.stdout, b"B=3\n");
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn env<K: AsRef<OsStr>, V: AsRef<OsStr>>(&mut self, key: K, value: V) -> &mut Command {
         self.std.env(key, value);
         self
     }
 
-    /// Sets environment variables.
+    /// Sets environment variables: see [`env`](Command::env).
     pub fn envs<I, K, V>(&mut self, variables: I) -> &mut Command
     where
         I: IntoIterator<Item = (K, V)>,
@@ -54,13 +71,13 @@ impl Command {
         self
     }
 
-    /// Removes an environment variable.
+    /// Removes an environment variable, set before or inherited: see [`env`](Command::env).
     pub fn env_remove<K: AsRef<OsStr>>(&mut self, key: K) -> &mut Command {
         self.std.env_remove(key);
         self
     }
 
-    /// Removes all environment variables, those set before included.
+    /// Removes all environment variables, those set before included: see [`env`](Command::env).
     pub fn env_clear(&mut self) -> &mut Command {
         self.std.env_clear();
         self.env_cleared = true;
@@ -68,6 +85,14 @@ impl Command {
     }
 
     /// Sets the working directory. A relative program is then relative to it.
+    ///
+    /// ```
+    /// # use childset::Command;
+    /// let mut command = Command::new("./sh");
+    /// command.args(["-c", "exit 4"]).current_dir("/bin");
+    /// assert_eq!(command.spawn()?.wait()?.code(), Some(4));
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn current_dir<P: AsRef<Path>>(&mut self, directory: P) -> &mut Command {
         self.note_null_byte(directory.as_ref().as_os_str(), "the working directory");
         self.std.current_dir(directory);
@@ -119,21 +144,33 @@ impl Command {
     }
 
     /// The program, as it was given to `new`.
+    ///
+    /// ```
+    /// # use std::{ffi::OsStr, path::Path};
+    /// let mut command = childset::Command::new("make");
+    /// command.arg("all").env("CC", "clang").env_remove("MAKEFLAGS").current_dir("/src");
+    /// assert_eq!(command.get_program(), "make");
+    /// assert_eq!(command.get_args().collect::<Vec<_>>(), ["all"]);
+    /// let (cc, removed) = (OsStr::new("CC"), OsStr::new("MAKEFLAGS"));
+    /// assert!(command.get_envs().eq([(cc, Some(OsStr::new("clang"))), (removed, None)]));
+    /// assert_eq!(command.get_current_dir(), Some(Path::new("/src")));
+    /// ```
     pub fn get_program(&self) -> &OsStr {
         self.std.get_program()
     }
 
-    /// The arguments, without argument 0.
+    /// The arguments, without argument 0: see [`get_program`](Command::get_program).
     pub fn get_args(&self) -> CommandArgs<'_> {
         self.std.get_args()
     }
 
-    /// The changes to the environment: `None` stands for a variable that is removed.
+    /// The changes to the environment, where `None` stands for a variable that is removed: see
+    /// [`get_program`](Command::get_program).
     pub fn get_envs(&self) -> CommandEnvs<'_> {
         self.std.get_envs()
     }
 
-    /// The working directory, if it was set.
+    /// The working directory, if it was set: see [`get_program`](Command::get_program).
     pub fn get_current_dir(&self) -> Option<&Path> {
         self.std.get_current_dir()
     }
