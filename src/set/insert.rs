@@ -13,6 +13,20 @@ use super::member::{Member, Pipes};
 /// A pidfd may refer to any process. If that is not a child of ours, it comes out of the set when it ends, and
 /// its status is known if its parent has reaped it by then (Linux 6.15); else
 /// [`StatusUnknown::Zombie`](crate::StatusUnknown::Zombie) says to [`wait`](Pidfd::wait) for it.
+///
+/// ```
+/// use childset::{ChildSet, Command, Pidfd};
+///
+/// let mut std = std::process::Command::new("true");
+/// let set = ChildSet::new()?;
+/// set.insert(Command::new("true").spawn()?, "Child")?;
+/// set.insert(std.spawn()?, "std::process::Child")?;
+/// set.insert(Pidfd::of_child(&std.spawn()?)?, "Pidfd")?;
+/// while let Some(exited) = set.wait(None)? {
+///     assert!(exited.exit?.success(), "{}", exited.tag);
+/// }
+/// # std::io::Result::Ok(())
+/// ```
 pub trait IntoChild: sealed::Dismantle {}
 
 impl IntoChild for Child {}
@@ -107,6 +121,17 @@ impl sealed::Dismantle for std::process::Child {
 }
 
 /// A child could not be inserted: the child and its tag are given back as they were.
+///
+/// ```
+/// # use childset::{ChildSet, Command};
+/// # use std::io::ErrorKind;
+/// let set = ChildSet::new()?;
+/// set.close();
+/// let error = set.insert(Command::new("true").spawn()?, "tag").unwrap_err();
+/// assert_eq!((error.error.kind(), error.tag), (ErrorKind::BrokenPipe, "tag"));
+/// assert!(error.child.wait()?.success());
+/// # std::io::Result::Ok(())
+/// ```
 #[non_exhaustive]
 pub struct InsertError<C, T> {
     /// Why not.

@@ -13,6 +13,17 @@ use crate::watch::{Ended, Watched};
 /// Names a child in the [`ChildSet`](crate::ChildSet) that it was inserted into.
 ///
 /// It stays unique: a later child never gets the key of an earlier one.
+///
+/// ```
+/// # use childset::{ChildSet, Command};
+/// let set = ChildSet::new()?;
+/// let first = set.spawn(&mut Command::new("true"), ())?;
+/// assert_eq!(set.wait(None)?.unwrap().key, first);
+/// let second = set.spawn(&mut Command::new("true"), ())?;
+/// assert_ne!(first, second);
+/// assert!(set.remove(first).is_none());
+/// # std::io::Result::Ok(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(pub(super) DefaultKey);
 
@@ -52,6 +63,15 @@ pub struct Exited<T> {
 
 impl<T> Exited<T> {
     /// The child, for its pipes.
+    ///
+    /// ```
+    /// # use childset::{ChildSet, Command, Stdio};
+    /// let set = ChildSet::new()?;
+    /// set.spawn(Command::new("echo").arg("hello").stdout(Stdio::piped()), ())?;
+    /// let child = set.wait(None)?.expect("one child is in the set").into_child();
+    /// assert_eq!(child.wait_with_output()?.stdout, b"hello\n");
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn into_child(self) -> Child {
         self.child
     }

@@ -102,6 +102,17 @@ impl<T> ChildSet<T> {
     ///
     /// A child that has ended already comes out at once, and one whose exit was taken comes out with it.
     ///
+    /// ```
+    /// # use childset::{ChildSet, Command};
+    /// let child = Command::new("sh").args(["-c", "exit 3"]).spawn()?;
+    /// let exit = child.wait()?;
+    /// let set = ChildSet::new()?;
+    /// set.insert(child, "a tag of any type")?;
+    /// let exited = set.reap()?.expect("it has ended");
+    /// assert_eq!((exited.tag, exited.exit?), ("a tag of any type", exit));
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
     /// # Errors
     /// The [`InsertError`] gives the child and the tag back. Its reason is
     /// - `EMFILE`, `ENFILE`, `ENOMEM`: no descriptor or no memory for the pidfd of a `std::process::Child`, or
@@ -169,6 +180,20 @@ impl<T> ChildSet<T> {
 
     /// Takes the exit of a child that has ended, or `None` if no child has. Never blocks.
     ///
+    /// ```
+    /// # use childset::{ChildSet, Command};
+    /// use rustix::event::{poll, PollFd, PollFlags};
+    ///
+    /// let set = ChildSet::new()?;
+    /// let sleep = set.spawn(Command::new("sleep").arg("60"), "sleep")?;
+    /// assert!(set.reap()?.is_none());
+    /// set.signal(sleep, libc::SIGTERM)?;
+    /// // An event loop does this.
+    /// poll(&mut [PollFd::new(&set, PollFlags::IN)], None)?;
+    /// assert_eq!(set.reap()?.unwrap().exit?.signal(), Some(libc::SIGTERM));
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
     /// # Errors
     /// The set itself cannot watch: none that is known to happen.
     pub fn reap(&self) -> io::Result<Option<Exited<T>>> {
@@ -211,6 +236,17 @@ impl<T> ChildSet<T> {
     }
 
     /// How many children are in the set: those that have not been taken, whether they run or have ended.
+    ///
+    /// ```
+    /// # use childset::{ChildSet, Command};
+    /// let set = ChildSet::new()?;
+    /// assert!(set.is_empty());
+    /// set.spawn(&mut Command::new("true"), ())?;
+    /// assert_eq!(set.len(), 1);
+    /// set.wait(None)?;
+    /// assert_eq!(set.len(), 0);
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn len(&self) -> usize {
         lock(&self.state).watch.len()
     }
@@ -222,6 +258,17 @@ impl<T> ChildSet<T> {
 
     /// Sends a signal to one child. To one that has ended and was not taken it does nothing.
     ///
+    /// ```
+    /// # use childset::{ChildSet, Command};
+    /// # use std::io::ErrorKind;
+    /// let set = ChildSet::new()?;
+    /// let key = set.spawn(Command::new("sleep").arg("60"), ())?;
+    /// set.signal(key, libc::SIGTERM)?;
+    /// assert_eq!(set.wait(None)?.unwrap().exit?.signal(), Some(libc::SIGTERM));
+    /// assert_eq!(set.signal(key, libc::SIGTERM).unwrap_err().kind(), ErrorKind::NotFound);
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
     /// # Errors
     /// - [`NotFound`](io::ErrorKind::NotFound): the child is no longer in the set.
     /// - As [`Pidfd::send_signal`](crate::Pidfd::send_signal).
@@ -231,6 +278,20 @@ impl<T> ChildSet<T> {
 
     /// Sends a signal to the process group that one child leads.
     ///
+    /// ```
+    /// # use childset::{ChildSet, Command};
+    /// let set = ChildSet::new()?;
+    /// let child = Command::new("sleep").arg("60").process_group(0).spawn()?;
+    /// let group = child.id() as i32;
+    /// let leader = set.insert(child, "leader")?;
+    /// set.spawn(Command::new("sleep").arg("60").process_group(group), "member")?;
+    /// set.signal_group(leader, libc::SIGTERM)?;
+    /// while let Some(exited) = set.wait(None)? {
+    ///     assert_eq!(exited.exit?.signal(), Some(libc::SIGTERM));
+    /// }
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
     /// # Errors
     /// - [`NotFound`](io::ErrorKind::NotFound): the child is no longer in the set.
     /// - As [`Child::signal_group`].
@@ -239,6 +300,19 @@ impl<T> ChildSet<T> {
     }
 
     /// Sends a signal to every child in the set; those that have ended are passed over.
+    ///
+    /// ```
+    /// # use childset::{ChildSet, Command};
+    /// let set = ChildSet::new()?;
+    /// for seconds in ["50", "60"] {
+    ///     set.spawn(Command::new("sleep").arg(seconds), ())?;
+    /// }
+    /// set.signal_all(libc::SIGTERM)?;
+    /// while let Some(exited) = set.wait(None)? {
+    ///     assert_eq!(exited.exit?.signal(), Some(libc::SIGTERM));
+    /// }
+    /// # std::io::Result::Ok(())
+    /// ```
     ///
     /// # Errors
     /// As [`Pidfd::send_signal`](crate::Pidfd::send_signal); the first one, after all children were tried.
@@ -257,6 +331,18 @@ impl<T> ChildSet<T> {
 
     /// Ends the set for good: nothing can be inserted any more, and once the children in it were taken,
     /// the stream `exits()` ends.
+    ///
+    /// ```
+    /// # use childset::{ChildSet, Command};
+    /// # use std::io::ErrorKind;
+    /// let set = ChildSet::new()?;
+    /// set.spawn(&mut Command::new("true"), "first")?;
+    /// set.close();
+    /// let error = set.spawn(&mut Command::new("true"), "second").unwrap_err();
+    /// assert_eq!(error.error.kind(), ErrorKind::BrokenPipe);
+    /// assert_eq!(set.wait(None)?.unwrap().tag, "first");
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn close(&self) {
         lock(&self.state).closed = true;
         self.notify_ended();

@@ -7,6 +7,22 @@ use super::{ChildSet, Exited};
 /// The end of a set's children: their exits, and `SIGKILL` for those that outlive the grace.
 ///
 /// Made by [`ChildSet::shutdown`]. With async-io it is a `Stream`; [`wait`](Shutdown::wait) is for threads.
+///
+#[cfg_attr(feature = "async-io", doc = "```")]
+#[cfg_attr(not(feature = "async-io"), doc = "```ignore")]
+/// # futures_lite::future::block_on(async {
+/// # use childset::{ChildSet, Command};
+/// # use std::time::Duration;
+/// use futures_lite::StreamExt;
+///
+/// let set = ChildSet::new()?;
+/// set.spawn(Command::new("sleep").arg("60").signal_mask(&[libc::SIGTERM]), "stubborn")?;
+/// let mut shutdown = set.shutdown(Duration::from_millis(10));
+/// while let Some(exited) = shutdown.next().await {
+///     assert_eq!(exited?.exit?.signal(), Some(libc::SIGKILL));
+/// }
+/// # std::io::Result::Ok(()) }).unwrap();
+/// ```
 #[must_use = "the children are killed at the deadline only while their exits are taken"]
 pub struct Shutdown<'a, T> {
     set: &'a ChildSet<T>,
