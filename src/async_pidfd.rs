@@ -21,12 +21,13 @@ pub type PidfdFuture<'a, R> = Pin<Box<dyn Future<Output = io::Result<R>> + Send 
 /// ```
 /// # futures_lite::future::block_on(async {
 /// use async_io::Async;
-/// use childset::{AsyncPidfd, Pidfd};
+/// use childset::{AsyncPidfd, Pidfd, State};
 /// use std::process::Command;
 ///
 /// let child = Command::new("sh").args(["-c", "exit 3"]).spawn()?;
 /// let pidfd = Async::new(Pidfd::of_child(&child)?)?;
 /// pidfd.exited().await?;
+/// assert_eq!(pidfd.get_ref().state()?, State::Exited);
 /// assert_eq!(pidfd.wait().await?.code(), Some(3));
 /// pidfd.reaped().await?;
 /// # std::io::Result::Ok(()) }).unwrap();

@@ -15,13 +15,14 @@ use crate::sys::wait::{waitid, Rusage, Timeval, Waited};
 /// still tells the status (Linux 6.15), but no longer the resource use.
 ///
 /// ```
-/// use childset::Pidfd;
-/// use std::process::Command;
+/// use childset::Command;
 ///
-/// let child = Command::new("sh").args(["-c", "exit 7"]).spawn()?;
-/// let exit = Pidfd::of_child(&child)?.wait()?;
-/// assert_eq!(exit.code(), Some(7));
+/// let exit = Command::new("sh").args(["-c", "exit 7"]).spawn()?.wait()?;
+/// assert_eq!((exit.code(), exit.signal(), exit.success()), (Some(7), None, false));
+/// assert_eq!(exit.status().to_string(), "exit status: 7");
 /// assert!(exit.max_rss().unwrap() > 0);
+/// let time = exit.user_time().unwrap() + exit.system_time().unwrap();
+/// assert!(time.as_secs() < 60);
 /// # std::io::Result::Ok(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,17 +52,20 @@ impl Exit {
         self.status.signal()
     }
 
-    /// The processor time spent in user mode, by the process and the children that it waited for.
+    /// The processor time spent in user mode, by the process and the children that it waited for; `None` as
+    /// [`usage`](Exit::usage).
     pub fn user_time(&self) -> Option<Duration> {
         self.usage.map(|usage| usage.user_time)
     }
 
-    /// The processor time spent in the kernel, by the process and the children that it waited for.
+    /// The processor time spent in the kernel, by the process and the children that it waited for; `None` as
+    /// [`usage`](Exit::usage).
     pub fn system_time(&self) -> Option<Duration> {
         self.usage.map(|usage| usage.system_time)
     }
 
-    /// The largest resident set, in bytes, of the process or of a child that it waited for.
+    /// The largest resident set, in bytes, of the process or of a child that it waited for; `None` as
+    /// [`usage`](Exit::usage).
     ///
     /// The kernel counts the memory in which the process ran before its `execve`: a child that was made on
     /// its parent's memory (`vfork`, `posix_spawn`) reports at least what its parent had.
@@ -69,7 +73,7 @@ impl Exit {
         self.usage.map(|usage| usage.max_rss)
     }
 
-    /// The whole resource use, or `None` where somebody else reaped the process.
+    /// The whole resource use, or `None` where somebody else reaped the process, or the kernel did by itself.
     pub fn usage(&self) -> Option<&Usage> {
         self.usage.as_ref()
     }
@@ -93,11 +97,10 @@ impl Exit {
 /// Each counts the process and the children that it waited for.
 ///
 /// ```
-/// # use childset::Pidfd;
-/// # let child = std::process::Command::new("true").spawn()?;
-/// let exit = Pidfd::of_child(&child)?.wait()?;
+/// # use childset::Command;
+/// let exit = Command::new("true").spawn()?.wait()?;
 /// let usage = exit.usage().expect("nobody else reaps our children");
-/// println!("{} page faults", usage.minor_faults + usage.major_faults);
+/// assert!(usage.minor_faults + usage.major_faults > 0);
 /// # std::io::Result::Ok(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,18 +149,17 @@ impl Usage {
 /// It is the inner error of the [`io::Error`] that waiting returns; [`StatusUnknown::of`] finds it.
 ///
 /// ```
-/// use childset::StatusUnknown;
-///
-/// fn report(result: std::io::Result<childset::Exit>) {
-///     match result {
-///         Ok(exit) => println!("{}", exit.status()),
-///         Err(error) => match StatusUnknown::of(&error) {
-///             Some(StatusUnknown::NotKept) => println!("it ended; somebody else took the status"),
-///             Some(_) => println!("it ended; its parent has not collected it yet"),
-///             None => eprintln!("cannot wait: {error}"),
-///         },
-///     }
+/// # use childset::{Pidfd, StatusUnknown};
+/// let mut child = std::process::Command::new("true").spawn()?;
+/// let pidfd = Pidfd::of_child(&child)?;
+/// // Somebody takes the status before us.
+/// child.wait()?;
+/// match pidfd.wait() {
+///     // Linux 6.15 tells it all the same.
+///     Ok(exit) => assert!(exit.success() && exit.usage().is_none()),
+///     Err(error) => assert_eq!(StatusUnknown::of(&error), Some(StatusUnknown::NotKept)),
 /// }
+/// # std::io::Result::Ok(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -170,7 +172,7 @@ pub enum StatusUnknown {
 }
 
 impl StatusUnknown {
-    /// Finds the `StatusUnknown` in an error that waiting returned.
+    /// Finds the `StatusUnknown` in an error that waiting returned; `None` if it is another one.
     pub fn of(error: &io::Error) -> Option<StatusUnknown> {
         error.get_ref()?.downcast_ref().copied()
     }
