@@ -125,7 +125,7 @@ impl Command {
         self
     }
 
-    /// Sets the nice value, from -20 (most favoured) to 19. See setpriority(2).
+    /// Sets the nice value, from -20 (most favoured) to 19, of which the nearest is taken. See setpriority(2).
     ///
     /// ```
     /// # use childset::{Command, Stdio};
@@ -205,6 +205,8 @@ impl Command {
 
     /// Makes the process in the cgroup whose directory in the cgroup v2 file system this is. See clone(2),
     /// `CLONE_INTO_CGROUP`.
+    ///
+    /// Spawning fails with `EBADF` if it is no such directory, and with `EACCES` if it may not be written.
     ///
     /// [`Child::kill_tree`](crate::Child::kill_tree) kills all that is in there.
     ///

@@ -30,7 +30,7 @@ impl SpawnError {
         SpawnError { what: what.into(), errno }
     }
 
-    /// Finds the `SpawnError` in an error that spawning returned.
+    /// Finds the `SpawnError` in an error that spawning returned; `None` if it is another one.
     pub fn of(error: &io::Error) -> Option<&SpawnError> {
         error.get_ref()?.downcast_ref()
     }

@@ -61,7 +61,13 @@ impl Command {
     ///
     /// It happens in this process, with all of its threads ended: what [`Command`] sets for the child, it sets
     /// for this process, and what was done of that before an error stays done. Descriptors are as with
-    /// [`spawn`](Command::spawn).
+    /// [`spawn`](Command::spawn). See execve(2).
+    ///
+    /// ```no_run
+    /// // The last line of a wrapper.
+    /// let error = childset::Command::new("make").args(std::env::args_os().skip(1)).exec();
+    /// eprintln!("{error}");
+    /// ```
     ///
     /// # Errors
     /// As [`spawn`](Command::spawn).

@@ -111,6 +111,15 @@ impl Command {
     ///
     /// A name without a slash is searched in `PATH` as execvp(3) does it; in that of the child, if it was changed.
     /// A script that does not name its interpreter is run by `/bin/sh`, as there.
+    ///
+    /// ```
+    /// # use childset::Command;
+    /// # use std::io::ErrorKind;
+    /// assert!(Command::new("true").spawn()?.wait()?.success());
+    /// let error = Command::new("true").env("PATH", "/nowhere").spawn().unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::NotFound);
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn new<S: AsRef<OsStr>>(program: S) -> Command {
         let mut command = Command {
             std: std::process::Command::new(&program),
@@ -144,6 +153,18 @@ impl Command {
     }
 
     /// Spawns the process. Standard input, output and error are inherited unless set.
+    ///
+    /// A command can be spawned any number of times.
+    ///
+    /// ```
+    /// # use childset::Command;
+    /// let mut command = Command::new("sh");
+    /// command.args(["-c", "exit 3"]);
+    /// let (one, two) = (command.spawn()?, command.spawn()?);
+    /// assert_ne!(one.id(), two.id());
+    /// assert_eq!((one.wait()?.code(), two.wait()?.code()), (Some(3), Some(3)));
+    /// # std::io::Result::Ok(())
+    /// ```
     ///
     /// # Errors
     /// Mostly a [`SpawnError`], which says what could not be done; no process is left then. Its kind is
@@ -231,6 +252,15 @@ impl Command {
     }
 
     /// Lays the command out, to be spawned any number of times: searches the program, and copies the environment.
+    ///
+    /// ```
+    /// # use childset::Command;
+    /// # use std::io::ErrorKind;
+    /// let mut command = Command::new("true");
+    /// command.stdout(std::process::Stdio::null());
+    /// assert_eq!(command.prepare().unwrap_err().kind(), ErrorKind::Unsupported);
+    /// assert!(command.stdout(childset::Stdio::null()).prepare().is_ok());
+    /// ```
     ///
     /// # Errors
     /// [`InvalidInput`](io::ErrorKind::InvalidInput): a null byte; [`Unsupported`](io::ErrorKind::Unsupported): it

@@ -11,7 +11,8 @@ use crate::dropped::sweep;
 /// A command that is laid out for `execve`, to be spawned any number of times.
 ///
 /// Its program was searched, its environment copied, and its options checked: [`spawn`](Prepared::spawn) only
-/// makes the process. Changes of this process's environment after [`prepare`](crate::Command::prepare) have no effect on it.
+/// makes the process. Changes of this process's environment after [`prepare`](crate::Command::prepare) have no
+/// effect on it.
 ///
 /// ```
 /// use childset::{ChildSet, Command};
@@ -36,6 +37,18 @@ pub struct Prepared {
 
 impl Prepared {
     /// Spawns the process.
+    ///
+    /// ```
+    /// # use childset::Command;
+    /// # use std::io::ErrorKind;
+    /// let mut command = Command::new("true");
+    /// let child = match command.prepare()?.spawn() {
+    ///     Err(error) if error.kind() == ErrorKind::Unsupported => command.spawn()?,
+    ///     child => child?,
+    /// };
+    /// assert!(child.wait()?.success());
+    /// # std::io::Result::Ok(())
+    /// ```
     ///
     /// # Errors
     /// A [`SpawnError`](super::SpawnError) as from [`Command::spawn`](crate::Command::spawn), and

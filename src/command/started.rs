@@ -39,6 +39,19 @@ impl Started {
 }
 
 /// What [`ChildSet::spawn`](crate::ChildSet::spawn) accepts: a `&mut Command` or a `&Prepared`.
+///
+/// ```
+/// use childset::{ChildSet, Command, Spawn};
+///
+/// fn run(job: impl Spawn) -> std::io::Result<bool> {
+///     let set = ChildSet::new()?;
+///     set.spawn(job, "job")?;
+///     Ok(set.wait(None)?.expect("one child is in the set").exit?.success())
+/// }
+/// assert!(run(&mut Command::new("true"))?);
+/// assert!(!run(&Command::new("false").prepare()?)?);
+/// # std::io::Result::Ok(())
+/// ```
 pub trait Spawn: sealed::Start {}
 
 impl Spawn for &mut Command {}

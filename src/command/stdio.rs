@@ -5,11 +5,14 @@ use std::sync::Arc;
 /// What a child's standard input, output or error is: by default, that of this process.
 ///
 /// ```
-/// use childset::Stdio;
+/// use childset::{Command, Stdio};
 /// use std::fs::File;
 ///
-/// let null = Stdio::null();
-/// let file = Stdio::from(File::open("/dev/null")?);
+/// let mut command = Command::new("wc");
+/// command.arg("-c").stdin(File::open("/dev/null")?).stdout(Stdio::piped()).stderr(Stdio::inherit());
+/// assert_eq!(command.spawn()?.wait_with_output()?.stdout, b"0\n");
+/// command.stdin(Stdio::null());
+/// assert_eq!(command.spawn()?.wait_with_output()?.stdout, b"0\n");
 /// # std::io::Result::Ok(())
 /// ```
 #[derive(Debug)]
