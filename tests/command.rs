@@ -277,6 +277,21 @@ fn stdio_of_std() {
 }
 
 #[test]
+fn stdio_of_std_serves_one_spawn() {
+    let mut command = Command::new("true");
+    command.stdin(std::process::Stdio::null());
+    assert!(command.spawn().unwrap().wait().unwrap().success());
+    // It must not be left out unnoticed.
+    for _ in 0..2 {
+        let error = command.spawn().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert!(error.to_string().contains("one spawn"), "{error}");
+    }
+    assert_eq!(command.prepare().unwrap_err().kind(), ErrorKind::Unsupported);
+    assert!(command.stdin(Stdio::null()).spawn().unwrap().wait().unwrap().success());
+}
+
+#[test]
 fn pipelines() {
     both_ways(|new| {
         let mut first =

@@ -162,16 +162,22 @@ impl Command {
 }
 
 fn to_std_stdio(stdio: &mut Option<Stdio>, default: &Kind) -> io::Result<StdStdio> {
-    // `std`'s own kind cannot be looked into, so it serves one spawn.
-    if let Some(Stdio(Kind::Std(_))) = stdio {
-        if let Some(Stdio(Kind::Std(std))) = stdio.take() {
-            return Ok(std);
-        }
-    }
-    Ok(match stdio.as_ref().map_or(default, |stdio| &stdio.0) {
+    let kind = match stdio {
+        Some(Stdio(Kind::Std(std))) => return std.take().ok_or_else(spent),
+        Some(Stdio(kind)) => kind,
+        None => default,
+    };
+    Ok(match kind {
         Kind::Null => StdStdio::null(),
         Kind::Piped => StdStdio::piped(),
         Kind::Fd(fd) => StdStdio::from(fd.try_clone()?),
         Kind::Inherit | Kind::Std(_) => StdStdio::inherit(),
     })
+}
+
+fn spent() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidInput,
+        "a std::process::Stdio serves one spawn, and must be set anew",
+    )
 }

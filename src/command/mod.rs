@@ -154,7 +154,7 @@ impl Command {
 
     /// Spawns the process. Standard input, output and error are inherited unless set.
     ///
-    /// A command can be spawned any number of times.
+    /// A command can be spawned any number of times, but one with a [`std::process::Stdio`] once.
     ///
     /// ```
     /// # use childset::Command;
@@ -176,8 +176,8 @@ impl Command {
     ///
     /// [`SpawnError::of`] gives the errno: `io::Error::raw_os_error` is `None` for an error that says more.
     ///
-    /// Others: `EMFILE`, `ENFILE`; [`InvalidInput`](io::ErrorKind::InvalidInput): a null byte; and
-    /// [`Unsupported`](io::ErrorKind::Unsupported), see above.
+    /// Others: `EMFILE`, `ENFILE`; [`InvalidInput`](io::ErrorKind::InvalidInput): a null byte, or a
+    /// [`std::process::Stdio`] that has served; and [`Unsupported`](io::ErrorKind::Unsupported), see above.
     pub fn spawn(&mut self) -> io::Result<Child> {
         Ok(self.start()?.into_child())
     }

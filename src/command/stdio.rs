@@ -24,8 +24,8 @@ pub(super) enum Kind {
     Null,
     Piped,
     Fd(Arc<OwnedFd>),
-    /// Opaque, so that only `std` can spawn with it.
-    Std(std::process::Stdio),
+    /// Opaque, so that only `std` can spawn with it, and only once: `None` afterwards.
+    Std(Option<std::process::Stdio>),
 }
 
 impl Kind {
@@ -64,10 +64,11 @@ impl From<OwnedFd> for Stdio {
     }
 }
 
-/// `std`'s kind does not tell what it is: a command with one is spawned by `std`, at its cost.
+/// `std`'s kind does not tell what it is: a command with one is spawned by `std`, at its cost, and only once: the
+/// next spawn is an [`InvalidInput`](std::io::ErrorKind::InvalidInput) error, until it is set anew.
 impl From<std::process::Stdio> for Stdio {
     fn from(stdio: std::process::Stdio) -> Stdio {
-        Stdio(Kind::Std(stdio))
+        Stdio(Kind::Std(Some(stdio)))
     }
 }
 
