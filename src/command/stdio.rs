@@ -42,17 +42,17 @@ impl Kind {
 }
 
 impl Stdio {
-    /// A new pipe, whose other end the [`Child`](crate::Child) gets.
+    /// A new pipe, whose other end the [`Child`](crate::Child) gets. See [`Stdio`].
     pub fn piped() -> Stdio {
         Stdio(Kind::Piped)
     }
 
-    /// The same as this process has.
+    /// The same as this process has. See [`Stdio`].
     pub fn inherit() -> Stdio {
         Stdio(Kind::Inherit)
     }
 
-    /// `/dev/null`.
+    /// `/dev/null`. See [`Stdio`].
     pub fn null() -> Stdio {
         Stdio(Kind::Null)
     }

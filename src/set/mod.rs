@@ -83,7 +83,7 @@ impl<T> State<T> {
 }
 
 impl<T> ChildSet<T> {
-    /// Makes an empty set.
+    /// Makes an empty set: see [`ChildSet`].
     ///
     /// # Errors
     /// `EMFILE`, `ENFILE`, `ENOMEM`: out of descriptors or memory.
@@ -251,7 +251,7 @@ impl<T> ChildSet<T> {
         lock(&self.state).watch.len()
     }
 
-    /// Whether no child is in the set.
+    /// Whether no child is in the set: see [`len`](ChildSet::len).
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -68,7 +68,8 @@ impl<T> ChildSet<T> {
 }
 
 impl<T> Shutdown<'_, T> {
-    /// Takes the exit of the next child that ends, blocking this thread; `None` when the set is empty.
+    /// Takes the exit of the next child that ends, blocking this thread; `None` when the set is empty. See
+    /// [`ChildSet::shutdown`].
     ///
     /// # Errors
     /// - Once after each round of signals, `EPERM`: a child changed its user. The others got theirs.
