@@ -65,7 +65,8 @@ pub use stdio::Stdio;
 ///
 /// `use childset as async_process` compiles and behaves, but for these: there are neither `driver()` nor
 /// `From<std::process::Command>`; descriptors above 2 are not inherited; `Child::status` leaves standard input
-/// open; `Child::output` does not wait for ever for a process that the child has left behind.
+/// open; `Child::output` does not wait for ever for a process that the child has left behind; with a
+/// [`std::process::Stdio`] instead of the [`Stdio`] here, a command can be spawned once.
 ///
 /// # Where `clone3` is refused
 ///
