@@ -561,8 +561,11 @@ fn signal_mask() {
                 assert_eq!(signals(&mut status(new), "SigBlk"), []);
             });
         });
-        // Those that have no number are no signal.
-        assert_eq!(signals(status(new).signal_mask(&[0, -1, 65, i32::MAX, i32::MIN]), "SigBlk"), []);
+        for none in [0, -1, 65, i32::MAX, i32::MIN] {
+            let error = status(new).signal_mask(&[libc::SIGTERM, none]).spawn().unwrap_err();
+            assert_eq!(SpawnError::of(&error).unwrap().errno(), libc::EINVAL);
+            assert!(error.to_string().contains(&format!("block signal {none}:")), "{error}");
+        }
     });
 }
 

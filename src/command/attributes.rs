@@ -157,6 +157,8 @@ impl Command {
 
     /// Blocks the signals from the start, and no others; none is blocked unless set. See sigprocmask(2).
     ///
+    /// A number that is no signal fails the spawn with `EINVAL`.
+    ///
     /// ```
     /// # use childset::{Command, Stdio};
     /// let mut command = Command::new("grep");
@@ -166,8 +168,7 @@ impl Command {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn signal_mask(&mut self, signals: &[i32]) -> &mut Command {
-        let bit = |&signal: &i32| 1u64.checked_shl(signal.wrapping_sub(1) as u32).unwrap_or(0);
-        self.options.signal_mask = signals.iter().map(bit).fold(0, |mask, bit| mask | bit);
+        self.options.signal_mask = signals.to_vec();
         self
     }
 

@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::error::SpawnError;
 use super::layout::c_string;
 use crate::sys::clone::{Life, Step};
 
@@ -30,8 +31,7 @@ pub(super) struct Options {
     pub(super) kill_with_parent: bool,
     pub(super) detach: bool,
     pub(super) default_dispositions: Vec<i32>,
-    /// One bit a signal, the first for signal 1.
-    pub(super) signal_mask: u64,
+    pub(super) signal_mask: Vec<i32>,
     pub(super) cgroup: Option<Arc<OwnedFd>>,
     pub(super) fds: Vec<(RawFd, Arc<OwnedFd>)>,
     pub(super) inherit_fds: bool,
@@ -73,7 +73,7 @@ impl Options {
             steps.push(Step::NoNewPrivs);
         }
         steps.extend(self.default_dispositions.iter().map(|&signal| Step::DefaultDisposition(signal)));
-        steps.push(Step::SignalMask(self.signal_mask));
+        steps.push(Step::SignalMask(mask(&self.signal_mask)?));
         // Last, since it is left out where the kernel does better.
         let killed = self.kill_with_parent.then_some(libc::SIGKILL);
         if let Some(signal) = killed.or(self.parent_death_signal) {
@@ -99,6 +99,14 @@ impl Options {
     pub(super) fn changes_user(&self) -> bool {
         self.uid.is_some() || self.gid.is_some()
     }
+}
+
+/// One bit a signal, the first for signal 1.
+fn mask(signals: &[i32]) -> io::Result<u64> {
+    signals.iter().try_fold(0, |mask, &signal| match signal {
+        1..=64 => Ok(mask | 1 << (signal - 1)),
+        _ => Err(SpawnError::new(format!("block signal {signal}"), libc::EINVAL).into()),
+    })
 }
 
 /// What a step that failed was to do.
