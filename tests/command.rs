@@ -15,6 +15,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::thread;
+use std::time::Duration;
 
 use childset::{Command, Output, SpawnError, Stdio};
 use common::Dir;
@@ -35,7 +36,10 @@ fn by_std(program: &str) -> Command {
 }
 
 fn output(command: &mut Command) -> Output {
-    let output = command.stdout(Stdio::piped()).spawn().unwrap().wait_with_output().unwrap();
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    // A child that another test is spawning by std holds a copy of each pipe until its execve.
+    child.set_drain_grace(Duration::from_secs(60));
+    let output = child.wait_with_output().unwrap();
     assert!(!output.pipe_open);
     output
 }

@@ -53,7 +53,7 @@ fn main() {
     if let Some(role) = role() {
         let (_, _, expected) = CASES.iter().find(|(name, ..)| *name == role).expect("a role");
         // SAFETY: alarm(2) touches no memory.
-        unsafe { libc::alarm(60) };
+        unsafe { libc::alarm(300) };
         return run(*expected);
     }
     if let Err(why) = strace(&[], "true") {

@@ -34,7 +34,7 @@ const ROLES: [(&str, fn()); 12] = [
 fn main() {
     if let Some(role) = role() {
         // SAFETY: alarm(2) touches no memory.
-        unsafe { libc::alarm(60) };
+        unsafe { libc::alarm(300) };
         return ROLES.iter().find(|(name, _)| *name == role).expect("a role").1();
     }
     common::main_with(&ROLES.map(|(name, _)| name), |role| {

@@ -34,7 +34,7 @@ fn main() {
     if let Some(role) = role() {
         // A process that hangs is ended.
         // SAFETY: alarm(2) touches no memory.
-        unsafe { libc::alarm(20) };
+        unsafe { libc::alarm(300) };
         match ROLES.iter().find(|(name, _)| *name == role) {
             Some((_, run)) => return run(),
             None => return parent(role.parse().unwrap()),
