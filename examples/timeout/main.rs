@@ -1,0 +1,98 @@
+//! coreutils's `timeout`: runs a command, and ends it when its time is over.
+//!
+//! All of its options and exit codes, on two descriptors: a `ChildSet`, which is readable when the command has ended,
+//! and a signalfd for what is to be passed on. No timer, no signal handler, and no signal to a reused pid.
+//!
+//! It differs from coreutils in little: durations are decimal, a signal that was ignored is at its default in the command
+//! (as coreutils has it, but for `SIGPIPE`), and `-s CHLD` does not hang.
+//!
+//! Run with:
+//!
+//! ```sh
+//! cargo run --release --example timeout -- 2.5 sleep 10; echo $?
+//! cargo run --release --example timeout -- -v -k 1 -s INT 3 sh -c 'trap "" INT; sleep 10'
+//! ```
+
+mod options;
+mod run;
+mod signals;
+
+use std::io::{self, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use childset::{Pidfd, SpawnError};
+use rustix::io::Errno;
+use rustix::process::{set_dumpable_behavior, DumpableBehavior};
+use signal_hook::low_level::emulate_default_handler;
+
+use options::Options;
+use run::Run;
+
+const TIMED_OUT: u8 = 124;
+/// Of `timeout` itself having failed.
+const TROUBLE: u8 = 125;
+const CANNOT_RUN: u8 = 126;
+const NOT_FOUND: u8 = 127;
+/// As shells have it.
+const SIGNALLED: u8 = 128;
+
+fn main() -> ExitCode {
+    let options = match Options::from_command_line() {
+        Ok(options) => options,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(TROUBLE) } else { ExitCode::SUCCESS };
+        }
+    };
+    match run(&options) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            complain(format_args!("{error:#}"));
+            ExitCode::from(code_of(&error))
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<u8> {
+    let mut run = Run::start(options)?;
+    let exit = run.wait()?;
+    let code = match exit.signal() {
+        Some(signal) => {
+            if exit.status().core_dumped() {
+                complain(format_args!("the monitored command dumped core"));
+            }
+            if !run.timed_out {
+                die_of(signal)?;
+            }
+            SIGNALLED + signal as u8
+        }
+        None => exit.code().unwrap_or_default() as u8,
+    };
+    let was_killed = exit.signal() == Some(libc::SIGKILL);
+    Ok(if run.timed_out && !options.preserve_status && !was_killed { TIMED_OUT } else { code })
+}
+
+/// Ends as the command did, so that whoever waits for us learns of the signal; but without a second core dump.
+fn die_of(signal: i32) -> Result<()> {
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).context("cannot forbid a core dump")?;
+    // It does not know real-time signals, which nothing here has blocked.
+    emulate_default_handler(signal)
+        .or_else(|_| Pidfd::open(std::process::id())?.send_signal(signal))
+        .context("cannot end as the command did")
+}
+
+fn code_of(error: &anyhow::Error) -> u8 {
+    let error = error.downcast_ref::<io::Error>().and_then(SpawnError::of);
+    match error.map(|error| Errno::from_raw_os_error(error.errno())) {
+        // There is no process to run it in.
+        None | Some(Errno::AGAIN | Errno::NOMEM) => TROUBLE,
+        Some(Errno::NOENT) => NOT_FOUND,
+        Some(_) => CANNOT_RUN,
+    }
+}
+
+fn complain(what: std::fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "timeout: {what}");
+}

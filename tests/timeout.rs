@@ -1,0 +1,355 @@
+//! The example `timeout`, side by side with the installed one of coreutils.
+//!
+//! Each command holds our ends of pipes, so that their end-of-file tells that nothing of it is left.
+
+use std::ffi::OsString;
+use std::io::{Read, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use rustix::process::{kill_process, Pid, Signal};
+
+fn ours() -> OsString {
+    let me = std::env::current_exe().unwrap();
+    let path: PathBuf = me.parent().unwrap().parent().unwrap().join("examples/timeout");
+    assert!(path.is_file(), "{} is missing: `cargo build --example timeout` makes it", path.display());
+    path.into()
+}
+
+/// Ours, and that of coreutils, unless another one is installed: what it does is no measure.
+fn both() -> Vec<OsString> {
+    let version = Command::new("timeout").arg("--version").output();
+    let is_gnu =
+        version.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("GNU coreutils"));
+    if !is_gnu {
+        let _ = writeln!(std::io::stderr(), "no timeout of GNU coreutils is installed: not side by side");
+    }
+    [Some(ours()), is_gnu.then(|| "timeout".into())].into_iter().flatten().collect()
+}
+
+/// Starts it after a shell's preparation, with the signals at their defaults before that.
+fn start(program: &OsString, preparation: &str, arguments: &[&str]) -> Child {
+    let mut command = Command::new("env");
+    command.arg("--default-signal").args(["sh", "-c", &format!("{preparation}\nexec \"$@\""), "sh"]);
+    command.arg(program).args(arguments).env("LC_ALL", "C");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// As a shell has it in `$?`.
+fn code(status: ExitStatus) -> i32 {
+    status.code().unwrap_or_else(|| 128 + status.signal().unwrap())
+}
+
+struct Outcome {
+    status: ExitStatus,
+    stdout: String,
+    stderr: String,
+}
+
+impl Outcome {
+    /// Once all that holds its pipes is gone.
+    fn of(child: Child) -> Outcome {
+        let output = child.wait_with_output().unwrap();
+        Outcome {
+            status: output.status,
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+/// Preparation, arguments, exit code, and what it is to print on standard output, and on standard error if it is
+/// coreutils's word for word.
+type Case<'a> = (&'a str, &'a [&'a str], i32, &'a str, Option<&'a str>);
+
+fn check(cases: &[Case<'_>]) {
+    let programs = both();
+    for (preparation, arguments, wanted, stdout, stderr) in cases {
+        let outcomes: Vec<_> =
+            programs.iter().map(|program| Outcome::of(start(program, preparation, arguments))).collect();
+        for (program, outcome) in programs.iter().zip(&outcomes) {
+            let what = format!("{program:?} {preparation:?} {arguments:?}: {}", outcome.stderr);
+            assert_eq!(code(outcome.status), *wanted, "{what}");
+            assert_eq!(outcome.stdout, *stdout, "{what}");
+            match stderr {
+                Some(stderr) => assert_eq!(outcome.stderr, *stderr, "{what}"),
+                None => assert!(outcome.stderr.contains("timeout") || *wanted == 125, "{what}"),
+            }
+        }
+        // Also whether it is a signal that ended them.
+        assert!(outcomes.iter().all(|outcome| outcome.status == outcomes[0].status), "{arguments:?}");
+    }
+}
+
+/// A command that ignores TERM.
+const STUBBORN: &str = "trap '' TERM; while :; do sleep 1000; done";
+
+#[test]
+fn exit_codes() {
+    check(&[
+        ("", &["100", "true"], 0, "", Some("")),
+        ("", &["100", "false"], 1, "", Some("")),
+        ("", &["100", "sh", "-c", "exit 124"], 124, "", Some("")),
+        ("", &["100", "echo", "-n", "--", "-k"], 0, "-- -k", Some("")),
+        ("", &["0.05", "sleep", "1000"], 124, "", Some("")),
+        ("", &["--preserve-status", "0.05", "sleep", "1000"], 143, "", Some("")),
+        ("", &["--preserve-status", "100", "sh", "-c", "exit 7"], 7, "", Some("")),
+        (
+            "",
+            &["--preserve-status", "0.05", "sh", "-c", "trap 'exit 5' TERM; sleep 1000 & wait"],
+            5,
+            "",
+            Some(""),
+        ),
+        ("", &["100", "/no/such/program"], 127, "", None),
+        ("", &["100", "no-such-program"], 127, "", None),
+        ("", &["100", ""], 127, "", None),
+        ("", &["100", "/"], 126, "", None),
+        ("", &["100", "/etc/passwd"], 126, "", None),
+        ("", &["1", "-k", "2", "true"], 127, "", None),
+        ("", &["1", "--", "true"], 127, "", None),
+        ("", &["--", "0.05", "sleep", "1000"], 124, "", Some("")),
+    ]);
+}
+
+#[test]
+fn bad_usage() {
+    check(&[
+        ("", &[], 125, "", None),
+        ("", &["1"], 125, "", None),
+        ("", &["", "true"], 125, "", None),
+        ("", &["-1", "true"], 125, "", None),
+        ("", &["nan", "true"], 125, "", None),
+        ("", &["1x", "true"], 125, "", None),
+        ("", &["1ms", "true"], 125, "", None),
+        ("", &["1 s", "true"], 125, "", None),
+        ("", &["--no-such-option", "1", "true"], 125, "", None),
+        ("", &["--foreground=yes", "1", "true"], 125, "", None),
+        ("", &["-k", "soon", "1", "true"], 125, "", None),
+        ("", &["-k"], 125, "", None),
+        ("", &["-s", "NONE", "1", "true"], 125, "", None),
+        ("", &["-s", "", "1", "true"], 125, "", None),
+        ("", &["-s", "1x", "1", "true"], 125, "", None),
+        ("", &["-s", "32", "1", "true"], 125, "", None),
+        ("", &["-s", "65", "1", "true"], 125, "", None),
+        ("", &["-h", "1", "true"], 125, "", None),
+    ]);
+}
+
+#[test]
+fn durations() {
+    let times_out: &[&str] = &[".05", "+.05", "5e-2", "0.05s", "0.001m", "0.00001h", "0.000001d", "1e-30"];
+    let times_out: Vec<[&str; 3]> = times_out.iter().map(|&duration| [duration, "sleep", "1000"]).collect();
+    let cases: Vec<_> = times_out.iter().map(|arguments| ("", &arguments[..], 124, "", Some(""))).collect();
+    check(&cases);
+    let unlimited: &[&str] = &["0", "0s", "0.0", "1e-400", "inf", "infinityd", "99999999999999999999d", "1."];
+    let unlimited: Vec<[&str; 3]> = unlimited.iter().map(|&duration| [duration, "sleep", "0.01"]).collect();
+    let cases: Vec<_> = unlimited.iter().map(|arguments| ("", &arguments[..], 0, "", Some(""))).collect();
+    check(&cases);
+}
+
+#[test]
+fn signals() {
+    let verbose = |name| format!("timeout: sending signal {name} to command 'sleep'\n");
+    for (signal, name, sleep, wanted) in [
+        ("INT", "INT", "1000", 124),
+        ("hup", "HUP", "1000", 124),
+        ("SIGusr1", "USR1", "1000", 124),
+        ("SEGV", "SEGV", "1000", 124),
+        ("iot", "ABRT", "1000", 124),
+        ("poll", "POLL", "1000", 124),
+        ("9", "KILL", "1000", 137),
+        ("143", "TERM", "1000", 124),
+        ("34", "RTMIN", "1000", 124),
+        ("RTMIN+3", "RTMIN+3", "1000", 124),
+        ("rtmax-1", "RTMAX-1", "1000", 124),
+        ("EXIT", "EXIT", "0.2", 124),
+        ("0", "EXIT", "0.2", 124),
+        // What the command does not die of.
+        ("WINCH", "WINCH", "0.2", 124),
+    ] {
+        check(&[("", &["-v", "-s", signal, "0.05", "sleep", sleep], wanted, "", Some(&verbose(name)))]);
+    }
+    // The last one counts, and options may be shortened.
+    check(&[
+        ("", &["-sINT", "--sig=USR1", "--pres", "0.05", "sleep", "1000"], 138, "", Some("")),
+        ("", &["-vv", "-v", "100", "true"], 0, "", Some("")),
+    ]);
+}
+
+#[test]
+fn kill_after() {
+    let both = "timeout: sending signal TERM to command 'sh'\ntimeout: sending signal KILL to command 'sh'\n";
+    let term = "timeout: sending signal TERM to command 'sleep'\n";
+    check(&[
+        ("", &["-k", "0.05", "0.05", "sh", "-c", STUBBORN], 137, "", Some("")),
+        ("", &["-v", "-k.05", "0.05", "sh", "-c", STUBBORN], 137, "", Some(both)),
+        ("", &["--kill-after=0.05s", "--preserve-status", "0.05", "sh", "-c", STUBBORN], 137, "", Some("")),
+        ("", &["-v", "-k", "100", "0.05", "sleep", "1000"], 124, "", Some(term)),
+        ("", &["-v", "-k", "0", "0.05", "sleep", "1000"], 124, "", Some(term)),
+        (
+            "",
+            &[
+                "-v",
+                "--foreground",
+                "-k",
+                "0.05",
+                "0.05",
+                "sh",
+                "-c",
+                "trap '' TERM; exec 3<&-; exec sleep 1000",
+            ],
+            137,
+            "",
+            Some(both),
+        ),
+        ("", &["--foreground", "-s", "KILL", "0.05", "sleep", "1000"], 137, "", Some("")),
+    ]);
+}
+
+/// What ends the command itself ends `timeout`, too.
+#[test]
+fn the_command_dies_of_a_signal() {
+    for (signal, number) in [
+        ("TERM", 15),
+        ("INT", 2),
+        ("KILL", 9),
+        ("SEGV", 11),
+        ("BUS", 7),
+        ("USR1", 10),
+        ("PWR", 30),
+        ("35", 35),
+    ] {
+        let script = format!("kill -{signal} $$");
+        // No core dump, which would be told of.
+        check(&[("ulimit -c 0", &["100", "sh", "-c", &script], 128 + number, "", Some(""))]);
+    }
+}
+
+#[test]
+fn what_the_command_inherits() {
+    // Fields of proc(5)'s stat: the command's name has no space.
+    let group = "read -r pid name state parent group rest </proc/self/stat; ";
+    let own = format!("{group} [ $group = $PPID ] && echo own");
+    let foreground = format!("{group} [ $group != $PPID ] && echo not");
+    check(&[
+        ("", &["100", "sh", "-c", &own], 0, "own\n", Some("")),
+        ("", &["--foreground", "100", "sh", "-c", &foreground], 0, "not\n", Some("")),
+        ("exec 9</dev/null", &["100", "test", "-e", "/proc/self/fd/9"], 0, "", Some("")),
+        ("exec 0<&-", &["100", "test", "-e", "/proc/self/fd/0"], 1, "", Some("")),
+        (
+            "umask 27; cd /; X=x; export X",
+            &["100", "sh", "-c", "umask; pwd; echo $X"],
+            0,
+            "0027\n/\nx\n",
+            Some(""),
+        ),
+        (
+            "",
+            &["100", "sh", "-c", "grep -E 'Sig(Blk|Ign)' /proc/self/status"],
+            0,
+            "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n",
+            Some(""),
+        ),
+        // What was ignored is not, but for what `timeout` itself does not take: here USR2.
+        (
+            "trap '' HUP INT QUIT TERM ALRM CHLD TTIN TTOU USR2",
+            &["100", "grep", "SigIgn", "/proc/self/status"],
+            0,
+            "SigIgn:\t0000000000000800\n",
+            Some(""),
+        ),
+    ]);
+}
+
+#[test]
+fn stopped_commands_are_ended() {
+    check(&[
+        ("", &["0.05", "sh", "-c", "kill -STOP $$; sleep 1000"], 124, "", Some("")),
+        ("", &["-s", "INT", "0.05", "sh", "-c", "kill -STOP $$; exec sleep 1000"], 124, "", Some("")),
+        ("", &["--foreground", "-s", "KILL", "0.05", "sh", "-c", "kill -STOP $$"], 137, "", Some("")),
+    ]);
+}
+
+#[test]
+fn what_the_command_has_started_is_ended_too() {
+    check(&[("", &["0.05", "sh", "-c", "sleep 1000 & sleep 1000 & wait"], 124, "", Some(""))]);
+}
+
+#[test]
+fn in_the_foreground_it_is_not() {
+    for program in both() {
+        let script = "exec 3<&0; cat <&3 & exec sleep 1000";
+        let mut child = start(&program, "", &["--foreground", "0.05", "sh", "-c", script]);
+        assert_eq!(child.stdout.as_mut().map(|_| ()), Some(()));
+        let (mut stdin, mut stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        assert_eq!(code(child.wait().unwrap()), 124, "{program:?}");
+        stdin.write_all(b"alive").unwrap();
+        drop(stdin);
+        let mut text = String::new();
+        stdout.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "alive", "{program:?}");
+    }
+}
+
+/// Sends `timeout` a signal once its command says that it is up.
+fn signalled(program: &OsString, preparation: &str, arguments: &[&str], signals: &[Signal]) -> Outcome {
+    let mut child = start(program, preparation, arguments);
+    child.stdout.as_mut().unwrap().read_exact(&mut [0; 3]).unwrap();
+    for &signal in signals {
+        kill_process(Pid::from_child(&child), signal).unwrap();
+    }
+    Outcome::of(child)
+}
+
+#[test]
+fn signals_are_passed_on() {
+    for program in both() {
+        for signal in [Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT] {
+            let script =
+                "trap 'echo T; exit 3' TERM INT HUP QUIT; sleep 1000 & echo up; while :; do wait; done";
+            let outcome = signalled(&program, "", &["100", "sh", "-c", script], &[signal]);
+            assert_eq!((code(outcome.status), &*outcome.stdout), (3, "T\n"), "{program:?} {signal:?}");
+        }
+        // Where the command dies of it, `timeout` does.
+        let script = "echo up; exec sleep 1000";
+        let outcome = signalled(&program, "", &["100", "sh", "-c", script], &[Signal::TERM]);
+        assert_eq!(outcome.status.signal(), Some(15), "{program:?}");
+        // The one of `-s`, which would end `timeout` otherwise.
+        let script = "trap 'echo T; exit 4' USR1; sleep 1000 & echo up; while :; do wait; done";
+        let outcome = signalled(&program, "", &["-sUSR1", "100", "sh", "-c", script], &[Signal::USR1]);
+        assert_eq!((code(outcome.status), &*outcome.stdout), (4, "T\n"), "{program:?}");
+        // SIGALRM: the time is over.
+        let script = "echo up; exec sleep 1000";
+        let outcome = signalled(&program, "", &["-v", "100", "sh", "-c", script], &[Signal::ALARM]);
+        let said = "timeout: sending signal TERM to command 'sh'\n";
+        assert_eq!((code(outcome.status), &*outcome.stderr), (124, said), "{program:?}");
+        // A signal that is passed on is followed by KILL, too, which counts as a time-out.
+        let script = "trap '' TERM; echo up; while :; do sleep 1000; done";
+        let outcome = signalled(&program, "", &["-k", "0.05", "100", "sh", "-c", script], &[Signal::TERM]);
+        assert_eq!(outcome.status.signal(), Some(9), "{program:?}");
+        // A signal that was ignored is passed on all the same.
+        let script = "echo up; exec sleep 1000";
+        let outcome = signalled(&program, "trap '' HUP", &["100", "sh", "-c", script], &[Signal::HUP]);
+        assert_eq!(outcome.status.signal(), Some(1), "{program:?}");
+    }
+}
+
+/// Of coreutils's, it never comes back: it ignores SIGCHLD from then on.
+#[test]
+fn sending_sigchld_does_not_hang() {
+    let outcome = Outcome::of(start(&ours(), "", &["-v", "-s", "CHLD", "0.05", "sleep", "0.2"]));
+    let said = "timeout: sending signal CHLD to command 'sleep'\n";
+    assert_eq!((code(outcome.status), &*outcome.stderr), (124, said));
+}
+
+/// One thread, and nothing of it in the command.
+#[test]
+fn it_is_one_thread_with_two_descriptors() {
+    let mut child = start(&ours(), "", &["100", "sh", "-c", "ls -l /proc/self/fd | grep -c anon_inode; cat"]);
+    child.stdout.as_mut().unwrap().read_exact(&mut [0; 2]).unwrap();
+    assert_eq!(std::fs::read_dir(format!("/proc/{}/task", child.id())).unwrap().count(), 1);
+    let outcome = Outcome::of(child);
+    assert_eq!(code(outcome.status), 0);
+}
