@@ -1,1 +1,97 @@
-fn main(){}
+//! A small supervisor: keeps the services of a TOML file running, and can be pid 1 of a container.
+//!
+//! One thread, and two waits in one `poll`: the one descriptor of a `ChildSet` for the services, and signals. A service that
+//! ends is started again as its policy says, after a delay that grows; what it left behind is killed. SIGTERM stops the
+//! services in reverse order, each with its signal and, after its grace, SIGKILL; a second SIGTERM kills them all. SIGUSR1
+//! prints a table. Nothing is started from a file that is wrong in any line.
+//!
+//! Processes that it did not start but became the parent of (orphans, as pid 1 or with `--subreaper`) are reaped, and
+//! nothing else is: see `strangers.rs`.
+//!
+//! Run with:
+//!
+//! ```sh
+//! cargo run --release -- services.toml
+//! kill -USR1 $(pidof supervise)
+//! unshare --pid --fork --mount-proc target/release/supervise services.toml
+//! ```
+
+#![deny(unsafe_code)]
+
+mod backoff;
+mod cgroup;
+mod config;
+mod launch;
+mod live;
+mod signals;
+mod status;
+mod strangers;
+mod supervisor;
+mod unit;
+mod zombie;
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+
+use supervisor::Supervisor;
+
+/// Keeps the services of a file running
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    about,
+    after_help = "SIGTERM, SIGINT: stop all services, in reverse order; once more: kill them. SIGUSR1: print a table.\n\n\
+                  Exit code: 0 if all services were stopped or ended well, 1 if one failed for good, 2 if nothing was \
+                  started."
+)]
+struct Options {
+    /// Check the file, and start nothing
+    #[arg(long)]
+    check: bool,
+
+    /// Become the parent of orphans also where this is not pid 1
+    #[arg(long)]
+    subreaper: bool,
+
+    /// What to run
+    file: PathBuf,
+}
+
+fn main() -> ExitCode {
+    match run(&Options::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            say(format_args!("{error:#}"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Whether no service failed for good.
+fn run(options: &Options) -> Result<bool> {
+    let services = read(&options.file)?;
+    if options.check {
+        return Ok(true);
+    }
+    if options.subreaper {
+        let me = rustix::process::getpid();
+        rustix::process::set_child_subreaper(Some(me)).context("cannot become the parent of orphans")?;
+    }
+    Supervisor::new(services)?.run()
+}
+
+fn read(path: &Path) -> Result<Vec<config::Service>> {
+    let name = || path.display().to_string();
+    let text = std::fs::read_to_string(path).with_context(name)?;
+    config::parse(&text).with_context(name)
+}
+
+/// That nobody may read it is no reason to stop.
+fn say(what: std::fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "supervise: {what}");
+}

@@ -1,0 +1,205 @@
+//! The file: what it may say, and whether it makes sense.
+
+pub(crate) mod limits;
+pub(crate) mod user;
+pub(crate) mod values;
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::backoff::Backoff;
+use limits::Limits;
+use user::{Account, Id};
+use values::{seconds, Plain, Seconds, SignalName};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    service: Vec<Spanned<Raw>>,
+}
+
+/// A service as it stands in the file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    name: Spanned<String>,
+    command: Spanned<Vec<Plain>>,
+    directory: Option<Plain>,
+    #[serde(default)]
+    environment: BTreeMap<Spanned<String>, Plain>,
+    user: Option<Spanned<Id>>,
+    group: Option<Spanned<Id>>,
+    #[serde(default)]
+    limits: Limits,
+    cgroup: Option<Spanned<PathBuf>>,
+    #[serde(default)]
+    restart: Restart,
+    max_restarts: Option<u64>,
+    #[serde(default)]
+    backoff: Backoff,
+    #[serde(default)]
+    stop: Stop,
+}
+
+/// When a service that has ended is started again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Restart {
+    #[default]
+    Always,
+    /// Unless it ended with 0.
+    OnFailure,
+    Never,
+}
+
+/// How a service is stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Stop {
+    signal: SignalName,
+    grace: Seconds,
+}
+
+impl Default for Stop {
+    fn default() -> Stop {
+        Stop { signal: SignalName(libc::SIGTERM), grace: seconds(10.0) }
+    }
+}
+
+impl Stop {
+    pub(crate) fn signal(&self) -> i32 {
+        self.signal.0
+    }
+
+    /// Until SIGKILL.
+    pub(crate) fn grace(&self) -> Duration {
+        self.grace.0
+    }
+}
+
+/// A service that could be started.
+#[derive(Clone, Debug)]
+pub(crate) struct Service {
+    pub(crate) name: String,
+    /// At least one word.
+    pub(crate) command: Vec<String>,
+    pub(crate) directory: Option<String>,
+    pub(crate) environment: Vec<(String, String)>,
+    pub(crate) account: Option<Account>,
+    /// Without a user.
+    pub(crate) gid: Option<u32>,
+    pub(crate) limits: Limits,
+    pub(crate) cgroup: Option<PathBuf>,
+    pub(crate) restart: Restart,
+    pub(crate) max_restarts: Option<u64>,
+    pub(crate) backoff: Backoff,
+    pub(crate) stop: Stop,
+}
+
+/// Where the file is wrong, and why.
+#[derive(Debug, PartialEq)]
+pub(crate) struct BadFile {
+    /// From 1.
+    line: usize,
+    reason: String,
+}
+
+impl fmt::Display for BadFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}", self.line, self.reason)
+    }
+}
+
+impl std::error::Error for BadFile {}
+
+/// Reads the services, in the order of the file.
+pub(crate) fn parse(text: &str) -> Result<Vec<Service>, BadFile> {
+    let bad = |span: Option<Range<usize>>, reason: String| {
+        let start = span.map_or(0, |span| span.start).min(text.len());
+        let line = text.as_bytes()[..start].iter().filter(|&&byte| byte == b'\n').count() + 1;
+        BadFile { line, reason: reason.trim_end().replace('\n', ", ") }
+    };
+    let file: File = toml::from_str(text).map_err(|error| bad(error.span(), error.message().into()))?;
+    if file.service.is_empty() {
+        return Err(bad(None, "there is no service".into()));
+    }
+    let mut names = HashSet::new();
+    let mut services = Vec::new();
+    for raw in file.service {
+        let service = check(raw.into_inner()).map_err(|(span, reason)| bad(Some(span), reason))?;
+        let (span, service) = service;
+        if !names.insert(service.name.clone()) {
+            return Err(bad(Some(span), format!("there are two services \"{}\"", service.name)));
+        }
+        services.push(service);
+    }
+    Ok(services)
+}
+
+/// With the place of its name.
+fn check(raw: Raw) -> Result<(Range<usize>, Service), (Range<usize>, String)> {
+    let at = raw.name.span();
+    let name = raw.name.into_inner();
+    if name.is_empty() || name.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return Err((at, "a name has at least one character, and no space".into()));
+    }
+    let span = raw.command.span();
+    let command: Vec<_> = raw.command.into_inner().into_iter().map(|word| word.0).collect();
+    if command.first().map_or(true, String::is_empty) {
+        return Err((span, "the command has no program".into()));
+    }
+    let mut environment = Vec::new();
+    for (key, value) in raw.environment {
+        if key.get_ref().is_empty() || key.get_ref().contains(['=', '\0']) {
+            return Err((key.span(), format!("{:?} cannot be the name of a variable", key.get_ref())));
+        }
+        environment.push((key.into_inner(), value.0));
+    }
+    let gid = match &raw.group {
+        Some(group) => Some(user::group(group.get_ref()).map_err(|reason| (group.span(), reason))?),
+        None => None,
+    };
+    let account = match &raw.user {
+        Some(user) => Some(Account::of(user.get_ref(), gid).map_err(|reason| (user.span(), reason))?),
+        None => None,
+    };
+    if let Some(cgroup) = raw.cgroup.as_ref().filter(|cgroup| !is_below_mount(cgroup.get_ref())) {
+        let reason = "expected the absolute path of a directory in the cgroup v2 file system, without \"..\"";
+        return Err((cgroup.span(), reason.into()));
+    }
+    Ok((
+        at,
+        Service {
+            name,
+            command,
+            directory: raw.directory.map(|directory| directory.0),
+            environment,
+            account,
+            gid,
+            limits: raw.limits,
+            cgroup: raw.cgroup.map(Spanned::into_inner),
+            restart: raw.restart,
+            max_restarts: raw.max_restarts,
+            backoff: raw.backoff,
+            stop: raw.stop,
+        },
+    ))
+}
+
+/// The directory itself need not be there: its nearest ancestor tells.
+fn is_below_mount(cgroup: &Path) -> bool {
+    const CGROUP2_MAGIC: u64 = 0x6367_7270;
+    let is_plain = cgroup.is_absolute() && !cgroup.components().any(|part| part.as_os_str() == "..");
+    let nearest = cgroup.ancestors().find(|path| path.is_dir());
+    let is_cgroup = |path| rustix::fs::statfs(path).is_ok_and(|statfs| statfs.f_type as u64 == CGROUP2_MAGIC);
+    is_plain && nearest.is_some_and(is_cgroup)
+}
+
+#[cfg(test)]
+mod tests;

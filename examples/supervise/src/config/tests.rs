@@ -1,0 +1,83 @@
+use super::*;
+
+fn error(text: &str) -> String {
+    parse(text).unwrap_err().to_string()
+}
+
+#[test]
+fn defaults() {
+    let services = parse("[[service]]\nname = 'a'\ncommand = ['true']\n").unwrap();
+    let [service] = &services[..] else { panic!("{services:?}") };
+    assert_eq!((service.restart, service.max_restarts), (Restart::Always, None));
+    assert_eq!((service.stop.signal(), service.stop.grace()), (15, Duration::from_secs(10)));
+    assert_eq!(
+        (service.account.clone(), service.gid, service.limits.clone()),
+        (None, None, Limits::default())
+    );
+}
+
+#[test]
+fn all_keys() {
+    let text = "[[service]]
+name = 'a'
+command = ['sh', '-c', 'true']
+directory = '/'
+environment = { X = 'y', EMPTY = '' }
+user = 'root'
+group = 0
+limits = { nofile = 20, core = 'unlimited' }
+restart = 'on-failure'
+max_restarts = 3
+backoff = { first = '10ms', cap = '1m', factor = 1.5, jitter = 0, reset_after = '1h' }
+stop = { signal = 'INT', grace = '1s 500ms' }
+";
+    let service = parse(text).unwrap().remove(0);
+    assert_eq!(service.environment, [("EMPTY".into(), "".into()), ("X".into(), "y".into())]);
+    let account = service.account.unwrap();
+    assert_eq!((account.uid, account.gid), (0, 0));
+    assert!(account.environment.contains(&("USER", "root".into())));
+    let limits = [(libc::RLIMIT_CORE as u32, libc::RLIM_INFINITY), (libc::RLIMIT_NOFILE as u32, 20)];
+    assert_eq!(service.limits.0, limits);
+    assert_eq!((service.restart, service.max_restarts), (Restart::OnFailure, Some(3)));
+    assert_eq!((service.stop.signal(), service.stop.grace()), (2, Duration::from_millis(1500)));
+}
+
+/// The first wrong line is named, with the reason.
+#[test]
+fn bad_files() {
+    let service = "[[service]]\nname = 'a'\ncommand = ['true']\n";
+    for (more, line, reason) in [
+        ("user = 'nobody-of-that-name'", 4, "there is no user"),
+        ("user = 4294967294", 4, "its group must be given"),
+        ("user = 1.5", 4, "a name or a number"),
+        ("group = 'no-group-of-that-name'", 4, "there is no group"),
+        ("\nrestart = 'sometimes'", 5, "sometimes"),
+        ("limits = { nofiles = 3 }", 4, "no resource limit \"nofiles\""),
+        ("limits = { nofile = -3 }", 4, "a number or"),
+        ("cgroup = '/tmp/x'", 4, "cgroup v2"),
+        ("cgroup = 'x'", 4, "absolute"),
+        ("stop = { signal = 'NONE' }", 4, "there is no signal \"NONE\""),
+        ("stop = { grace = 'soon' }", 4, "length of time"),
+        ("stop = { grace = 5 }", 4, "string"),
+        ("backoff = { first = '1s', jitter = 2 }", 4, "from 0 to 1"),
+        ("environment = { 'A=B' = 'c' }", 4, "variable"),
+        ("environment = { A = \"\\u0000\" }", 4, "null byte"),
+        ("max_restarts = -1", 4, "-1"),
+        ("comand = ['false']", 4, "comand"),
+        ("name = 'b'", 4, "duplicate"),
+        ("broken", 4, "="),
+        ("[[service]]\ncommand = ['true']", 4, "name"),
+        ("[[service]]\nname = 'b'\ncommand = []", 6, "no program"),
+        ("[[service]]\nname = 'b'\ncommand = 'true'", 6, "sequence"),
+        ("[[service]]\nname = 'b'\ncommand = ['']", 6, "no program"),
+        ("[[service]]\nname = ''\ncommand = ['true']", 5, "at least one character"),
+        ("[[service]]\nname = 'b c'\ncommand = ['true']", 5, "no space"),
+        ("[[service]]\nname = 'a'\ncommand = ['true']", 5, "two services \"a\""),
+    ] {
+        let error = error(&format!("{service}{more}\n"));
+        assert!(error.starts_with(&format!("line {line}: ")) && error.contains(reason), "{more:?}: {error}");
+        assert!(!error.contains('\n'), "{error:?}");
+    }
+    assert!(error("").contains("missing field `service`"), "{}", error(""));
+    assert!(error("service = []").contains("there is no service"));
+}

@@ -1,0 +1,56 @@
+//! The signals that `supervise` acts upon, as descriptors.
+
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+
+use procfs::process::Process;
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::low_level::pipe;
+
+/// How often signals of one kind came: they are merged by the kernel, too.
+pub(crate) struct Pipe(UnixStream);
+
+impl Pipe {
+    fn of(signals: &[i32]) -> io::Result<Pipe> {
+        let (reader, writer) = UnixStream::pair()?;
+        reader.set_nonblocking(true)?;
+        for &signal in signals {
+            pipe::register(signal, writer.try_clone()?)?;
+        }
+        Ok(Pipe(reader))
+    }
+
+    /// How many came since the last call, within reason.
+    pub(crate) fn take(&mut self) -> io::Result<usize> {
+        match self.0.read(&mut [0; 4096]) {
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
+                Ok(0)
+            }
+            result => result,
+        }
+    }
+}
+
+impl AsFd for Pipe {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+pub(crate) struct Signals {
+    pub(crate) stop: Pipe,
+    pub(crate) table: Pipe,
+    pub(crate) child: Pipe,
+}
+
+impl Signals {
+    /// SIGHUP and SIGINT stay ignored if they were (by `nohup`, or in the background of a script).
+    pub(crate) fn catch() -> io::Result<Signals> {
+        let ignored = Process::myself().and_then(|me| me.status()).map_or(0, |status| status.sigign);
+        let is_ignored = |signal: i32| ignored >> (signal - 1) & 1 != 0;
+        let stop: Vec<_> =
+            [SIGTERM, SIGINT, SIGHUP].into_iter().filter(|&it| it == SIGTERM || !is_ignored(it)).collect();
+        Ok(Signals { stop: Pipe::of(&stop)?, table: Pipe::of(&[SIGUSR1])?, child: Pipe::of(&[SIGCHLD])? })
+    }
+}
