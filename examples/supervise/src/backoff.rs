@@ -73,11 +73,11 @@ impl Row {
         if ran >= backoff.reset_after.0 {
             self.0 = 0;
         }
-        // Infinite at worst, and then it is the cap.
-        let grown = backoff.first.0.as_secs_f64() * backoff.factor.0.powf(self.0.into());
+        // Infinite at worst, and then it is the cap; but 0 times infinity would not be a number.
+        let factor = backoff.factor.0.powf(self.0.into()).min(f64::MAX);
+        let grown = backoff.first.0.as_secs_f64() * factor;
         self.0 = self.0.saturating_add(1);
         let delay = grown.min(backoff.cap.0.as_secs_f64());
-        // 0 times infinity is not a number.
         Duration::try_from_secs_f64(delay * (1.0 - backoff.jitter.0 * random)).unwrap_or_default()
     }
 }

@@ -7,7 +7,7 @@
 
 use std::io;
 
-use childset::Pidfd;
+use rustix::process::{waitpid, Pid, WaitOptions};
 
 use crate::zombie;
 
@@ -30,7 +30,7 @@ pub(crate) fn reap(count: &mut u64, is_service: impl Fn(u32) -> bool) -> io::Res
             None => return Ok(Left::Nothing),
             Some(pid) if is_service(pid) => return Ok(Left::Zombie),
             Some(pid) => {
-                Pidfd::open(pid)?.try_wait()?;
+                waitpid(Pid::from_raw(pid as i32), WaitOptions::NOHANG)?;
                 *count += 1;
             }
         }

@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Limits(pub(crate) Vec<(u32, u64)>);
 
+// The numbers are of another type with musl.
+#[allow(clippy::unnecessary_cast)]
 const NAMES: [(&str, u32); 15] = [
     ("as", libc::RLIMIT_AS as u32),
     ("core", libc::RLIMIT_CORE as u32),
