@@ -136,7 +136,7 @@ impl Unit {
             Restart::OnFailure => !success,
             Restart::Never => false,
         };
-        let may = self.service.max_restarts.map_or(true, |most| self.restarts < most);
+        let may = self.service.max_restarts.is_none_or(|most| self.restarts < most);
         self.state = match (wanted && may, success && !wanted) {
             (true, _) => {
                 self.restarts += 1;

@@ -151,7 +151,7 @@ fn check(raw: Raw) -> Result<(Range<usize>, Service), (Range<usize>, String)> {
     }
     let span = raw.command.span();
     let command: Vec<_> = raw.command.into_inner().into_iter().map(|word| word.0).collect();
-    if command.first().map_or(true, String::is_empty) {
+    if command.first().is_none_or(String::is_empty) {
         return Err((span, "the command has no program".into()));
     }
     let mut environment = Vec::new();

@@ -36,8 +36,8 @@ stop = { signal = 'INT', grace = '1s 500ms' }
     let account = service.account.unwrap();
     assert_eq!((account.uid, account.gid), (0, 0));
     assert!(account.environment.contains(&("USER", "root".into())));
-    let limits = [(libc::RLIMIT_CORE as u32, libc::RLIM_INFINITY), (libc::RLIMIT_NOFILE as u32, 20)];
-    assert_eq!(service.limits.0, limits);
+    let limits: Vec<_> = service.limits.0.iter().map(|&(resource, limit)| (resource as i32, limit)).collect();
+    assert_eq!(limits, [(4, libc::RLIM_INFINITY), (7, 20)]);
     assert_eq!((service.restart, service.max_restarts), (Restart::OnFailure, Some(3)));
     assert_eq!((service.stop.signal(), service.stop.grace()), (2, Duration::from_millis(1500)));
 }
