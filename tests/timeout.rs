@@ -33,6 +33,8 @@ fn start(program: &OsString, preparation: &str, arguments: &[&str]) -> Child {
     let mut command = Command::new("env");
     command.arg("--default-signal").args(["sh", "-c", &format!("{preparation}\nexec \"$@\""), "sh"]);
     command.arg(program).args(arguments).env("LC_ALL", "C");
+    // Where nothing is that may not be searched, which would be another error than that nothing is found.
+    command.env("PATH", "/usr/bin:/bin");
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 

@@ -93,6 +93,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
     }
 }
 
+/// In one write, since the command writes there, too.
 fn complain(what: std::fmt::Arguments<'_>) {
-    let _ = writeln!(io::stderr(), "timeout: {what}");
+    let _ = io::stderr().write_all(format!("timeout: {what}\n").as_bytes());
 }

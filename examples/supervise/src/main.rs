@@ -91,7 +91,7 @@ fn read(path: &Path) -> Result<Vec<config::Service>> {
     config::parse(&text).with_context(name)
 }
 
-/// That nobody may read it is no reason to stop.
+/// In one write, since others write there, too. That nobody may read it is no reason to stop.
 fn say(what: std::fmt::Arguments<'_>) {
-    let _ = writeln!(io::stderr(), "supervise: {what}");
+    let _ = io::stderr().write_all(format!("supervise: {what}\n").as_bytes());
 }
