@@ -1,9 +1,12 @@
 //! A small supervisor: keeps the services of a TOML file running, and can be pid 1 of a container.
 //!
-//! One thread, and two waits in one `poll`: the one descriptor of a `ChildSet` for the services, and signals. A service that
+//! One thread: a single `poll` waits for all services, the one descriptor of a `ChildSet`, and for signals. A service that
 //! ends is started again as its policy says, after a delay that grows; what it left behind is killed. SIGTERM stops the
 //! services in reverse order, each with its signal and, after its grace, SIGKILL; a second SIGTERM kills them all. SIGUSR1
 //! prints a table. Nothing is started from a file that is wrong in any line.
+//!
+//! When it is killed itself, the kernel kills its services, as `Command::kill_with_parent` has it. From Linux 7.1 on the
+//! kernel then reaps them, too, and the table lacks the CPU time and memory of runs that are over.
 //!
 //! Processes that it did not start but became the parent of (orphans, as pid 1 or with `--subreaper`) are reaped, and
 //! nothing else is: see `strangers.rs`.
@@ -11,7 +14,7 @@
 //! Run with:
 //!
 //! ```sh
-//! cargo run --release -- services.toml
+//! cd examples/supervise && cargo run --release -- services.toml
 //! kill -USR1 $(pidof supervise)
 //! unshare --pid --fork --mount-proc target/release/supervise services.toml
 //! ```
