@@ -3,12 +3,22 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
+use crate::core_dump::CoreDump;
 use crate::pidfd::unsupported;
-use crate::sys::info::{self, RawInfo};
+use crate::sys::info::{self, LaterInfo, RawInfo};
 
 /// What the kernel tells about a process, at the moment of [`Pidfd::info`](crate::Pidfd::info).
 ///
-/// A field is `None` where the kernel did not fill it in: of a reaped process, only the exit is left.
+/// A field is `None` where the kernel did not fill it in. Of a reaped process, only the exit, the cgroup and
+/// the core dump are left.
+///
+/// | field | Linux |
+/// |---|---|
+/// | pid, thread, parent, credentials, cgroup | 6.13 |
+/// | exit status | 6.15 |
+/// | core dump: [`CoreDump`] | 6.16 |
+/// | core dump: signal; supported fields | 6.19 |
+/// | core dump: code | 7.1 |
 ///
 /// ```no_run
 /// # let pidfd = childset::Pidfd::open(1)?;
@@ -17,12 +27,12 @@ use crate::sys::info::{self, RawInfo};
 /// # std::io::Result::Ok(())
 /// ```
 #[derive(Clone, Copy, Debug)]
-pub struct Info(RawInfo);
+pub struct Info(RawInfo, LaterInfo);
 
 impl Info {
     pub(crate) fn of(pidfd: BorrowedFd<'_>) -> io::Result<Info> {
-        match info::get(pidfd, info::PID | info::CREDS | info::CGROUP | info::EXIT) {
-            Ok(raw) => Ok(Info(raw)),
+        match info::get_all(pidfd) {
+            Ok((raw, later)) => Ok(Info(raw, later)),
             Err(error) if is_unknown_ioctl(&error) => {
                 Err(unsupported("PIDFD_GET_INFO needs Linux 6.13, or a filter refuses it"))
             }
@@ -93,6 +103,18 @@ impl Info {
     /// How the process ended, once it was reaped; a zombie has none yet. Needs Linux 6.15.
     pub fn exit_status(&self) -> Option<ExitStatus> {
         self.field(info::EXIT, ExitStatus::from_raw(self.0.exit_code))
+    }
+
+    /// Whether a core dump of the process is made, or was made. Needs Linux 6.16.
+    ///
+    /// `None` also of a process that was reaped, or is a zombie, and left none.
+    pub fn core_dump(&self) -> Option<CoreDump> {
+        CoreDump::of(self.0.mask, &self.1)
+    }
+
+    /// The fields that this kernel knows, as the `PIDFD_INFO_*` bits of `<linux/pidfd.h>`. Needs Linux 6.19.
+    pub fn supported_mask(&self) -> Option<u64> {
+        self.field(info::SUPPORTED, self.1.supported(self.0.mask))
     }
 
     fn field<F>(&self, bit: u64, value: F) -> Option<F> {

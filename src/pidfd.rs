@@ -105,9 +105,9 @@ impl Pidfd {
         info::pid(self.fd())
     }
 
-    /// What the kernel tells about the process: its parent, credentials and cgroup, and its exit.
+    /// What the kernel tells about the process: its parent, credentials and cgroup, its exit and core dump.
     ///
-    /// Needs Linux 6.13.
+    /// Needs Linux 6.13; [`Info`] says which field needs more.
     ///
     /// ```no_run
     /// let info = childset::Pidfd::open(1)?.info()?;
