@@ -132,6 +132,10 @@ pub(crate) fn spawn(plan: &Plan<'_>) -> Result<(OwnedFd, u32), Failure> {
     let life = match plan.life {
         Life::Child => 0,
         Life::Autoreap => CLONE_AUTOREAP,
+        // From birth on, or it takes a privilege to have others killed.
+        Life::Autokill if plan.steps.iter().any(|step| matches!(step, Step::NoNewPrivs)) => {
+            CLONE_AUTOREAP | CLONE_PIDFD_AUTOKILL | CLONE_NNP
+        }
         Life::Autokill => CLONE_AUTOREAP | CLONE_PIDFD_AUTOKILL,
     };
     args.flags = (libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD) as u64
@@ -184,6 +188,7 @@ fn reap(pidfd: &OwnedFd) {
 const CLONE_CLEAR_SIGHAND: u64 = 1 << 32;
 const CLONE_INTO_CGROUP: u64 = 1 << 33;
 const CLONE_AUTOREAP: u64 = 1 << 34;
+const CLONE_NNP: u64 = 1 << 35;
 const CLONE_PIDFD_AUTOKILL: u64 = 1 << 36;
 
 /// The child.
