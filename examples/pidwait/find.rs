@@ -54,8 +54,8 @@ pub(crate) fn matching(options: &Options) -> Result<Vec<Found>> {
         }
     }
     found.sort_by_key(|found| found.pid);
-    let too_long = regex.is_some_and(|regex| regex.as_str().trim_matches(['^', '$']).len() > LONGEST_NAME);
-    if found.is_empty() && too_long && !options.full {
+    let is_long = options.pattern.as_ref().is_some_and(|pattern| pattern.len() > LONGEST_NAME);
+    if found.is_empty() && is_long && !options.full {
         eprintln!("pidwait: names have at most {LONGEST_NAME} characters; -f looks at the command line");
     }
     Ok(found)

@@ -46,13 +46,13 @@ fn run(options: &Options) -> Result<u8> {
     allow_many_descriptors();
     let found = find::matching(options)?;
     let mut out = io::stdout().lock();
+    if options.count {
+        writeln!(out, "{}", found.len())?;
+    }
     if options.echo {
         for process in &found {
             writeln!(out, "waiting for {process}")?;
         }
-    }
-    if options.count {
-        writeln!(out, "{}", found.len())?;
     }
     drop(out);
     if found.is_empty() {

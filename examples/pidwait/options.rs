@@ -22,7 +22,7 @@ Exit status: 0 if all have ended, 1 if there was none, 2 if the options are wron
 pub(crate) struct Options {
     /// A regular expression for a part of the name
     #[arg(value_name = "PATTERN")]
-    pattern: Option<String>,
+    pub(crate) pattern: Option<String>,
 
     /// The pattern is for the whole name, not a part
     #[arg(short = 'x', long, requires = "pattern")]
