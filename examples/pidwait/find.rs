@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::io;
+use std::io::{self, Write};
 
 use anyhow::{Context, Result};
 use async_io::Async;
@@ -50,13 +50,14 @@ pub(crate) fn matching(options: &Options) -> Result<Vec<Found>> {
             Some(process) if process.status().is_ok_and(|status| status.tgid as u32 == *pid) => {
                 consider(process)?;
             }
-            _ => eprintln!("pidwait: there is no process {pid}"),
+            _ => drop(writeln!(io::stderr(), "pidwait: there is no process {pid}")),
         }
     }
     found.sort_by_key(|found| found.pid);
     let is_long = options.pattern.as_ref().is_some_and(|pattern| pattern.len() > LONGEST_NAME);
     if found.is_empty() && is_long && !options.full {
-        eprintln!("pidwait: names have at most {LONGEST_NAME} characters; -f looks at the command line");
+        let hint = format!("names have at most {LONGEST_NAME} characters; -f looks at the command line");
+        let _ = writeln!(io::stderr(), "pidwait: {hint}");
     }
     Ok(found)
 }

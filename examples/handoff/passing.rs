@@ -1,0 +1,116 @@
+//! Pidfds over a Unix socket: one message for each, with the process's name.
+
+use std::error::Error;
+use std::fmt;
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use childset::Pidfd;
+use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
+
+pub(crate) const LONGEST_NAME: usize = 4096;
+
+/// What a peer may do wrong.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    Closed,
+    NoDescriptor,
+    /// More than one, or more than this process may open.
+    TooMany,
+    NotAPidfd,
+    TooLong,
+    Io(io::Error),
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Refused::Closed => "the peer closed the connection without a process",
+            Refused::NoDescriptor => "the peer sent no descriptor",
+            Refused::TooMany => "the peer sent more descriptors than the one that is taken",
+            Refused::NotAPidfd => "what the peer sent is no pidfd",
+            Refused::TooLong => "the peer sent a name that is too long",
+            Refused::Io(error) => return error.fmt(f),
+        })
+    }
+}
+
+impl Error for Refused {}
+
+impl From<rustix::io::Errno> for Refused {
+    fn from(error: rustix::io::Errno) -> Refused {
+        Refused::Io(error.into())
+    }
+}
+
+/// Sockets that keep messages apart, and tell of a truncated one.
+fn socket() -> io::Result<OwnedFd> {
+    Ok(net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?)
+}
+
+pub(crate) fn listen(path: &Path) -> io::Result<OwnedFd> {
+    let socket = socket()?;
+    net::bind(&socket, &SocketAddrUnix::new(path)?)?;
+    net::listen(&socket, 128)?;
+    Ok(socket)
+}
+
+pub(crate) fn accept(listener: &OwnedFd) -> io::Result<OwnedFd> {
+    Ok(net::accept_with(listener, SocketFlags::CLOEXEC)?)
+}
+
+pub(crate) fn connect(path: &Path) -> io::Result<OwnedFd> {
+    let socket = socket()?;
+    net::connect(&socket, &SocketAddrUnix::new(path)?)?;
+    Ok(socket)
+}
+
+/// Sends one message. Takes any descriptors, so that the tests can send wrong ones.
+pub(crate) fn send(socket: impl AsFd, name: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(8))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    if !descriptors.is_empty() && !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    net::sendmsg(socket, &[IoSlice::new(name)], &mut control, SendFlags::NOSIGNAL)?;
+    Ok(())
+}
+
+/// Receives one process and its name.
+///
+/// Whatever descriptors come with a message that is refused are closed.
+pub(crate) fn receive(socket: impl AsFd) -> Result<(Pidfd, String), Refused> {
+    let mut name = vec![0; LONGEST_NAME];
+    // The kernel pads it, so that two may come; those that find no place it closes, and says so.
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let message =
+        net::recvmsg(socket, &mut [IoSliceMut::new(&mut name)], &mut control, RecvFlags::CMSG_CLOEXEC)?;
+    let mut descriptors = Vec::new();
+    for message in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(received) = message {
+            descriptors.extend(received);
+        }
+    }
+    if message.flags.contains(ReturnFlags::CTRUNC) || descriptors.len() > 1 {
+        return Err(Refused::TooMany);
+    }
+    if message.flags.contains(ReturnFlags::TRUNC) {
+        return Err(Refused::TooLong);
+    }
+    let pidfd = match descriptors.pop() {
+        Some(descriptor) => Pidfd::from(descriptor),
+        None if message.bytes == 0 => return Err(Refused::Closed),
+        None => return Err(Refused::NoDescriptor),
+    };
+    // Each kernel says first whether it is a pidfd, and only then that the process is not our child (ECHILD).
+    if matches!(pidfd.try_wait_state(), Err(error) if error.raw_os_error() == Some(libc::EBADF)) {
+        return Err(Refused::NotAPidfd);
+    }
+    name.truncate(message.bytes);
+    Ok((pidfd, String::from_utf8_lossy(&name).into_owned()))
+}
