@@ -2,10 +2,11 @@
 //! before the last process has. Where procps does otherwise, the test says so.
 
 use std::fs;
-use std::os::unix::fs::{chown, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::{Child, Command, Output, Stdio};
 
 use childset::{Pidfd, State};
+use rustix::process::Uid;
 
 use crate::common::check_leaks;
 use crate::programs::{ours, Ours, Programs, Talking};
@@ -308,7 +309,7 @@ pub(crate) fn set_user_id() {
     check_leaks(|| {
         let programs = Programs::new();
         let path = programs.copy("cat", "");
-        if chown(&path, Some(NOBODY), None).is_err() {
+        if rustix::fs::chown(&path, Some(Uid::from_raw(NOBODY)), None).is_err() {
             return println!("skipped: it takes root to make a file another user's");
         }
         fs::set_permissions(&path, fs::Permissions::from_mode(0o4755)).unwrap();
