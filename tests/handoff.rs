@@ -177,8 +177,10 @@ impl Part {
         Pidfd::of_child(&self.child).unwrap().send_signal(signal).unwrap();
     }
 
-    /// The exit code, and what it wrote to standard error.
-    fn end(self) -> (Option<i32>, String) {
+    /// The exit code, and what it wrote to standard error. Until then its input is open: what it started may read
+    /// that, too.
+    fn end(mut self) -> (Option<i32>, String) {
+        let _stdin = self.child.stdin.take();
         let output = self.child.wait_with_output().unwrap();
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     }
@@ -281,8 +283,8 @@ fn taker_that_goes_away() {
         assert_ne!(pid, other);
         assert_eq!(pidfd.state().unwrap(), State::Running);
         starter.signal(libc::SIGTERM);
-        assert_eq!(starter.child.wait().unwrap().code(), Some(0));
-        assert_eq!(pidfd.state().unwrap(), State::Reaped);
+        let (code, _) = starter.end();
+        assert_eq!((code, pidfd.state().unwrap()), (Some(0), State::Reaped));
         ended_as(taker, "signal: 15 (SIGTERM)", 143);
     });
 }
