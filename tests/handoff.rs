@@ -316,9 +316,10 @@ fn errors() {
             let (code, error) = Part::new(command).end();
             assert!(code == Some(125) && error.contains(says), "{code:?} {error:?}");
         };
-        fails(handoff().arg("take").arg(&path), "No such file or directory");
+        let errno = |number| format!("(os error {number})");
+        fails(handoff().arg("take").arg(&path), &errno(libc::ENOENT));
         let starter = Part::start(&path, "read line");
-        fails(handoff().arg("start").arg(&path).args(["--", "true"]), "Address already in use");
+        fails(handoff().arg("start").arg(&path).args(["--", "true"]), &errno(libc::EADDRINUSE));
         // The socket is still that of the first one.
         let (taker, _) = Part::take(&path);
         starter.stop();
