@@ -1,88 +1,96 @@
-// The floor: as few system calls a child as Linux allows, and no library in between.
-// floor CHILDREN IN_FLIGHT PROGRAM prints what `Sample` in src/measure.rs reads.
+// The floor: as few system calls a child as Linux allows, and no library in between. Called by
+// src/contenders/floor.rs, which describes each function; errors are returned as -errno.
 
 #define _GNU_SOURCE
-#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include <stdint.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #ifndef CLONE_PIDFD
 #define CLONE_PIDFD 0x1000
 #endif
-enum { PIDFD = 3 };  // P_PIDFD, which older headers lack
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+enum { PIDFD = 3 };             // P_PIDFD, which older headers lack
+enum { UNSHARE = 2 };           // CLOSE_RANGE_UNSHARE
+enum { LOW = 64, HIGH = 1024 };  // Flat: descriptors that no child needs go to HIGH.
 
 // CLONE_VFORK suspends the parent until the child has left it, so one is enough for all.
 static _Alignas(16) char stack[64 * 1024];
+static struct epoll_event events[64];
+static int epoll, fetched, taken;
 
-static int run(void *program) {
-    char *const arguments[] = {program, NULL};
-    execve(program, arguments, environ);
+struct start {
+    char *program;
+    int flat, output, error;
+};
+
+static int run(void *data) {
+    struct start *start = data;
+    int last = start->output > 2 ? start->output : 2;
+    if (start->flat && syscall(SYS_close_range, last + 1, ~0U, UNSHARE) < 0) goto failed;
+    if (start->output > 2 && dup2(start->output, 1) < 0) goto failed;
+    char *const arguments[] = {start->program, NULL};
+    execve(start->program, arguments, environ);
+failed:
+    start->error = errno;
     _exit(127);
 }
 
-static void start(int epoll, char *program) {
-    int pidfd;
-    int flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD;
-    if (clone(run, stack + sizeof stack, flags, program, &pidfd) < 0) err(1, "clone");
+static int out_of_the_way(int fd, int flat) {
+    if (!flat || fd < LOW || fd >= HIGH) return fd;
+    int moved = fcntl(fd, F_DUPFD_CLOEXEC, HIGH);
+    if (moved < 0) return fd;
+    close(fd);
+    return moved;
+}
+
+int floor_new(void) {
+    epoll = epoll_create1(EPOLL_CLOEXEC);
+    return epoll < 0 ? -errno : 0;
+}
+
+int floor_spawn(char *program, int flat, int piped, uint32_t tag, uint32_t *pid) {
+    int pidfd, ends[2] = {-1, -1};
+    if (piped && pipe2(ends, O_CLOEXEC) < 0) return -errno;
+    if (piped) ends[0] = out_of_the_way(ends[0], flat);
+    struct start start = {program, flat, ends[1], 0};
+    int flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | (flat ? CLONE_FILES : 0) | SIGCHLD;
+    int made = clone(run, stack + sizeof stack, flags, &start, &pidfd);
+    if (made < 0) return -errno;
+    if (start.error) return -start.error;
+    if (piped) close(ends[1]);
+    pidfd = out_of_the_way(pidfd, flat);
     // Oneshot saves EPOLL_CTL_DEL: a child that is at its execve still holds copies of the descriptors, so
     // closing one does not always end its registration.
-    struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data.fd = pidfd};
-    if (epoll_ctl(epoll, EPOLL_CTL_ADD, pidfd, &event) < 0) err(1, "epoll_ctl");
+    struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data.u64 = (uint64_t)tag << 32 | pidfd};
+    if (epoll_ctl(epoll, EPOLL_CTL_ADD, pidfd, &event) < 0) return -errno;
+    *pid = made;
+    return 0;
 }
 
-static void reap(int pidfd) {
-    siginfo_t info;
-    if (waitid(PIDFD, pidfd, &info, WEXITED) < 0) err(1, "waitid");
-    if (info.si_code != CLD_EXITED || info.si_status != 0) errx(1, "the child failed");
-    close(pidfd);
-}
-
-static long long wall_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000000000LL + now.tv_nsec;
-}
-
-static long long cpu_ns(int who) {
-    struct rusage usage;
-    if (getrusage(who, &usage) < 0) err(1, "getrusage");
-    return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000000LL +
-           (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000LL;
-}
-
-// As src/syscalls.rs says.
-static void block_sigchld_if_traced(void) {
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGCHLD);
-    if (getenv("PEERS_TRACED") && sigprocmask(SIG_BLOCK, &signals, NULL) < 0) err(1, "sigprocmask");
-}
-
-int main(int argc, char **argv) {
-    if (argc != 4) errx(2, "usage: floor CHILDREN IN_FLIGHT PROGRAM");
-    long children = atol(argv[1]), in_flight = atol(argv[2]), started = 0, ended = 0;
-    block_sigchld_if_traced();
-    long long wall = wall_ns(), process = cpu_ns(RUSAGE_SELF), thread = cpu_ns(RUSAGE_THREAD);
-
-    int epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (epoll < 0) err(1, "epoll_create1");
-    while (ended < children) {
-        for (; started < children && started - ended < in_flight; started++) start(epoll, argv[3]);
-        struct epoll_event events[64];
-        int count = epoll_wait(epoll, events, 64, -1);
-        if (count < 0) err(1, "epoll_wait");
-        for (int i = 0; i < count; i++) reap(events[i].data.fd);
-        ended += count;
+int floor_next(uint32_t *tag, uint32_t *pid, int *success) {
+    if (taken == fetched) {
+        fetched = epoll_wait(epoll, events, 64, -1);
+        taken = 0;
+        if (fetched < 0) {
+            fetched = 0;
+            return -errno;
+        }
     }
-
-    process = cpu_ns(RUSAGE_SELF) - process;
-    thread = cpu_ns(RUSAGE_THREAD) - thread;
-    printf("%lld %lld %lld\n", wall_ns() - wall, process, thread);
+    uint64_t data = events[taken++].data.u64;
+    siginfo_t info;
+    if (waitid((idtype_t)PIDFD, (uint32_t)data, &info, WEXITED) < 0) return -errno;
+    close((uint32_t)data);
+    *tag = data >> 32;
+    *pid = info.si_pid;
+    *success = info.si_code == CLD_EXITED && info.si_status == 0;
+    return 0;
 }

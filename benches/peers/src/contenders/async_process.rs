@@ -1,32 +1,63 @@
+use std::future::Future;
 use std::io;
-use std::process::ExitStatus;
+use std::pin::Pin;
 
-use anyhow::Result;
-use async_process::Command;
+use async_executor::LocalExecutor;
+use async_process::{driver, Command, Stdio};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
-use crate::load::{check, Load};
+use super::{Commands, Contender, Ended};
 
 /// Under the same `block_on` as childset.
-pub(super) fn run(load: &Load) -> Result<()> {
-    async_io::block_on(async {
-        let mut running = FuturesUnordered::new();
-        for _ in 0..load.at_first() {
-            running.push(spawn(load)?);
-        }
-        let mut later = load.later();
-        while let Some(status) = running.next().await {
-            check(status?.success())?;
-            if later > 0 {
-                later -= 1;
-                running.push(spawn(load)?);
-            }
-        }
-        Ok(())
-    })
+pub(crate) struct Plain {
+    commands: Commands,
+    running: FuturesUnordered<Pin<Box<dyn Future<Output = io::Result<Ended>>>>>,
 }
 
-fn spawn(load: &Load) -> io::Result<impl std::future::Future<Output = io::Result<ExitStatus>>> {
-    let mut child = Command::new(&load.program).spawn()?;
-    Ok(async move { child.status().await })
+impl Contender for Plain {
+    fn new(commands: Commands) -> io::Result<Plain> {
+        Ok(Plain { commands, running: FuturesUnordered::new() })
+    }
+
+    fn spawn(&mut self, program: usize, tag: u32) -> io::Result<()> {
+        let mut command = Command::new(&self.commands.programs[program]);
+        if self.commands.piped {
+            command.stdout(Stdio::piped());
+        }
+        let mut child = command.spawn()?;
+        let pid = child.id();
+        self.running
+            .push(Box::pin(async move { Ok(Ended { tag, pid, success: child.status().await?.success() }) }));
+        Ok(())
+    }
+
+    async fn next(&mut self) -> io::Result<Ended> {
+        self.running.next().await.expect("a child is outstanding")
+    }
+
+    fn block_on<T>(scenario: impl Future<Output = T>) -> T {
+        async_io::block_on(scenario)
+    }
+}
+
+pub(crate) struct Driven(Plain);
+
+impl Contender for Driven {
+    fn new(commands: Commands) -> io::Result<Driven> {
+        Ok(Driven(Plain::new(commands)?))
+    }
+
+    fn spawn(&mut self, program: usize, tag: u32) -> io::Result<()> {
+        self.0.spawn(program, tag)
+    }
+
+    async fn next(&mut self) -> io::Result<Ended> {
+        self.0.next().await
+    }
+
+    fn block_on<T>(scenario: impl Future<Output = T>) -> T {
+        let executor = LocalExecutor::new();
+        executor.spawn(driver()).detach();
+        async_io::block_on(executor.run(scenario))
+    }
 }

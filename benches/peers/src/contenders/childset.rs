@@ -1,64 +1,86 @@
-use anyhow::Result;
-use childset::{Child, ChildSet, Command, Exited, Prepared};
+use std::future::Future;
+use std::io;
 
-use crate::load::{check, Load};
+use childset::{ChildSet, Command, Exited, Prepared, Stdio};
+
+use super::{Commands, Contender, Ended};
 
 /// On this thread alone, which drives the reactor of async-io meanwhile.
-pub(super) fn awaiting(load: &Load) -> Result<()> {
-    let prepared = prepare(load)?;
-    await_all(load, || Ok(prepared.spawn()?))
+pub(crate) struct Awaiting {
+    set: ChildSet<u32>,
+    prepared: Vec<Prepared>,
 }
 
-/// With the children of std.
-pub(super) fn awaiting_std(load: &Load) -> Result<()> {
-    await_all(load, || Ok(Child::try_from(std::process::Command::new(&load.program).spawn()?)?))
-}
+impl Contender for Awaiting {
+    fn new(commands: Commands) -> io::Result<Awaiting> {
+        let prepared = (0..commands.programs.len()).map(|program| command(&commands, program).prepare());
+        Ok(Awaiting { set: ChildSet::new()?, prepared: prepared.collect::<Result<_, _>>()? })
+    }
 
-fn await_all(load: &Load, spawn: impl Fn() -> Result<Child>) -> Result<()> {
-    let set = filled(load, &spawn)?;
-    async_io::block_on(async {
-        let mut later = load.later();
-        while let Some(exited) = set.next().await {
-            replace(&set, &spawn, &mut later, exited?)?;
-        }
+    fn spawn(&mut self, program: usize, tag: u32) -> io::Result<()> {
+        self.set.spawn(&self.prepared[program], tag)?;
         Ok(())
-    })
+    }
+
+    async fn next(&mut self) -> io::Result<Ended> {
+        ended(self.set.next().await.expect("a child is outstanding")?)
+    }
+
+    fn block_on<T>(scenario: impl Future<Output = T>) -> T {
+        async_io::block_on(scenario)
+    }
 }
 
 /// Without async-io.
-pub(super) fn blocking(load: &Load) -> Result<()> {
-    let prepared = prepare(load)?;
-    let spawn = || Ok(prepared.spawn()?);
-    let set = filled(load, &spawn)?;
-    let mut later = load.later();
-    while let Some(exited) = set.wait(None)? {
-        replace(&set, &spawn, &mut later, exited)?;
+pub(crate) struct Blocking(Awaiting);
+
+impl Contender for Blocking {
+    fn new(commands: Commands) -> io::Result<Blocking> {
+        Ok(Blocking(Awaiting::new(commands)?))
     }
-    Ok(())
+
+    fn spawn(&mut self, program: usize, tag: u32) -> io::Result<()> {
+        self.0.spawn(program, tag)
+    }
+
+    async fn next(&mut self) -> io::Result<Ended> {
+        ended(self.0.set.wait(None)?.expect("a child is outstanding"))
+    }
 }
 
-fn prepare(load: &Load) -> Result<Prepared> {
-    Ok(Command::new(&load.program).prepare()?)
+/// As the peers do, which can prepare nothing.
+pub(crate) struct ByCommand {
+    set: ChildSet<u32>,
+    commands: Commands,
 }
 
-fn filled(load: &Load, spawn: &impl Fn() -> Result<Child>) -> Result<ChildSet<()>> {
-    let set = ChildSet::new()?;
-    for _ in 0..load.at_first() {
-        set.insert(spawn()?, ())?;
+impl Contender for ByCommand {
+    fn new(commands: Commands) -> io::Result<ByCommand> {
+        Ok(ByCommand { set: ChildSet::new()?, commands })
     }
-    Ok(set)
+
+    fn spawn(&mut self, program: usize, tag: u32) -> io::Result<()> {
+        self.set.spawn(&mut command(&self.commands, program), tag)?;
+        Ok(())
+    }
+
+    async fn next(&mut self) -> io::Result<Ended> {
+        ended(self.set.next().await.expect("a child is outstanding")?)
+    }
+
+    fn block_on<T>(scenario: impl Future<Output = T>) -> T {
+        async_io::block_on(scenario)
+    }
 }
 
-fn replace(
-    set: &ChildSet<()>,
-    spawn: &impl Fn() -> Result<Child>,
-    later: &mut usize,
-    exited: Exited<()>,
-) -> Result<()> {
-    check(exited.exit?.success())?;
-    if *later > 0 {
-        *later -= 1;
-        set.insert(spawn()?, ())?;
+fn command(commands: &Commands, program: usize) -> Command {
+    let mut command = Command::new(&commands.programs[program]);
+    if commands.piped {
+        command.stdout(Stdio::piped());
     }
-    Ok(())
+    command
+}
+
+fn ended(exited: Exited<u32>) -> io::Result<Ended> {
+    Ok(Ended { tag: exited.tag, pid: exited.pid, success: exited.exit?.success() })
 }

@@ -1,117 +1,124 @@
+//! Those who are compared. Each only spawns and waits, in the way that is its own; what they have to do, and how
+//! it is measured, is the same for all (`run`).
+
 mod async_process;
 mod childset;
+mod floor;
 mod std;
 mod tokio;
 
-use ::std::env;
-use ::std::ffi::OsStr;
+use ::std::future::Future;
 use ::std::io;
-use ::std::path::Path;
-use ::std::process::{Command, Stdio};
+use ::std::path::PathBuf;
+use ::std::pin::pin;
+use ::std::task::{Context, Poll, Waker};
 
-use anyhow::{bail, Context, Result};
+use anyhow::Result;
 use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
 
-use crate::load::Load;
-use crate::measure::Sample;
-use crate::syscalls::TRACED;
+use crate::run::{self, Report, Task};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Contender {
-    /// `Prepared::spawn`, and `ChildSet::next`, awaited
+/// What a contender spawns and waits for.
+pub(crate) trait Contender: Sized {
+    fn new(commands: Commands) -> io::Result<Self>;
+
+    /// Spawns the program of this number, of `Commands`.
+    fn spawn(&mut self, program: usize, tag: u32) -> io::Result<()>;
+
+    /// The next child that has ended. There is one to wait for.
+    async fn next(&mut self) -> io::Result<Ended>;
+
+    /// Runs everything. Those that do not await need nothing for it.
+    fn block_on<T>(scenario: impl Future<Output = T>) -> T {
+        match pin!(scenario).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(result) => result,
+            Poll::Pending => unreachable!("a contender that blocks is never pending"),
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Commands {
+    pub(crate) programs: Vec<PathBuf>,
+    /// With a pipe as standard output, whose other end is kept; else all three are inherited.
+    pub(crate) piped: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) tag: u32,
+    pub(crate) pid: u32,
+    pub(crate) success: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Name {
+    /// `ChildSet::spawn` of a `Prepared`, and `ChildSet::next`, awaited
     Childset,
-    /// `Prepared::spawn`, and `ChildSet::wait`, which blocks
+    /// `ChildSet::spawn` of a `Prepared`, and `ChildSet::wait`, which blocks
     ChildsetWait,
-    /// `std::process::Command::spawn`, and `ChildSet::next`, awaited
-    ChildsetStd,
+    /// `ChildSet::spawn` of a new `Command` each time, and `ChildSet::next`
+    ChildsetCommand,
     /// `FuturesUnordered` of `Child::status`
     AsyncProcess,
+    /// The same, with `driver()` on the executor
+    AsyncProcessDriver,
     /// `JoinSet` of `Child::wait`, on a current-thread runtime
     Tokio,
-    /// `Command::status`: one child at a time, whatever --in-flight says
+    /// `FuturesUnordered` of `Child::wait`, on a current-thread runtime
+    TokioUnordered,
+    /// A thread for each child
     Std,
-    /// clone with CLONE_PIDFD, epoll, waitid: in C
+    /// In C: clone with CLONE_PIDFD, epoll, waitid
     Floor,
+    /// In C: the same, but the child copies only those descriptors that it needs
+    FloorFlat,
 }
 
-impl Contender {
-    pub(crate) const ALL: [Contender; 7] = [
-        Contender::Childset,
-        Contender::ChildsetWait,
-        Contender::ChildsetStd,
-        Contender::AsyncProcess,
-        Contender::Tokio,
-        Contender::Std,
-        Contender::Floor,
+impl Name {
+    pub(crate) const ALL: [Name; 10] = [
+        Name::Childset,
+        Name::ChildsetWait,
+        Name::ChildsetCommand,
+        Name::AsyncProcess,
+        Name::AsyncProcessDriver,
+        Name::Tokio,
+        Name::TokioUnordered,
+        Name::Std,
+        Name::Floor,
+        Name::FloorFlat,
     ];
 
-    pub(crate) fn name(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
-            Contender::Childset => "childset",
-            Contender::ChildsetWait => "childset-wait",
-            Contender::ChildsetStd => "childset-std",
-            Contender::AsyncProcess => "async-process",
-            Contender::Tokio => "tokio",
-            Contender::Std => "std",
-            Contender::Floor => "floor",
+            Name::Childset => "childset",
+            Name::ChildsetWait => "childset-wait",
+            Name::ChildsetCommand => "childset-command",
+            Name::AsyncProcess => "async-process",
+            Name::AsyncProcessDriver => "async-process-driver",
+            Name::Tokio => "tokio",
+            Name::TokioUnordered => "tokio-unordered",
+            Name::Std => "std",
+            Name::Floor => "floor",
+            Name::FloorFlat => "floor-flat",
         }
     }
 
-    /// Runs it in this process.
-    pub(crate) fn run(self, load: &Load) -> Result<Sample> {
+    /// Does the task in this process.
+    pub(crate) fn run(self, task: &Task) -> Result<Report> {
         match self {
-            Contender::Childset => Sample::of(|| childset::awaiting(load)),
-            Contender::ChildsetWait => Sample::of(|| childset::blocking(load)),
-            Contender::ChildsetStd => Sample::of(|| childset::awaiting_std(load)),
-            Contender::AsyncProcess => Sample::of(|| async_process::run(load)),
-            Contender::Tokio => Sample::of(|| tokio::run(load)),
-            Contender::Std => Sample::of(|| std::run(load)),
-            Contender::Floor => bail!("the floor is a program of its own"),
+            Name::Childset => run::run::<childset::Awaiting>(task),
+            Name::ChildsetWait => run::run::<childset::Blocking>(task),
+            Name::ChildsetCommand => run::run::<childset::ByCommand>(task),
+            Name::AsyncProcess => run::run::<async_process::Plain>(task),
+            Name::AsyncProcessDriver => run::run::<async_process::Driven>(task),
+            Name::Tokio => run::run::<tokio::Joined>(task),
+            Name::TokioUnordered => run::run::<tokio::Unordered>(task),
+            Name::Std => run::run::<std::Threads>(task),
+            Name::Floor => run::run::<floor::Floor<false>>(task),
+            Name::FloorFlat => run::run::<floor::Floor<true>>(task),
         }
     }
-
-    /// A process that runs it; by way of the tracer, if that is not empty.
-    pub(crate) fn start(self, load: &Load, floor: Option<&Path>, tracer: &[&OsStr]) -> Result<Sample> {
-        let children = load.children.to_string();
-        let in_flight = load.in_flight.to_string();
-        let itself = env::current_exe()?;
-        let (program, arguments) = match (self, floor) {
-            (Contender::Floor, Some(floor)) => (floor, vec![&*children, &*in_flight]),
-            (Contender::Floor, None) => bail!("the floor was not compiled"),
-            (_, _) => (
-                &*itself,
-                vec![
-                    "--contender",
-                    self.name(),
-                    "--children",
-                    &*children,
-                    "--in-flight",
-                    &*in_flight,
-                    "--child",
-                ],
-            ),
-        };
-        let mut line: Vec<&OsStr> = tracer.to_vec();
-        line.push(program.as_os_str());
-        line.extend(arguments.into_iter().map(OsStr::new));
-        line.push(load.program.as_os_str());
-        output(&line, !tracer.is_empty())?.parse()
-    }
-}
-
-/// What a contender prints. Its own children inherit its stdin, stdout and stderr.
-pub(crate) fn output(line: &[&OsStr], traced: bool) -> Result<String> {
-    let mut command = Command::new(line[0]);
-    command.args(&line[1..]).stdin(Stdio::null()).stderr(Stdio::inherit());
-    if traced {
-        command.env(TRACED, "");
-    }
-    let output = command.output().map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => anyhow::anyhow!("{:?} is not installed", line[0]),
-        _ => error.into(),
-    })?;
-    if !output.status.success() {
-        bail!("{line:?}: {}", output.status);
-    }
-    String::from_utf8(output.stdout).context("a contender prints numbers")
 }

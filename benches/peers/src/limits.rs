@@ -6,6 +6,8 @@ use std::mem::MaybeUninit;
 
 use anyhow::{ensure, Context, Result};
 
+use crate::run::Setting;
+
 /// Descriptors besides those of the children: a contender may leave a gap below those that it moves up.
 const SPARE: usize = 1200;
 
@@ -16,7 +18,7 @@ const OTHER_PROCESSES: usize = 1000;
 const SPARE_MIB: usize = 1024;
 
 /// The soft limit of descriptors becomes the hard one, which is returned.
-pub(super) fn raise_descriptors() -> Result<usize> {
+pub(crate) fn raise_descriptors() -> Result<usize> {
     let mut limit = get(libc::RLIMIT_NOFILE)?;
     limit.rlim_cur = limit.rlim_max;
     // SAFETY: it only reads `limit`.
@@ -25,19 +27,21 @@ pub(super) fn raise_descriptors() -> Result<usize> {
     Ok(usize::try_from(limit.rlim_max).unwrap_or(usize::MAX))
 }
 
-/// The numbers of outstanding children, with those that cannot be had replaced by what can, and why.
-pub(super) fn fit(wanted: &[usize], batch: usize, piped: bool) -> Result<(Vec<usize>, Option<String>)> {
+/// How many children can be outstanding.
+pub(crate) fn children(wanted: usize, setting: &Setting) -> Result<usize> {
     let descriptors = raise_descriptors()?;
-    let by_descriptors = (descriptors - SPARE.min(descriptors)) / if piped { 2 } else { 1 };
-    let processes = processes()?;
-    let most = by_descriptors.min(processes).saturating_sub(batch);
+    let by_descriptors = (descriptors - SPARE.min(descriptors)) / if setting.piped { 2 } else { 1 };
+    let most = by_descriptors.min(processes()?).saturating_sub(setting.batch);
     let most = if most > 1000 { most - most % 1000 } else { most };
-    let mut fitting: Vec<_> = wanted.iter().map(|&outstanding| outstanding.min(most)).collect();
-    fitting.dedup();
-    let why = (fitting != wanted).then(|| {
-        format!("({descriptors} descriptors and {processes} processes can be had: {most} children at most)")
-    });
-    Ok((fitting, why))
+    if wanted > most {
+        println!("({most} children at most: {descriptors} descriptors, {} processes)", processes()?);
+    }
+    Ok(wanted.min(most))
+}
+
+/// Whether there may be as many threads, too.
+pub(crate) fn allows_threads(children: usize) -> Result<bool> {
+    Ok(2 * children <= processes()?)
 }
 
 fn processes() -> Result<usize> {
@@ -58,7 +62,7 @@ fn get(resource: libc::__rlimit_resource_t) -> Result<libc::rlimit> {
 }
 
 /// The sizes for which there is memory; says which are left out.
-pub(super) fn memory(wanted_mib: &[usize]) -> Result<Vec<usize>> {
+pub(crate) fn memory(wanted_mib: &[usize]) -> Result<Vec<usize>> {
     let meminfo = fs::read_to_string("/proc/meminfo")?;
     let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
     let kib: usize =

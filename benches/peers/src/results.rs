@@ -1,0 +1,111 @@
+use std::fs;
+use std::path::Path;
+use std::thread::available_parallelism;
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::contenders::Name;
+use crate::run::{Load, Outstanding, Setting, Throughput};
+use crate::strace::Calls;
+use crate::targets::Target;
+
+/// As it stands in the JSON file: each round, nothing condensed.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Results {
+    pub(crate) machine: Machine,
+    pub(crate) throughput: Vec<Section<Load, Throughput>>,
+    pub(crate) outstanding: Vec<Section<Setting, Outstanding>>,
+    /// With much memory in the parent.
+    pub(crate) parent: Vec<Section<Setting, Outstanding>>,
+    pub(crate) counted: Vec<Counted>,
+    pub(crate) targets: Vec<Target>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Machine {
+    pub(crate) kernel: String,
+    pub(crate) processors: usize,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Section<S, R> {
+    pub(crate) setting: S,
+    pub(crate) rows: Vec<Row<R>>,
+}
+
+/// One contender: what it took in each round, in order.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Row<R> {
+    pub(crate) contender: Name,
+    pub(crate) rounds: Vec<R>,
+}
+
+/// For each child, with 16 in flight; `alone`: with one, which is always waited for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Counted {
+    pub(crate) contender: Name,
+    pub(crate) syscalls: Calls,
+    pub(crate) syscalls_alone: Calls,
+    pub(crate) syscalls_child: Calls,
+    /// In user mode, in the parent.
+    pub(crate) instructions: f64,
+    pub(crate) instructions_alone: f64,
+    pub(crate) allocations: f64,
+}
+
+impl Results {
+    pub(crate) fn new() -> Result<Results> {
+        let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")?.trim().to_owned();
+        Ok(Results {
+            machine: Machine { kernel, processors: available_parallelism()?.get() },
+            throughput: Vec::new(),
+            outstanding: Vec::new(),
+            parent: Vec::new(),
+            counted: Vec::new(),
+            targets: Vec::new(),
+        })
+    }
+
+    pub(crate) fn read(path: &Path) -> Result<Results> {
+        let text = fs::read(path).with_context(|| path.display().to_string())?;
+        serde_json::from_slice(&text).with_context(|| format!("{} holds no results", path.display()))
+    }
+
+    pub(crate) fn write(&self, path: &Path) -> Result<()> {
+        fs::write(path, serde_json::to_string_pretty(self)?).with_context(|| path.display().to_string())
+    }
+}
+
+impl<S, R> Section<S, R> {
+    pub(crate) fn row(&self, name: Name) -> Option<&Row<R>> {
+        self.rows.iter().find(|row| row.contender == name)
+    }
+
+    pub(crate) fn ratio(&self, of: Name, to: Name, what: impl Fn(&R) -> Option<f64>) -> Option<f64> {
+        self.row(of)?.ratio(self.row(to)?, what)
+    }
+}
+
+impl<R> Row<R> {
+    pub(crate) fn median(&self, what: impl Fn(&R) -> Option<f64>) -> Option<f64> {
+        median(self.rounds.iter().filter_map(what))
+    }
+
+    /// Each round is compared with itself, since noise hits neighbours alike.
+    pub(crate) fn ratio(&self, other: &Row<R>, what: impl Fn(&R) -> Option<f64>) -> Option<f64> {
+        let pairs = self.rounds.iter().zip(&other.rounds);
+        median(pairs.filter_map(|(ours, theirs)| Some(what(ours)? / what(theirs)?)))
+    }
+}
+
+fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() {
+        0 => None,
+        even if even % 2 == 0 => Some((values[middle - 1] + values[middle]) / 2.0),
+        _ => Some(values[middle]),
+    }
+}

@@ -1,0 +1,55 @@
+/// How much of everything.
+#[derive(Debug)]
+pub(crate) struct Scale {
+    pub(crate) rounds: u32,
+    pub(crate) children: usize,
+    pub(crate) in_flight: &'static [usize],
+    /// Of the program that a distribution ships, of which each costs more.
+    pub(crate) true_children: usize,
+    pub(crate) true_in_flight: &'static [usize],
+    pub(crate) outstanding: &'static [usize],
+    pub(crate) batch: usize,
+    pub(crate) latencies: usize,
+    pub(crate) idle_ms: u64,
+    pub(crate) parent_rounds: u32,
+    pub(crate) parent_mib: &'static [usize],
+    pub(crate) traced: usize,
+    pub(crate) traced_alone: usize,
+}
+
+impl Scale {
+    pub(crate) const FULL: Scale = Scale {
+        rounds: 5,
+        children: 4000,
+        in_flight: &[1, 16, 256],
+        true_children: 1000,
+        true_in_flight: &[1, 16, 256],
+        outstanding: &[0, 100, 1000, 10_000],
+        batch: 300,
+        latencies: 1000,
+        idle_ms: 1000,
+        parent_rounds: 3,
+        parent_mib: &[10, 1024, 4096],
+        traced: 400,
+        traced_alone: 50,
+    };
+
+    pub(crate) const QUICK: Scale = Scale {
+        rounds: 3,
+        children: 300,
+        in_flight: &[1, 16, 256],
+        true_children: 100,
+        true_in_flight: &[16],
+        outstanding: &[0, 100, 1000],
+        batch: 60,
+        latencies: 60,
+        idle_ms: 200,
+        parent_rounds: 1,
+        parent_mib: &[10, 512],
+        traced: 60,
+        traced_alone: 15,
+    };
+
+    /// Only what is counted.
+    pub(crate) const GUARD: Scale = Scale { traced: 200, traced_alone: 50, ..Scale::QUICK };
+}

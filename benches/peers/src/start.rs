@@ -1,0 +1,51 @@
+//! Contenders, each in a process started afresh.
+
+use std::env;
+use std::ffi::OsStr;
+use std::io;
+use std::process::{Command, Stdio};
+
+use anyhow::{anyhow, bail, ensure, Context, Result};
+
+use crate::contenders::Name;
+use crate::run::{Outstanding, Report, Setting, Task, Throughput};
+use crate::traced::Tracer;
+
+pub(crate) fn throughput(name: Name, load: &crate::run::Load) -> Result<Throughput> {
+    match report(command(&[], name, &Task::Throughput(load.clone()))?)? {
+        Report::Throughput(throughput) => Ok(throughput),
+        Report::Outstanding(_) => bail!("not what was asked for"),
+    }
+}
+
+pub(crate) fn outstanding(name: Name, setting: &Setting) -> Result<Outstanding> {
+    match report(command(&[], name, &Task::Outstanding(setting.clone()))?)? {
+        Report::Outstanding(outstanding) => Ok(outstanding),
+        Report::Throughput(_) => bail!("not what was asked for"),
+    }
+}
+
+/// By way of another program, if that is not empty.
+pub(crate) fn command(by: &[&OsStr], name: Name, task: &Task) -> Result<Command> {
+    let itself = env::current_exe()?;
+    let line = [by, &[itself.as_os_str()]].concat();
+    let mut command = Command::new(line[0]);
+    command.args(&line[1..]).args(["be", name.as_str(), &serde_json::to_string(task)?]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    Ok(command)
+}
+
+pub(crate) fn traced(mut command: Command, tracer: Tracer) -> Command {
+    let (variable, value) = tracer.environment();
+    command.env(variable, value);
+    command
+}
+
+pub(crate) fn report(mut command: Command) -> Result<Report> {
+    let output = command.stderr(Stdio::inherit()).output().map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => anyhow!("{:?} is not installed", command.get_program()),
+        _ => error.into(),
+    })?;
+    ensure!(output.status.success(), "{command:?}: {}", output.status);
+    serde_json::from_slice(&output.stdout).with_context(|| format!("{command:?} printed no report"))
+}

@@ -1,0 +1,64 @@
+//! A contender that somebody looks at: what it does for it, and who asks for that.
+
+use std::env;
+use std::io;
+use std::mem::MaybeUninit;
+use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use anyhow::{ensure, Result};
+
+/// In the environment of such a contender.
+const VARIABLE: &str = "PEERS_TRACED";
+
+static TRACED: AtomicBool = AtomicBool::new(false);
+static STEPPED: AtomicBool = AtomicBool::new(false);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tracer {
+    Strace,
+    /// The stepper, which is its parent.
+    Step,
+}
+
+impl Tracer {
+    pub(crate) fn environment(self) -> (&'static str, &'static str) {
+        (VARIABLE, if self == Tracer::Step { "step" } else { "strace" })
+    }
+}
+
+/// Nothing is timed then.
+pub(crate) fn is_on() -> bool {
+    TRACED.load(Relaxed)
+}
+
+/// Blocks SIGCHLD, which nobody handles here, but under ptrace each one interrupts a wait.
+///
+/// Otherwise only those do that come while the spawning thread blocks all signals, around its clone: they go to
+/// a helper, which wakes for nothing. That is in the CPU time, and not in these counts.
+pub(crate) fn prepare() -> Result<()> {
+    if let Some(tracer) = env::var_os(VARIABLE) {
+        TRACED.store(true, Relaxed);
+        STEPPED.store(tracer == "step", Relaxed);
+        let mut signals = MaybeUninit::uninit();
+        // SAFETY: sigemptyset makes the set, before anything reads it; the old mask is not asked for.
+        let result = unsafe {
+            libc::sigemptyset(signals.as_mut_ptr());
+            libc::sigaddset(signals.as_mut_ptr(), libc::SIGCHLD);
+            libc::pthread_sigmask(libc::SIG_BLOCK, signals.as_ptr(), ptr::null_mut())
+        };
+        ensure!(result == 0, "pthread_sigmask: {}", io::Error::from_raw_os_error(result));
+    }
+    Ok(())
+}
+
+/// For the stepper: where it begins to count, and where it ends.
+pub(crate) fn stop() {
+    if STEPPED.load(Relaxed) {
+        // SAFETY: no memory is involved. The second time, it is traced already, and the first call fails.
+        unsafe {
+            libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0);
+            libc::raise(libc::SIGSTOP);
+        }
+    }
+}
