@@ -62,3 +62,33 @@ pub(crate) fn stop() {
         }
     }
 }
+
+/// This process, and those that it starts, on one processor: a tracer and what it traces run in turn, and waking
+/// another processor takes longer than a step.
+pub(crate) struct OneProcessor(libc::cpu_set_t);
+
+impl OneProcessor {
+    pub(crate) fn new() -> Result<OneProcessor> {
+        // SAFETY: all zeros is the empty set.
+        let (mut before, mut one): (libc::cpu_set_t, libc::cpu_set_t) = unsafe { std::mem::zeroed() };
+        let size = std::mem::size_of::<libc::cpu_set_t>();
+        // SAFETY: both sets have the size that is told.
+        let result = unsafe {
+            let current = libc::sched_getcpu();
+            libc::CPU_SET(usize::try_from(current).unwrap_or(0), &mut one);
+            match libc::sched_getaffinity(0, size, &mut before) {
+                0 => libc::sched_setaffinity(0, size, &one),
+                error => error,
+            }
+        };
+        ensure!(result == 0, "sched_setaffinity: {}", io::Error::last_os_error());
+        Ok(OneProcessor(before))
+    }
+}
+
+impl Drop for OneProcessor {
+    fn drop(&mut self) {
+        // SAFETY: it only reads the set. It was allowed before.
+        unsafe { libc::sched_setaffinity(0, std::mem::size_of::<libc::cpu_set_t>(), &self.0) };
+    }
+}

@@ -35,7 +35,7 @@ pub(super) struct Stamp {
     pub(super) time: u64,
 }
 
-/// As `struct stamps` of c/held.c: a count, then pairs of pid and time, in the order in which the children end.
+/// As `struct stamps` of c/child.c: a count, then pairs of pid and time, in the order in which the children end.
 pub(super) struct Stamps(NonNull<AtomicU64>);
 
 impl Stamps {

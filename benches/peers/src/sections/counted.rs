@@ -8,22 +8,25 @@ use crate::run::Load;
 use crate::step;
 use crate::strace::{self, Calls};
 use crate::table::Table;
+use crate::traced::OneProcessor;
 
 const COUNTED_IN_FLIGHT: usize = 16;
 
 /// What is traced is slow. With many in flight one has always ended, and what only a wait needs is missed; alone,
 /// each exit is waited for. The truth lies between the two.
 pub(crate) fn count(name: Name, scale: &Scale) -> Result<Counted> {
-    let many = Load { program: programs::CHILD.into(), children: scale.traced, in_flight: COUNTED_IN_FLIGHT };
-    let alone = Load { program: programs::LATE.into(), children: scale.traced_alone, in_flight: 1 };
-    let (syscalls, throughput) = strace::count(name, &many)?;
+    let load = |program: &str, children, in_flight| Load { program: program.into(), children, in_flight };
+    let many = |children| load(programs::CHILD, children, COUNTED_IN_FLIGHT);
+    let alone = load(programs::LATE, scale.alone, 1);
+    let _pinned = OneProcessor::new()?;
+    let (syscalls, throughput) = strace::count(name, &many(scale.traced))?;
     let (syscalls_alone, _) = strace::count(name, &alone)?;
     Ok(Counted {
         contender: name,
         syscalls: syscalls.parent,
         syscalls_alone: syscalls_alone.parent,
         syscalls_child: syscalls.child,
-        instructions: step::count(name, &many)?,
+        instructions: step::count(name, &many(scale.stepped))?,
         instructions_alone: step::count(name, &alone)?,
         allocations: throughput.allocations,
     })

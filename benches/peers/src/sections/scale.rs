@@ -13,8 +13,12 @@ pub(crate) struct Scale {
     pub(crate) idle_ms: u64,
     pub(crate) parent_rounds: u32,
     pub(crate) parent_mib: &'static [usize],
+    /// Children whose system calls are counted.
     pub(crate) traced: usize,
-    pub(crate) traced_alone: usize,
+    /// And whose instructions are: each may take 30 µs, in a virtual machine that is left at each.
+    pub(crate) stepped: usize,
+    /// One at a time.
+    pub(crate) alone: usize,
 }
 
 impl Scale {
@@ -31,7 +35,8 @@ impl Scale {
         parent_rounds: 3,
         parent_mib: &[10, 1024, 4096],
         traced: 400,
-        traced_alone: 50,
+        stepped: 32,
+        alone: 20,
     };
 
     pub(crate) const QUICK: Scale = Scale {
@@ -46,10 +51,11 @@ impl Scale {
         idle_ms: 200,
         parent_rounds: 1,
         parent_mib: &[10, 512],
-        traced: 60,
-        traced_alone: 15,
+        traced: 64,
+        stepped: 8,
+        alone: 4,
     };
 
     /// Only what is counted.
-    pub(crate) const GUARD: Scale = Scale { traced: 200, traced_alone: 50, ..Scale::QUICK };
+    pub(crate) const GUARD: Scale = Scale { traced: 200, stepped: 32, alone: 10, ..Scale::QUICK };
 }
