@@ -1,6 +1,176 @@
-use crate::results::Results;
-use anyhow::Result;
+//! SVG plots, for the README. On a white ground, so that they can be read on any page.
+
+use std::error::Error;
+use std::fs;
 use std::path::Path;
-pub(crate) fn draw(_: &Results, _: &Path) -> Result<()> {
+
+use anyhow::{anyhow, Context, Result};
+use plotters::coord::Shift;
+use plotters::prelude::*;
+use plotters::series::LineSeries;
+
+use crate::contenders::Name;
+use crate::programs;
+use crate::results::Results;
+
+const SIZE: (u32, u32) = (860, 460);
+const FONT: &str = "sans-serif";
+const INK: RGBColor = RGBColor(40, 40, 40);
+const GRID: RGBColor = RGBColor(225, 225, 225);
+const FAINT: RGBColor = RGBColor(110, 110, 110);
+
+type Drawn = std::result::Result<(), Box<dyn Error>>;
+type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+
+/// Those that were measured.
+pub(crate) fn draw(results: &Results, directory: &Path) -> Result<()> {
+    fs::create_dir_all(directory).with_context(|| directory.display().to_string())?;
+    let machine = format!("Linux {}, {} processors", results.machine.kernel, results.machine.processors);
+    let plot = |name: &str, title: &str, content: &dyn Fn(&Area<'_>) -> Drawn| -> Result<()> {
+        let path = directory.join(name);
+        let root = SVGBackend::new(&path, SIZE).into_drawing_area();
+        let drawn = || -> Drawn {
+            root.fill(&WHITE)?;
+            let head = TextStyle::from((FONT, 19).into_font()).color(&INK);
+            root.draw(&Text::new(title.to_owned(), (16, 14), head))?;
+            let note = TextStyle::from((FONT, 13).into_font()).color(&FAINT);
+            root.draw(&Text::new(machine.clone(), (16, 38), note))?;
+            content(&root.margin(60, 12, 12, 16))?;
+            root.present()?;
+            Ok(())
+        };
+        drawn().map_err(|error| anyhow!("{}: {error}", path.display()))
+    };
+    if results.outstanding.iter().filter(|section| section.setting.outstanding > 0).count() > 1 {
+        plot("spawn.svg", "One spawn beside children outstanding", &|area| spawn(results, area))?;
+    }
+    if let Some(bars) = throughput(results) {
+        plot("throughput.svg", "CPU time of the parent for one child, 16 in flight", &|area| {
+            draw_bars(area, "µs a child", &bars)
+        })?;
+    }
+    for (index, what) in [(0, "no other child"), (results.outstanding.len().saturating_sub(1), "")] {
+        let Some(bars) = latency(results, index) else { continue };
+        let count = results.outstanding[index].setting.outstanding;
+        let beside = if what.is_empty() { format!("{count} children outstanding") } else { what.to_owned() };
+        let title =
+            format!("From a child's end to its status, beside {beside}: median (99th percentile in grey)");
+        let name = if what.is_empty() { "latency-many.svg" } else { "latency.svg" };
+        plot(name, &title, &|area| draw_bars(area, "µs", &bars))?;
+    }
+    Ok(())
+}
+
+fn color(name: Name) -> RGBColor {
+    match name {
+        Name::Childset => RGBColor(200, 30, 50),
+        Name::ChildsetWait => RGBColor(235, 120, 60),
+        Name::ChildsetCommand => RGBColor(240, 170, 120),
+        Name::AsyncProcess => RGBColor(30, 90, 180),
+        Name::AsyncProcessDriver => RGBColor(110, 160, 220),
+        Name::Tokio => RGBColor(20, 130, 110),
+        Name::TokioUnordered => RGBColor(110, 190, 160),
+        Name::Std => RGBColor(130, 80, 160),
+        Name::Floor => RGBColor(90, 90, 90),
+        Name::FloorFlat => RGBColor(160, 160, 160),
+    }
+}
+
+/// Wall time against children, both on logarithmic scales; the legend at the right, where the lines end.
+fn spawn(results: &Results, area: &Area<'_>) -> Drawn {
+    let sections: Vec<_> =
+        results.outstanding.iter().filter(|section| section.setting.outstanding > 0).collect();
+    let first = &sections[0];
+    let mut lines: Vec<(Name, Vec<(f64, f64)>)> = Vec::new();
+    for name in first.rows.iter().map(|row| row.contender) {
+        let points = sections.iter().filter_map(|section| {
+            let wall = section.row(name)?.median(|took| Some(took.spawned.wall_us))?;
+            Some((section.setting.outstanding as f64, wall))
+        });
+        lines.push((name, points.collect()));
+    }
+    let all = || lines.iter().flat_map(|(_, points)| points).copied();
+    let (left, right) = all().fold((f64::MAX, 0.0_f64), |(low, high), (x, _)| (low.min(x), high.max(x)));
+    let (low, high) = all().fold((f64::MAX, 0.0_f64), |(low, high), (_, y)| (low.min(y), high.max(y)));
+    let (plot, legend) = area.split_horizontally(SIZE.0 - 220);
+    let mut chart = ChartBuilder::on(&plot)
+        .x_label_area_size(48)
+        .y_label_area_size(64)
+        .build_cartesian_2d((left..right * 1.06).log_scale(), (low * 0.8..high * 1.2).log_scale())?;
+    let number = |value: &f64| format!("{value:.0}");
+    chart
+        .configure_mesh()
+        .light_line_style(WHITE)
+        .bold_line_style(GRID)
+        .axis_style(INK)
+        .label_style((FONT, 14).into_font().color(&INK))
+        .x_desc("children outstanding")
+        .y_desc("µs a spawn (wall)")
+        .axis_desc_style((FONT, 15).into_font().color(&INK))
+        .x_label_formatter(&number)
+        .y_label_formatter(&number)
+        .draw()?;
+    // The highest line first, as they end.
+    lines
+        .sort_by(|(_, a), (_, b)| b.last().map(|end| end.1).partial_cmp(&a.last().map(|end| end.1)).unwrap());
+    for (index, (name, points)) in lines.iter().enumerate() {
+        let color = color(*name);
+        let width = if *name == Name::Childset { 4 } else { 2 };
+        chart.draw_series(LineSeries::new(points.iter().copied(), color.stroke_width(width)))?;
+        chart.draw_series(points.iter().map(|&point| Circle::new(point, 3, color.filled())))?;
+        let y = 14 + 24 * index as i32;
+        legend.draw(&PathElement::new(vec![(6, y), (30, y)], color.stroke_width(width)))?;
+        let end = points.last().map_or(0.0, |end| end.1);
+        let style = TextStyle::from((FONT, 14).into_font()).color(&INK);
+        legend.draw(&Text::new(format!("{}: {end:.0} µs", name.as_str()), (38, y - 8), style))?;
+    }
+    Ok(())
+}
+
+/// A value, and one behind it.
+type Bar = (Name, f64, Option<f64>);
+
+fn throughput(results: &Results) -> Option<Vec<Bar>> {
+    let section = results.throughput.iter().find(|section| {
+        section.setting.in_flight == 16 && section.setting.program.as_os_str() == programs::CHILD
+    })?;
+    let bar = |row: &crate::results::Row<_>| {
+        let own = row.median(|took: &crate::run::Throughput| Some(took.own_us))?;
+        Some((row.contender, own, None))
+    };
+    section.rows.iter().map(bar).collect()
+}
+
+fn latency(results: &Results, section: usize) -> Option<Vec<Bar>> {
+    let bar = |row: &crate::results::Row<crate::run::Outstanding>| {
+        let p50 = row.median(|took| Some(took.latency.as_ref()?.p50_us))?;
+        Some((row.contender, p50, row.median(|took| Some(took.latency.as_ref()?.p99_us))))
+    };
+    results.outstanding.get(section)?.rows.iter().map(bar).collect()
+}
+
+/// One below the other, each with its number.
+fn draw_bars(area: &Area<'_>, unit: &str, bars: &[Bar]) -> Drawn {
+    let most = bars.iter().map(|(_, value, behind)| behind.unwrap_or(0.0).max(*value)).fold(0.0, f64::max);
+    let (names, rest) = area.split_horizontally(180);
+    let width = f64::from(rest.dim_in_pixel().0 - 110);
+    let height = (rest.dim_in_pixel().1 as i32 - 24) / bars.len() as i32;
+    let style = TextStyle::from((FONT, 15).into_font()).color(&INK);
+    for (index, (name, value, behind)) in bars.iter().enumerate() {
+        let (top, bottom) = (index as i32 * height + 4, (index as i32 + 1) * height - 4);
+        let end = |value: f64| (value / most * width) as i32;
+        let middle = (top + bottom) / 2 - 8;
+        names.draw(&Text::new(name.as_str(), (8, middle), style.clone()))?;
+        let mut label = format!("{value:.1}");
+        let mut right = end(*value);
+        if let Some(behind) = behind {
+            rest.draw(&Rectangle::new([(0, top), (end(*behind), bottom)], GRID.filled()))?;
+            label = format!("{value:.1} ({behind:.0})");
+            right = right.max(end(*behind));
+        }
+        rest.draw(&Rectangle::new([(0, top), (end(*value), bottom)], color(*name).filled()))?;
+        rest.draw(&Text::new(label, (right + 6, middle), style.clone()))?;
+    }
+    rest.draw(&Text::new(unit.to_owned(), (0, height * bars.len() as i32 + 4), style))?;
     Ok(())
 }

@@ -35,9 +35,11 @@ pub(crate) fn command(by: &[&OsStr], name: Name, task: &Task) -> Result<Command>
     Ok(command)
 }
 
+/// With an environment that is the same everywhere: who copies it would be counted differently.
 pub(crate) fn traced(mut command: Command, tracer: Tracer) -> Command {
     let (variable, value) = tracer.environment();
-    command.env(variable, value);
+    let variables = (0..16).map(|number| (format!("VARIABLE_{number}"), "of the usual length"));
+    command.env_clear().envs(variables).env("PATH", "/usr/bin:/bin").env(variable, value);
     command
 }
 

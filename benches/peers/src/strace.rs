@@ -45,6 +45,10 @@ pub(crate) fn count(name: Name, load: &Load) -> Result<(Syscalls, Throughput)> {
 fn parse(trace: &str, children: usize) -> Result<Syscalls> {
     let calls: Vec<Call<'_>> = trace.lines().filter_map(Call::parse).collect();
     let parent = calls.first().context("strace has written nothing")?.thread;
+    let is_mark = |call: &Call<'_>| call.name == "getrusage";
+    let begin = calls.iter().position(is_mark).context("no beginning")?;
+    let end = calls.iter().rposition(is_mark).context("no end")?;
+    let calls = &calls[begin + 1..end];
     // Whether a child has called `execve` so far.
     let mut spawned: HashMap<&str, bool> = calls
         .iter()
@@ -52,11 +56,8 @@ fn parse(trace: &str, children: usize) -> Result<Syscalls> {
         .map(|call| (call.thread, false))
         .collect();
     ensure!(spawned.len() == children, "{} of {children} children called execve", spawned.len());
-    let is_mark = |call: &Call<'_>| call.name == "getrusage";
-    let begin = calls.iter().position(is_mark).context("no beginning")?;
-    let end = calls.iter().rposition(is_mark).context("no end")?;
     let mut counts = Syscalls { parent: Calls::new(), child: Calls::new() };
-    for call in &calls[begin + 1..end] {
+    for call in calls {
         let counts = match spawned.get_mut(call.thread) {
             None => &mut counts.parent,
             Some(true) => continue,

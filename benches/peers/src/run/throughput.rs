@@ -28,6 +28,9 @@ pub(super) fn run<C: Contender>(load: &Load) -> Result<Throughput> {
     let mut contender = C::new(Commands { programs: vec![load.program.clone()], piped: false })?;
     let mut seen = vec![false; load.children];
     C::block_on(async {
+        // One before: the reactor of async-io is made for the first.
+        contender.spawn(0, 0)?;
+        contender.next().await?;
         let begin = Mark::begin()?;
         measured(&mut contender, load, &mut seen).await?;
         let used = Mark::end()?.since(&begin, load.children);
