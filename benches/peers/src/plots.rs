@@ -97,7 +97,15 @@ fn spawn(results: &Results, area: &Area<'_>) -> Drawn {
         .x_label_area_size(48)
         .y_label_area_size(64)
         .build_cartesian_2d((left..right * 1.06).log_scale(), (low * 0.8..high * 1.2).log_scale())?;
-    let number = |value: &f64| format!("{value:.0}");
+    // 1, 2 and 5 of each power of ten: there is no room for all.
+    let number = |value: &f64| {
+        let digits = format!("{value:.0}");
+        if digits.starts_with(['1', '2', '5']) && digits[1..].bytes().all(|digit| digit == b'0') {
+            digits
+        } else {
+            String::new()
+        }
+    };
     chart
         .configure_mesh()
         .light_line_style(WHITE)
@@ -151,14 +159,17 @@ fn latency(results: &Results, section: usize) -> Option<Vec<Bar>> {
 
 /// One below the other, each with its number.
 fn draw_bars(area: &Area<'_>, unit: &str, bars: &[Bar]) -> Drawn {
-    let most = bars.iter().map(|(_, value, behind)| behind.unwrap_or(0.0).max(*value)).fold(0.0, f64::max);
+    // What is behind may be far off: its number tells.
+    let most = 2.5 * bars.iter().map(|(_, value, _)| *value).fold(0.0, f64::max);
+    let behind = bars.iter().filter_map(|(_, _, behind)| *behind).fold(0.0, f64::max);
+    let most = if behind > 0.0 { most.min(behind) } else { most / 2.5 };
     let (names, rest) = area.split_horizontally(180);
     let width = f64::from(rest.dim_in_pixel().0 - 110);
     let height = (rest.dim_in_pixel().1 as i32 - 24) / bars.len() as i32;
     let style = TextStyle::from((FONT, 15).into_font()).color(&INK);
     for (index, (name, value, behind)) in bars.iter().enumerate() {
         let (top, bottom) = (index as i32 * height + 4, (index as i32 + 1) * height - 4);
-        let end = |value: f64| (value / most * width) as i32;
+        let end = |value: f64| (value.min(most) / most * width) as i32;
         let middle = (top + bottom) / 2 - 8;
         names.draw(&Text::new(name.as_str(), (8, middle), style.clone()))?;
         let mut label = format!("{value:.1}");

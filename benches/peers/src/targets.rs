@@ -21,12 +21,15 @@ pub(crate) struct Target {
 /// The load of the targets on throughput.
 const IN_FLIGHT: usize = 16;
 
+/// What is measured, the most that it may be, and how it is found for one of the two.
+type Bound<'a> = (String, f64, Box<dyn Fn(Name) -> Option<f64> + 'a>);
+
 const TAG_BYTES: f64 = 4.0;
 
 impl Results {
     pub(crate) fn set_targets(&mut self) {
         let most = self.outstanding.last().map_or(0, |section| section.setting.outstanding);
-        let targets: Vec<(String, f64, Box<dyn Fn(Name) -> Option<f64> + '_>)> = vec![
+        let targets: Vec<Bound<'_>> = vec![
             target("own CPU a child / floor", 1.10, |name| {
                 self.throughput(name, Name::Floor, |took| took.own_us)
             }),
@@ -115,10 +118,6 @@ impl Results {
     }
 }
 
-fn target<'a>(
-    what: &str,
-    at_most: f64,
-    measured: impl Fn(Name) -> Option<f64> + 'a,
-) -> (String, f64, Box<dyn Fn(Name) -> Option<f64> + 'a>) {
+fn target<'a>(what: &str, at_most: f64, measured: impl Fn(Name) -> Option<f64> + 'a) -> Bound<'a> {
     (what.to_owned(), at_most, Box::new(measured))
 }
