@@ -76,6 +76,14 @@ fn color(name: Name) -> RGBColor {
     }
 }
 
+fn width(name: Name) -> u32 {
+    if name == Name::Childset {
+        4
+    } else {
+        2
+    }
+}
+
 /// Wall time against children, both on logarithmic scales; the legend at the right, where the lines end.
 fn spawn(results: &Results, area: &Area<'_>) -> Drawn {
     let sections: Vec<_> =
@@ -123,14 +131,20 @@ fn spawn(results: &Results, area: &Area<'_>) -> Drawn {
         .sort_by(|(_, a), (_, b)| b.last().map(|end| end.1).partial_cmp(&a.last().map(|end| end.1)).unwrap());
     for (index, (name, points)) in lines.iter().enumerate() {
         let color = color(*name);
-        let width = if *name == Name::Childset { 4 } else { 2 };
-        chart.draw_series(LineSeries::new(points.iter().copied(), color.stroke_width(width)))?;
-        chart.draw_series(points.iter().map(|&point| Circle::new(point, 3, color.filled())))?;
+        let width = width(*name);
         let y = 14 + 24 * index as i32;
         legend.draw(&PathElement::new(vec![(6, y), (30, y)], color.stroke_width(width)))?;
         let end = points.last().map_or(0.0, |end| end.1);
         let style = TextStyle::from((FONT, 14).into_font()).color(&INK);
         legend.draw(&Text::new(format!("{}: {end:.0} µs", name.as_str()), (38, y - 8), style))?;
+    }
+    // Ours on top of the others.
+    lines.sort_by_key(|(name, _)| *name == Name::Childset);
+    for (name, points) in lines {
+        let color = color(name);
+        let line = LineSeries::new(points.iter().copied(), color.stroke_width(width(name)));
+        chart.draw_series(line)?;
+        chart.draw_series(points.iter().map(|&point| Circle::new(point, 3, color.filled())))?;
     }
     Ok(())
 }
