@@ -35,8 +35,8 @@ impl Scale {
         parent_rounds: 3,
         parent_mib: &[10, 1024, 4096],
         traced: 400,
-        stepped: 32,
-        alone: 20,
+        stepped: 16,
+        alone: 8,
     };
 
     pub(crate) const QUICK: Scale = Scale {
@@ -52,8 +52,8 @@ impl Scale {
         parent_rounds: 1,
         parent_mib: &[10, 512],
         traced: 64,
-        stepped: 8,
-        alone: 4,
+        stepped: 4,
+        alone: 2,
     };
 
     /// Only what is counted.
