@@ -135,8 +135,9 @@ impl<C: Contender> Scenario<C> {
         }
         let own = clock(PROCESS) - own;
         walls.sort_unstable();
-        gate.open();
+        // Before they end: a thread may reap them at once.
         let begin = Mark::begin()?;
+        gate.open();
         for _ in 0..count {
             self.next().await?;
         }
