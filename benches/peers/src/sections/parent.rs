@@ -20,6 +20,9 @@ pub(crate) fn run(
     mib: &[usize],
 ) -> Result<Vec<Section<Setting, Outstanding>>> {
     let names: Vec<Name> = names.iter().copied().filter(|name| !LEFT_OUT.contains(name)).collect();
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
     let setting = |resident_mib| Setting {
         outstanding: FEW,
         batch: scale.batch,
