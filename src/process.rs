@@ -1,8 +1,6 @@
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::Arc;
-use std::time::Duration;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::dropped;
 use crate::pidfd::Pidfd;
@@ -20,15 +18,9 @@ pub(crate) struct Process {
     reaped: AtomicBool,
     /// Whether it was made the leader of a process group.
     pub(crate) leads_group: bool,
-    /// In milliseconds.
-    drain_grace: AtomicU32,
-    /// The one that it was made in.
-    pub(crate) cgroup: Option<Arc<OwnedFd>>,
 }
 
 impl Process {
-    pub(crate) const DRAIN_GRACE: Duration = Duration::from_millis(200);
-
     pub(crate) fn new(pidfd: Pidfd, pid: u32, is_our_child: bool) -> Process {
         Process {
             pidfd: Some(pidfd),
@@ -38,8 +30,6 @@ impl Process {
             reap_on_drop: AtomicBool::new(true),
             reaped: AtomicBool::new(false),
             leads_group: false,
-            drain_grace: AtomicU32::new(Process::DRAIN_GRACE.as_millis() as u32),
-            cgroup: None,
         }
     }
 
@@ -76,16 +66,6 @@ impl Process {
     /// Nothing is left to reap or to kill.
     pub(crate) fn set_reaped(&self) {
         self.reaped.store(true, Ordering::Release);
-    }
-
-    /// How long pipes may be silent after the exit before their end is no longer waited for.
-    pub(crate) fn drain_grace(&self) -> Duration {
-        Duration::from_millis(self.drain_grace.load(Ordering::Relaxed).into())
-    }
-
-    pub(crate) fn set_drain_grace(&self, grace: Duration) {
-        let millis = u32::try_from(grace.as_millis()).unwrap_or(u32::MAX);
-        self.drain_grace.store(millis, Ordering::Relaxed);
     }
 
     /// Signals the process group that the process leads. The caller sees to it that it is not reaped meanwhile.

@@ -1,4 +1,4 @@
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -20,7 +20,9 @@ use crate::sync::timespec;
 #[derive(Debug)]
 pub(crate) struct Watch<V> {
     epoll: Arc<OwnedFd>,
-    slots: SlotMap<DefaultKey, Slot<V>>,
+    slots: SlotMap<DefaultKey, V>,
+    /// Those that are edge-triggered: few, and so not a part of each slot.
+    edges: BTreeSet<DefaultKey>,
     /// Fetched events that are yet to be acted upon. All are of pidfds that are level-triggered, so that the
     /// epoll descriptor stays readable; those of processes that were removed meanwhile name no slot.
     fetched: VecDeque<DefaultKey>,
@@ -28,12 +30,6 @@ pub(crate) struct Watch<V> {
 
 /// How many events are fetched at once.
 const BATCH: usize = 16;
-
-#[derive(Debug)]
-struct Slot<V> {
-    edge: bool,
-    value: V,
-}
 
 /// What a `Watch` can hold.
 pub(crate) trait Watched {
@@ -58,7 +54,7 @@ pub(crate) struct Ended<V> {
 impl<V: Watched> Watch<V> {
     pub(crate) fn new() -> io::Result<Watch<V>> {
         let epoll = Arc::new(epoll::create(CreateFlags::CLOEXEC)?);
-        Ok(Watch { epoll, slots: SlotMap::new(), fetched: VecDeque::new() })
+        Ok(Watch { epoll, slots: SlotMap::new(), edges: BTreeSet::new(), fetched: VecDeque::new() })
     }
 
     pub(crate) fn epoll(&self) -> &Arc<OwnedFd> {
@@ -70,15 +66,15 @@ impl<V: Watched> Watch<V> {
     }
 
     pub(crate) fn get(&self, key: DefaultKey) -> Option<&V> {
-        self.slots.get(key).map(|slot| &slot.value)
+        self.slots.get(key)
     }
 
     pub(crate) fn get_mut(&mut self, key: DefaultKey) -> Option<&mut V> {
-        self.slots.get_mut(key).map(|slot| &mut slot.value)
+        self.slots.get_mut(key)
     }
 
     pub(crate) fn values(&self) -> impl Iterator<Item = &V> {
-        self.slots.values().map(|slot| &slot.value)
+        self.slots.values()
     }
 
     pub(crate) fn insert(&mut self, value: V) -> Result<DefaultKey, (io::Error, V)> {
@@ -86,20 +82,21 @@ impl<V: Watched> Watch<V> {
         let epoll = &self.epoll;
         let key = self.slots.insert_with_key(|key| {
             added = epoll::add(epoll, value.pidfd(), event_data(key), EventFlags::IN);
-            Slot { edge: false, value }
+            value
         });
         match added {
             Ok(()) => Ok(key),
-            Err(error) => Err((error.into(), self.slots.remove(key).expect("inserted above").value)),
+            Err(error) => Err((error.into(), self.slots.remove(key).expect("inserted above"))),
         }
     }
 
     pub(crate) fn remove(&mut self, key: DefaultKey) -> Option<V> {
-        let slot = self.slots.remove(key)?;
+        let value = self.slots.remove(key)?;
+        self.edges.remove(&key);
         // Before the descriptor is closed: a copy of it may live on for a moment in a child that is being
         // spawned, and keep the registration alive. It fails only if the descriptor is not registered.
-        let _ = epoll::delete(&self.epoll, slot.value.pidfd());
-        Some(slot.value)
+        let _ = epoll::delete(&self.epoll, value.pidfd());
+        Some(value)
     }
 
     /// Takes one process that has ended, or `None` when no exit can be taken now. Never blocks.
@@ -111,14 +108,21 @@ impl<V: Watched> Watch<V> {
                     false => return Ok(None),
                 }
             };
-            let Some(slot) = self.slots.get_mut(key) else {
+            let Some(value) = self.slots.get(key) else {
                 continue;
             };
-            let exit = match slot.value.collect() {
+            let exit = match value.collect() {
                 Ok(Collected::Exit(exit)) => Ok(exit),
-                Ok(Collected::Foreign) if !slot.value.is_our_child() => Err(StatusUnknown::Zombie.into()),
+                Ok(Collected::Foreign) if !value.is_our_child() => Err(StatusUnknown::Zombie.into()),
                 Ok(Collected::Foreign | Collected::Running) => {
-                    slot.trigger(&self.epoll, key, EventFlags::IN | EventFlags::ET)?;
+                    // The kernel queues an event at once.
+                    epoll::modify(
+                        &self.epoll,
+                        value.pidfd(),
+                        event_data(key),
+                        EventFlags::IN | EventFlags::ET,
+                    )?;
+                    self.edges.insert(key);
                     continue;
                 }
                 Err(error) => Err(error),
@@ -134,27 +138,19 @@ impl<V: Watched> Watch<V> {
         for event in &events[..fetched] {
             let data = event.data;
             let key = KeyData::from_ffi(data.u64()).into();
-            let Some(slot) = self.slots.get_mut(key) else {
+            let Some(value) = self.slots.get(key) else {
                 continue;
             };
-            if slot.edge {
-                if !can_be_collected(slot.value.pidfd()) {
+            if self.edges.contains(&key) {
+                if !can_be_collected(value.pidfd()) {
                     continue;
                 }
-                slot.trigger(&self.epoll, key, EventFlags::IN)?;
+                epoll::modify(&self.epoll, value.pidfd(), event_data(key), EventFlags::IN)?;
+                self.edges.remove(&key);
             }
             self.fetched.push_back(key);
         }
         Ok(fetched > 0)
-    }
-}
-
-impl<V: Watched> Slot<V> {
-    /// Changes to level or edge. The kernel queues an event at once if the process has ended.
-    fn trigger(&mut self, epoll: &OwnedFd, key: DefaultKey, flags: EventFlags) -> io::Result<()> {
-        epoll::modify(epoll, self.value.pidfd(), event_data(key), flags)?;
-        self.edge = flags.contains(EventFlags::ET);
-        Ok(())
     }
 }
 

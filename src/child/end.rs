@@ -183,7 +183,7 @@ impl Child {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn set_drain_grace(&mut self, grace: Duration) {
-        self.shared.process().set_drain_grace(grace);
+        self.shared.set_drain_grace(grace);
     }
 
     /// Ends the child: `SIGTERM`, and `SIGKILL` if it has not ended when the grace is over.
@@ -263,7 +263,7 @@ impl Child {
     /// That nobody is left is no error.
     pub fn kill_tree(&self) -> io::Result<Containment> {
         let process = self.shared.process();
-        if let Some(cgroup) = &process.cgroup {
+        if let Some(cgroup) = self.shared.cgroup() {
             use rustix::fs::{openat, Mode, OFlags};
             let flags = OFlags::WRONLY | OFlags::CLOEXEC;
             match openat(cgroup, "cgroup.kill", flags, Mode::empty()) {

@@ -84,7 +84,7 @@ impl Pump {
                 (child.stdout.take().map(Pipe::from), Vec::new()),
                 (child.stderr.take().map(Pipe::from), Vec::new()),
             ],
-            grace: child.shared.process().drain_grace(),
+            grace: child.shared.drain_grace(),
             deadline: None,
             exit: None,
         };

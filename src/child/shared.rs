@@ -1,5 +1,7 @@
 use std::io;
-use std::sync::Mutex;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::edge::Edge;
@@ -15,11 +17,40 @@ pub(crate) struct Shared {
     process: Registered<Process>,
     /// Locked while the exit is taken, so that of two waiters the second one finds it here.
     kept: Mutex<Option<Exit>>,
+    /// In milliseconds.
+    drain_grace: AtomicU32,
+    /// The one that the process was made in.
+    cgroup: Option<Arc<OwnedFd>>,
 }
+
+const DRAIN_GRACE: u32 = 200;
 
 impl Shared {
     pub(crate) fn new(process: Process, kept: Option<Exit>) -> Shared {
-        Shared { process: Registered::new(process), kept: Mutex::new(kept) }
+        Shared {
+            process: Registered::new(process),
+            kept: Mutex::new(kept),
+            drain_grace: AtomicU32::new(DRAIN_GRACE),
+            cgroup: None,
+        }
+    }
+
+    pub(crate) fn with_cgroup(self, cgroup: Option<Arc<OwnedFd>>) -> Shared {
+        Shared { cgroup, ..self }
+    }
+
+    pub(crate) fn cgroup(&self) -> Option<&Arc<OwnedFd>> {
+        self.cgroup.as_ref()
+    }
+
+    /// How long pipes may be silent after the exit before their end is no longer waited for.
+    pub(crate) fn drain_grace(&self) -> Duration {
+        Duration::from_millis(self.drain_grace.load(Ordering::Relaxed).into())
+    }
+
+    pub(crate) fn set_drain_grace(&self, grace: Duration) {
+        let millis = u32::try_from(grace.as_millis()).unwrap_or(u32::MAX);
+        self.drain_grace.store(millis, Ordering::Relaxed);
     }
 
     pub(crate) fn process(&self) -> &Process {
@@ -30,8 +61,10 @@ impl Shared {
         self.process().pidfd()
     }
 
-    pub(crate) fn has_exit(&self) -> bool {
-        lock(&self.kept).is_some()
+    /// Whether there is nothing to it but the process.
+    pub(crate) fn is_plain(&self) -> bool {
+        let grace = self.drain_grace.load(Ordering::Relaxed);
+        self.cgroup.is_none() && grace == DRAIN_GRACE && lock(&self.kept).is_none()
     }
 
     pub(crate) fn into_process(self) -> Process {

@@ -13,6 +13,7 @@ use crate::process::Process;
 /// A new process with our ends of its pipes, before it is a `Child`.
 pub(crate) struct Started {
     pub(crate) process: Process,
+    pub(crate) cgroup: Option<Arc<OwnedFd>>,
     pub(crate) pipes: [Option<OwnedFd>; 3],
 }
 
@@ -23,17 +24,16 @@ impl Started {
         process.reap_on_drop = AtomicBool::new(on_drop.reap && !autoreaped);
         process.kill_on_drop = AtomicBool::new(on_drop.kill);
         process.leads_group = options.session || options.process_group == Some(0);
-        process.cgroup = options.cgroup.clone();
-        Started { process, pipes }
+        Started { process, cgroup: options.cgroup.clone(), pipes }
     }
 
-    pub(super) fn into_child(self) -> Child {
+    pub(crate) fn into_child(self) -> Child {
         let [stdin, stdout, stderr] = self.pipes;
         Child {
             stdin: stdin.map(Into::into),
             stdout: stdout.map(Into::into),
             stderr: stderr.map(Into::into),
-            ..Child::new(Arc::new(Shared::new(self.process, None)))
+            ..Child::new(Arc::new(Shared::new(self.process, None).with_cgroup(self.cgroup)))
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use slotmap::{DefaultKey, Key as _};
 
 use crate::child::{Child, ChildStderr, ChildStdin, ChildStdout, Shared};
+use crate::command::Started;
 use crate::exit::{collect, Collected, Exit};
 use crate::pidfd::Pidfd;
 use crate::process::Process;
@@ -94,7 +95,7 @@ pub(super) struct Member<T> {
 #[derive(Debug)]
 enum Handle {
     Owned(Process),
-    /// Its exit was taken already, or somebody awaits it besides.
+    /// There is more to it than the process, or somebody awaits it besides.
     Shared(Arc<Shared>),
 }
 
@@ -117,11 +118,24 @@ impl<T> Member<T> {
         Member { handle: Handle::Owned(process), pipes: None, tag }
     }
 
+    pub(super) fn from_started(started: Started, tag: T) -> Member<T> {
+        if started.cgroup.is_some() {
+            return Member::from_child(started.into_child(), tag);
+        }
+        let Started { process, pipes: [stdin, stdout, stderr], .. } = started;
+        let pipes = Pipes {
+            stdin: stdin.map(Into::into),
+            stdout: stdout.map(Into::into),
+            stderr: stderr.map(Into::into),
+        };
+        Member { handle: Handle::Owned(process), pipes: pipes.into_option(), tag }
+    }
+
     pub(super) fn from_child(child: Child, tag: T) -> Member<T> {
         let Child { stdin, stdout, stderr, shared } = child;
         let handle = match Arc::try_unwrap(shared) {
-            Ok(shared) if shared.has_exit() => Handle::Shared(Arc::new(shared)),
-            Ok(shared) => Handle::Owned(shared.into_process()),
+            Ok(shared) if shared.is_plain() => Handle::Owned(shared.into_process()),
+            Ok(shared) => Handle::Shared(Arc::new(shared)),
             Err(shared) => Handle::Shared(shared),
         };
         Member { handle, pipes: Pipes { stdin, stdout, stderr }.into_option(), tag }
@@ -183,5 +197,16 @@ impl<T> Watched for Member<T> {
             Handle::Owned(process) => collect(process.pidfd(), libc::WNOHANG),
             Handle::Shared(shared) => shared.collect(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Member;
+
+    #[test]
+    fn an_outstanding_child_is_small() {
+        assert!(std::mem::size_of::<Member<()>>() <= 24);
+        assert!(std::mem::size_of::<Member<u64>>() <= 32);
     }
 }

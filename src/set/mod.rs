@@ -13,13 +13,13 @@ use std::sync::{Arc, Mutex};
 use slotmap::DefaultKey;
 
 use crate::child::Child;
-use crate::command::{Spawn, Started};
+use crate::command::Spawn;
 use crate::dropped::sweep;
 use crate::sync::lock;
 use crate::watch::{Watch, Watched};
 
 use block::Blocked;
-use member::{Member, Pipes};
+use member::Member;
 
 pub use insert::{InsertError, IntoChild};
 pub use member::{Exited, Key};
@@ -162,16 +162,10 @@ impl<T> ChildSet<T> {
     /// The [`InsertError`] gives the tag back, and the child if it was spawned and could not be watched. Its
     /// reason is one of [`Command::spawn`](crate::Command::spawn)'s or of [`insert`](ChildSet::insert)'s.
     pub fn spawn<S: Spawn>(&self, command: S, tag: T) -> Result<Key, InsertError<Option<Child>, T>> {
-        let Started { process, pipes: [stdin, stdout, stderr] } = match command.start() {
-            Ok(started) => started,
+        let member = match command.start() {
+            Ok(started) => Member::from_started(started, tag),
             Err(error) => return Err(InsertError { error, child: None, tag }),
         };
-        let mut member = Member::new(process, tag);
-        member.set_pipes(Pipes {
-            stdin: stdin.map(Into::into),
-            stdout: stdout.map(Into::into),
-            stderr: stderr.map(Into::into),
-        });
         lock(&self.state).insert(member).map(Key).map_err(|(error, member)| {
             let (child, tag) = member.into_child(None);
             InsertError { error, child: Some(child), tag }
