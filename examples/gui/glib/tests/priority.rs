@@ -1,0 +1,174 @@
+//! While 2,000 children are reaped, timers keep running and windows are redrawn: with a bound for each wake, and
+//! a priority below that of redrawing. Without the one or the other they do not.
+
+use std::cell::Cell;
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+use childset::{Child, ChildSet, Command};
+use childset_glib::{next, watch, BATCH, PRIORITY};
+use glib::{ControlFlow, MainContext, MainLoop, Priority};
+use rustix::event::{poll, PollFd, PollFlags};
+use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
+
+const CHILDREN: usize = 2000;
+/// How long the program is busy with each exit, at least: so 32 of them take longer than a timer's interval.
+const WORK: Duration = Duration::from_micros(100);
+const INTERVAL: Duration = Duration::from_millis(1);
+/// `GDK_PRIORITY_REDRAW`.
+const REDRAW: i32 = 120;
+
+/// One thread, without the test harness's: the main loop is that of the process.
+fn main() {
+    // A pidfd each.
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
+    let descriptors = count("/proc/self/fd");
+
+    let wakes = CHILDREN.div_ceil(BATCH);
+    // Between the first wake and the last, at least one is due before each.
+    let ticks = wakes - 2;
+    println!("all in one wake: nothing else runs");
+    let seen = with_source(Priority::DEFAULT, usize::MAX);
+    assert_eq!((seen.ticks.get(), seen.redraws.get()), (0, 0));
+
+    println!("bounded, at the default priority: timers run, nothing is redrawn");
+    let seen = with_source(Priority::DEFAULT, BATCH);
+    assert!(seen.ticks.get() >= ticks, "{} ticks", seen.ticks.get());
+    assert_eq!(seen.redraws.get(), 0);
+
+    println!("bounded, below redrawing: timers run, and each wake is followed by a redraw");
+    let seen = with_source(PRIORITY, BATCH);
+    assert!(seen.ticks.get() >= ticks, "{} ticks", seen.ticks.get());
+    assert_eq!(seen.redraws.get(), wakes - 1);
+
+    println!("awaited, below redrawing: each exit is followed by a redraw");
+    let seen = awaited(PRIORITY);
+    // A tick may not be due after a single exit, but is after ten.
+    assert!(seen.ticks.get() >= CHILDREN / 10 - 2, "{} ticks", seen.ticks.get());
+    assert_eq!(seen.redraws.get(), CHILDREN - 1);
+
+    println!("a future that is dropped loses nothing");
+    dropped_future();
+
+    assert_eq!(count("/proc/self/task"), 1);
+    // GLib keeps an eventfd for each main loop's context, from before the first run on.
+    assert!(count("/proc/self/fd") <= descriptors + 1);
+    println!("ok");
+}
+
+/// What else the loop does, up to the last exit.
+#[derive(Default)]
+struct Seen {
+    exits: Cell<usize>,
+    ticks: Cell<usize>,
+    redraws: Cell<usize>,
+    redraw_queued: Cell<bool>,
+}
+
+impl Seen {
+    /// Shows the exit, as a window does: the redraw is for later, and once for all that has changed by then.
+    fn exited(self: &Rc<Seen>) {
+        std::thread::sleep(WORK);
+        self.exits.set(self.exits.get() + 1);
+        if self.exits.get() < CHILDREN && !self.redraw_queued.replace(true) {
+            let seen = Rc::clone(self);
+            glib::idle_add_local_full(Priority::from(REDRAW), move || {
+                seen.redraw_queued.set(false);
+                seen.redraws.set(seen.redraws.get() + usize::from(seen.exits.get() < CHILDREN));
+                ControlFlow::Break
+            });
+        }
+    }
+
+    fn start_timer(self: &Rc<Seen>) {
+        let seen = Rc::clone(self);
+        glib::timeout_add_local(INTERVAL, move || {
+            if seen.exits.get() == CHILDREN {
+                return ControlFlow::Break;
+            }
+            seen.ticks.set(seen.ticks.get() + 1);
+            ControlFlow::Continue
+        });
+    }
+}
+
+fn with_source(priority: Priority, batch: usize) -> Rc<Seen> {
+    let set = Rc::new(set_of_zombies(CHILDREN));
+    let seen = Rc::new(Seen::default());
+    let main_loop = MainLoop::new(None, false);
+    let watch = {
+        let (seen, main_loop) = (Rc::clone(&seen), main_loop.clone());
+        watch(&set, priority, batch, move |exited| {
+            assert!(exited.unwrap().exit.unwrap().success());
+            seen.exited();
+            if seen.exits.get() == CHILDREN {
+                main_loop.quit();
+            }
+        })
+    };
+    seen.start_timer();
+    main_loop.run();
+    drop(watch);
+    finish();
+    seen
+}
+
+fn awaited(priority: Priority) -> Rc<Seen> {
+    let set = set_of_zombies(CHILDREN);
+    let seen = Rc::new(Seen::default());
+    seen.start_timer();
+    MainContext::default().block_on(async {
+        while let Some(exited) = next(&set, priority).await.unwrap() {
+            assert!(exited.exit.unwrap().success());
+            seen.exited();
+        }
+    });
+    assert_eq!(seen.exits.get(), CHILDREN);
+    finish();
+    seen
+}
+
+fn dropped_future() {
+    use std::future::{poll_fn, Future};
+    use std::task::Poll;
+
+    let set = set_of_zombies(1);
+    MainContext::default().block_on(async {
+        let mut first = Box::pin(next(&set, PRIORITY));
+        poll_fn(|context| {
+            assert!(first.as_mut().poll(context).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+        drop(first);
+        assert!(next(&set, PRIORITY).await.unwrap().unwrap().exit.unwrap().success());
+        assert!(next(&set, PRIORITY).await.unwrap().is_none());
+    });
+}
+
+/// Lets the sources that are left end.
+fn finish() {
+    let context = MainContext::default();
+    std::thread::sleep(2 * INTERVAL);
+    while context.pending() {
+        context.iteration(false);
+    }
+}
+
+/// Children that have ended, every one, before the loop sees the set.
+fn set_of_zombies(count: usize) -> ChildSet<()> {
+    let set = ChildSet::new().unwrap();
+    let children: Vec<Child> = (0..count).map(|_| Command::new("true").spawn().unwrap()).collect();
+    for child in children {
+        let mut fds = [PollFd::new(child.pidfd(), PollFlags::IN)];
+        while poll(&mut fds, None).is_err_and(|error| error == rustix::io::Errno::INTR) {}
+        set.insert(child, ()).map_err(io::Error::from).unwrap();
+    }
+    set
+}
+
+fn count(directory: &str) -> usize {
+    std::fs::read_dir(directory).unwrap().count()
+}
