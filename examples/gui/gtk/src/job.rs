@@ -62,6 +62,11 @@ impl Job {
         &self.imp().reader
     }
 
+    /// Whether more output may come: somebody holds the pipe.
+    pub fn is_reading(&self) -> bool {
+        self.reader().borrow().is_some()
+    }
+
     /// Whether it runs, or is about to end.
     pub fn is_running(&self) -> bool {
         self.process().borrow().is_some()

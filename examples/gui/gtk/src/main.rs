@@ -44,7 +44,7 @@ fn main() -> Result<()> {
     let parts = JobsWindow::new(&runner);
     let main_loop = glib::MainLoop::new(None, false);
     let quit = main_loop.clone();
-    parts.window.connect_destroy(move |_| quit.quit());
+    parts.connect_closed(move || quit.quit());
     parts.window.present();
 
     for command in &options.commands {

@@ -21,8 +21,9 @@ use crate::usage::{cpu, show_cpu, show_peak, Usage};
 
 /// How many exits to take before the window has its turn.
 const BATCH: usize = 32;
-/// How often to look what the running jobs use.
+/// How often to look what the running jobs use, and at how many before the window has its turn.
 const LOOK: Duration = Duration::from_millis(500);
+const LOOKS: u32 = 8;
 
 /// The latest run of a job, while it runs.
 #[derive(Debug)]
@@ -254,18 +255,24 @@ impl Runner {
             return;
         }
         let weak = Rc::downgrade(self);
-        glib::timeout_add_local_full(LOOK, Priority::DEFAULT_IDLE, move || {
-            let Some(runner) = weak.upgrade() else {
-                return ControlFlow::Break;
-            };
-            runner.jobs.iter::<Job>().flatten().for_each(|job| look(&job));
-            let goes_on = runner.running() > 0;
-            runner.is_looking.set(goes_on);
-            if goes_on {
-                ControlFlow::Continue
-            } else {
+        glib::timeout_add_local_once(LOOK, move || {
+            let mut next = 0;
+            glib::idle_add_local_full(Priority::DEFAULT_IDLE, move || {
+                let Some(runner) = weak.upgrade() else {
+                    return ControlFlow::Break;
+                };
+                let end = runner.jobs.n_items().min(next + LOOKS);
+                (next..end).filter_map(|row| runner.jobs.item(row).and_downcast()).for_each(|job| look(&job));
+                next = end;
+                if next < runner.jobs.n_items() {
+                    return ControlFlow::Continue;
+                }
+                runner.is_looking.set(false);
+                if runner.running() > 0 {
+                    runner.look_now_and_then();
+                }
                 ControlFlow::Break
-            }
+            });
         });
     }
 }

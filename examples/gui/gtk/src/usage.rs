@@ -39,12 +39,13 @@ pub(crate) fn show_cpu(cpu: Duration) -> String {
 /// What is known of the memory of a job that has ended.
 ///
 /// The kernel counts the memory in which a child ran before its `execve`, which is this program's, and larger
-/// than that of most jobs. So a peak above our own is the job's; else it was not larger than ours, and what was
-/// seen while it ran is all that is known: of its first process, and up to the last look.
+/// than that of most jobs. So a peak well above our own is the job's (the kernel's counters are approximate); else
+/// it is only known not to have been larger. What was seen while it ran is of its first process alone, and up to
+/// the last look.
 pub(crate) fn show_peak(peak: Option<u64>, ours: Option<u64>, seen: Option<u64>) -> String {
     let size = |bytes| glib::format_size(bytes).to_string();
     match (peak, ours, seen) {
-        (Some(peak), Some(ours), _) if peak > ours => size(peak),
+        (Some(peak), Some(ours), _) if peak > ours + ours / 4 => size(peak),
         (_, _, Some(seen)) => format!("≥ {}", size(seen)),
         (Some(peak), _, None) => format!("≤ {}", size(peak)),
         (None, _, None) => String::new(),

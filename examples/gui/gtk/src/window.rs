@@ -18,6 +18,8 @@ pub struct JobsWindow {
     pub window: gtk::Window,
     /// Where commands are typed.
     pub entry: gtk::Entry,
+    /// Starts what was typed, as the enter key does.
+    pub run: gtk::Button,
     /// Ends the selected job.
     pub stop: gtk::Button,
     /// Runs the selected job again.
@@ -35,8 +37,9 @@ impl JobsWindow {
         let parts = Rc::new(JobsWindow {
             window: gtk::Window::builder().title("Jobs").default_width(900).default_height(640).build(),
             entry: gtk::Entry::builder().placeholder_text("A command for sh").hexpand(true).build(),
-            stop: gtk::Button::with_label("Stop"),
-            restart: gtk::Button::with_label("Restart"),
+            run: gtk::Button::with_label("Run"),
+            stop: gtk::Button::builder().label("Stop").sensitive(false).build(),
+            restart: gtk::Button::builder().label("Restart").sensitive(false).build(),
             output: gtk::TextView::builder().editable(false).cursor_visible(false).monospace(true).build(),
             selection,
         });
@@ -44,7 +47,14 @@ impl JobsWindow {
         parts.connect_start(runner);
         parts.connect_selected(runner);
         parts.connect_close(runner);
+        parts.follow_output();
         parts
+    }
+
+    /// Has a function called when the window is closed for good.
+    pub fn connect_closed(&self, act: impl Fn() + 'static) {
+        // `destroy` comes when the last reference is gone, and `self` has one.
+        self.window.connect_unrealize(move |_| act());
     }
 
     fn lay_out(&self) {
@@ -56,6 +66,7 @@ impl JobsWindow {
             margin(&bar, 6);
         }
         bar.append(&self.entry);
+        bar.append(&self.run);
         bar.append(&self.stop);
         bar.append(&self.restart);
 
@@ -92,6 +103,8 @@ impl JobsWindow {
                 entry.set_text("");
             }
         });
+        let entry = self.entry.clone();
+        self.run.connect_clicked(move |_| entry.emit_activate());
     }
 
     fn connect_selected(&self, runner: &Rc<Runner>) {
@@ -115,6 +128,22 @@ impl JobsWindow {
         state
             .chain_closure::<bool>(closure!(|_: Option<glib::Object>, state: &str| state != "stopping"))
             .bind(&self.restart, "sensitive", None::<&glib::Object>);
+    }
+
+    /// Shows the end of the output as it grows, unless one has scrolled away from it.
+    fn follow_output(&self) {
+        let is_at_end = Rc::new(Cell::new(true));
+        let (setting, telling) = (Rc::clone(&is_at_end), Rc::clone(&is_at_end));
+        self.selection.connect_selected_item_notify(move |_| is_at_end.set(true));
+        let Some(place) = self.output.vadjustment() else { return };
+        place.connect_value_changed(move |place| {
+            setting.set(place.value() + place.page_size() >= place.upper() - 1.0);
+        });
+        place.connect_changed(move |place| {
+            if telling.get() {
+                place.set_value(place.upper() - place.page_size());
+            }
+        });
     }
 
     /// The window closes when all jobs have ended; when it is closed again, they are killed.
@@ -142,7 +171,7 @@ impl JobsWindow {
             glib::Propagation::Stop
         });
         let weak = Rc::downgrade(runner);
-        self.window.connect_destroy(move |_| {
+        self.connect_closed(move || {
             if let Some(runner) = weak.upgrade() {
                 runner.kill_stopping();
             }
