@@ -45,7 +45,7 @@ impl Runs {
         self.started += 1;
         let spawned = command.and_then(|mut command| {
             // If this program is killed, nobody is left to look at the wall.
-            command.kill_with_parent(true).process_group(0);
+            command.parent_death_signal(libc::SIGKILL);
             Ok(self.set.spawn(&mut command, number)?)
         });
         self.all[number] = match spawned {
