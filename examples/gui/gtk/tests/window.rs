@@ -12,7 +12,7 @@ use gtk::prelude::*;
 
 const GRACE: Duration = Duration::from_millis(300);
 const LONG_GRACE: Duration = Duration::from_secs(1000);
-const HANGS_AFTER_SECONDS: u32 = 100;
+const HANGS_AFTER_SECONDS: u32 = 250;
 
 type Test = (&'static str, Duration, fn(&Window));
 
