@@ -1,6 +1,6 @@
 use std::ffi::{CString, OsStr, OsString};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use super::Command;
 use crate::sys::clone::Step;
@@ -31,22 +31,15 @@ impl Layout {
             .collect::<io::Result<_>>()?;
 
         let environment = environment(command);
-        let envp = environment
-            .iter()
-            .map(|(key, value)| {
-                let variable = [key.as_bytes(), b"=", value.as_bytes()].concat();
-                c_string(&variable, "an environment variable")
-            })
-            .collect::<io::Result<_>>()?;
-
         let path = match &command.options.search_path {
             Some(path) => Some(path.as_os_str()),
             None => environment.iter().find(|(key, _)| key == "PATH").map(|(_, path)| path.as_os_str()),
         };
         let programs = candidates(program, path.unwrap_or(OsStr::new(DEFAULT_PATH)))
-            .iter()
+            .into_iter()
             .map(|candidate| c_string(candidate, "the program"))
             .collect::<io::Result<Vec<_>>>()?;
+        let envp = environment.into_iter().map(variable).collect::<io::Result<_>>()?;
         let likely = match command.options.chroot {
             None => likely(&programs),
             Some(_) => 0,
@@ -70,19 +63,29 @@ impl Layout {
     }
 }
 
-pub(super) fn c_string(bytes: &[u8], what: &str) -> io::Result<CString> {
-    check(bytes, what)?;
-    Ok(CString::new(bytes).expect("it has no null byte"))
+pub(super) fn c_string(bytes: impl Into<Vec<u8>>, what: &str) -> io::Result<CString> {
+    CString::new(bytes).map_err(|error| null_byte(&error.into_vec(), what))
 }
 
 pub(super) fn check(bytes: &[u8], what: &str) -> io::Result<()> {
     match bytes.contains(&0) {
         false => Ok(()),
-        true => {
-            let why = format!("{what} contains a null byte: {}", bytes.escape_ascii());
-            Err(io::Error::new(io::ErrorKind::InvalidInput, why))
-        }
+        true => Err(null_byte(bytes, what)),
     }
+}
+
+fn null_byte(bytes: &[u8], what: &str) -> io::Error {
+    let why = format!("{what} contains a null byte: {}", bytes.escape_ascii());
+    io::Error::new(io::ErrorKind::InvalidInput, why)
+}
+
+/// `KEY=VALUE`, in the memory of the key.
+fn variable((key, value): (OsString, OsString)) -> io::Result<CString> {
+    let mut bytes = key.into_vec();
+    bytes.reserve_exact(value.len() + 2);
+    bytes.push(b'=');
+    bytes.extend_from_slice(value.as_bytes());
+    c_string(bytes, "an environment variable")
 }
 
 /// The child's environment: ours, unless it was cleared, with the changes.
@@ -159,7 +162,7 @@ mod tests {
 
     #[test]
     fn a_null_byte_is_named() {
-        let error = c_string(b"a\0b", "an argument").unwrap_err();
+        let error = c_string(*b"a\0b", "an argument").unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
         assert!(error.to_string().contains(r"an argument contains a null byte: a\x00b"), "{error}");
     }
