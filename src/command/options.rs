@@ -84,7 +84,7 @@ impl Options {
 
     pub(super) fn life(&self) -> Life {
         match (self.kill_with_parent, self.detach) {
-            (true, _) => Life::Autokill,
+            (true, _) => Life::Autokill { no_new_privs: self.no_new_privs },
             (false, true) => Life::Autoreap,
             (false, false) => Life::Child,
         }

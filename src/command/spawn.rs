@@ -128,7 +128,8 @@ fn run_by_kernel(
     if !NO_AUTOREAP.load(Ordering::Relaxed) {
         let all = plan.steps;
         plan.life = life;
-        if let (Life::Autokill, Some((Step::ParentDeathSignal(..), others))) = (life, all.split_last()) {
+        if let (Life::Autokill { .. }, Some((Step::ParentDeathSignal(..), others))) = (life, all.split_last())
+        {
             plan.steps = others;
         }
         match run(plan, layout, options) {

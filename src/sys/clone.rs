@@ -47,8 +47,9 @@ pub(crate) enum Life {
     Child,
     /// The kernel does (Linux 7.1).
     Autoreap,
-    /// And kills it when the last descriptor of it is closed (Linux 7.1).
-    Autokill,
+    /// And kills it when the last descriptor of it is closed (Linux 7.1): for those without privilege only if
+    /// it can gain none either.
+    Autokill { no_new_privs: bool },
 }
 
 /// Where one of the child's three standard descriptors comes from.
@@ -132,11 +133,8 @@ pub(crate) fn spawn(plan: &Plan<'_>) -> Result<(OwnedFd, u32), Failure> {
     let life = match plan.life {
         Life::Child => 0,
         Life::Autoreap => CLONE_AUTOREAP,
-        // From birth on, or it takes a privilege to have others killed.
-        Life::Autokill if plan.steps.iter().any(|step| matches!(step, Step::NoNewPrivs)) => {
-            CLONE_AUTOREAP | CLONE_PIDFD_AUTOKILL | CLONE_NNP
-        }
-        Life::Autokill => CLONE_AUTOREAP | CLONE_PIDFD_AUTOKILL,
+        Life::Autokill { no_new_privs: false } => CLONE_AUTOREAP | CLONE_PIDFD_AUTOKILL,
+        Life::Autokill { no_new_privs: true } => CLONE_AUTOREAP | CLONE_PIDFD_AUTOKILL | CLONE_NNP,
     };
     args.flags = (libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD) as u64
         | CLONE_CLEAR_SIGHAND
