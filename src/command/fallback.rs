@@ -132,9 +132,12 @@ impl Command {
             installed[number] = !matches!(kind, Kind::Inherit);
         }
         let singly = !can_mark_ranges();
-        let last = if singly { highest_open()? } else { u32::MAX };
         // Also `std`'s own pipe, by which it learns of errors: that one closes at `execve` in any case.
-        let close = Ranges::to_close(&self.options, installed, &fds, last).as_slice().to_vec();
+        let mut close = Ranges::to_close(&self.options, installed, &fds, u32::MAX);
+        if singly && !close.as_slice().is_empty() {
+            close = Ranges::to_close(&self.options, installed, &fds, highest_open()?);
+        }
+        let close = close.as_slice().to_vec();
         let steps = self.options.steps(self.get_current_dir())?;
         before_exec(&mut std, steps, fds, close, singly, self.pre_exec.clone());
         Ok(std)
