@@ -4,7 +4,7 @@
 
 mod common;
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
 
 use childset::{Child, Command, Containment, Output, Stdio};
@@ -157,7 +157,8 @@ fn nothing_written_before_the_exit_is_lost() {
 
 #[test]
 fn large_input_through_a_chatty_child() {
-    let input: Vec<u8> = (0..10_000_000u32).map(|number| (number % 251) as u8).collect();
+    let size = common::times(10_000_000) as u32;
+    let input: Vec<u8> = (0..size).map(|number| (number % 251) as u8).collect();
     let make = || Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     both(make, &input, |output| {
         assert!(output.status.success() && !output.pipe_open);
@@ -275,7 +276,15 @@ fn killed_with_all_that_it_started() {
     assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGKILL));
     // End of file: all of them are gone.
     assert_eq!(child.stdout.take().unwrap().read_to_end(&mut Vec::new()).unwrap(), 0);
-    assert_eq!(child.kill_tree().unwrap(), Containment::ProcessGroup, "that nobody is left is no error");
+    match child.kill_tree() {
+        Ok(containment) => {
+            assert_eq!(containment, Containment::ProcessGroup, "that nobody is left is no error")
+        }
+        // Before 6.9 the number of the group may be another's by now.
+        Err(error) => {
+            assert!(common::kernel() < (6, 9) && error.kind() == ErrorKind::Unsupported, "{error}");
+        }
+    }
 
     // The leader has ended and was reaped; what it left is still reached (Linux 6.9).
     if common::kernel() >= (6, 9) {
