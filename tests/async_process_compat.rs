@@ -186,7 +186,7 @@ fn futures_are_send_and_static() {
 #[test]
 #[allow(unsafe_code)]
 fn unix_extensions() {
-    let mut command = Command::new("sh");
+    let mut command = Command::new("bash");
     command.args(["-c", "test $0 = name"]).arg0("name");
     if rustix::process::geteuid().is_root() {
         command.uid(0).gid(0);
@@ -204,7 +204,7 @@ fn extension_trait() -> io::Result<()> {
     use async_process::unix::CommandExt;
     use async_process::ExitStatus;
 
-    let mut command = Command::new("sh");
+    let mut command = Command::new("bash");
     command.arg0("shell").args(["-c", "exit 3"]);
     let status: ExitStatus = future::block_on(command.status())?;
     assert_eq!(status.code(), Some(3));

@@ -121,7 +121,8 @@ fn many_arguments() {
 fn argument_zero() {
     both_ways(|new| {
         assert_eq!(text(&mut sh(new, "echo $0")), "sh");
-        assert_eq!(text(sh(new, "echo $0").arg0("another name")), "another name");
+        // Not sh: it may be a busybox, which goes by that name.
+        assert_eq!(text(new("bash").args(["-c", "echo $0"]).arg0("another name")), "another name");
     });
 }
 
@@ -198,7 +199,7 @@ fn working_directory() {
 fn stdio_null_and_inherit() {
     let link = |number: i32| fs::read_link(format!("/proc/self/fd/{number}")).unwrap();
     both_ways(|new| {
-        let script = r#"links=$(readlink /proc/$$/fd/0 /proc/$$/fd/1 /proc/$$/fd/2); echo "$links" >&9"#;
+        let script = r#"links=$(for n in 0 1 2; do readlink /proc/$$/fd/$n; done); echo "$links" >&9"#;
         let (mut reader, writer) = pipe();
         let mut child = sh(new, script);
         child.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).fd(9, writer);
@@ -209,7 +210,7 @@ fn stdio_null_and_inherit() {
         reader.read_to_string(&mut told).unwrap();
         assert_eq!(told, "/dev/null\n/dev/null\n/dev/null\n");
 
-        let told = text(&mut sh(new, "readlink /proc/$$/fd/0 /proc/$$/fd/2"));
+        let told = text(&mut sh(new, "readlink /proc/$$/fd/0; readlink /proc/$$/fd/2"));
         assert_eq!(told, format!("{}\n{}", link(0).display(), link(2).display()));
         // Null can be written to.
         assert_eq!(text(sh(new, "echo lost >&2 && echo kept").stderr(Stdio::null())), "kept");

@@ -83,7 +83,7 @@ fn stays_dumpable() {
     thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
-                for _ in 0..50 {
+                for _ in 0..common::times(50) {
                     assert_eq!(run(&mut Command::new("true")), Ok(Some(0)));
                 }
             });
@@ -182,7 +182,7 @@ fn swapped_stdio() {
     let link = |number| fs::read_link(format!("/proc/self/fd/{number}")).unwrap().display().to_string();
     assert_ne!(link(1), link(2));
     let mut command = Command::new("sh");
-    command.args(["-c", r#"links=$(readlink /proc/$$/fd/1 /proc/$$/fd/2); echo "$links" >&9"#]);
+    command.args(["-c", r#"links=$(for n in 1 2; do readlink /proc/$$/fd/$n; done); echo "$links" >&9"#]);
     command.stdout(io::stderr()).stderr(io::stdout());
     let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
     command.fd(9, writer);
@@ -382,7 +382,7 @@ fn many_descriptors() {
 fn much_memory() {
     let mut memory = vec![0u8; 256 << 20];
     memory.iter_mut().step_by(4096).for_each(|byte| *byte = 1);
-    for _ in 0..100 {
+    for _ in 0..common::times(100) {
         assert!(Command::new("true").spawn().unwrap().wait().unwrap().success());
     }
     assert!(memory.iter().step_by(4096).all(|&byte| byte == 1));
@@ -393,7 +393,7 @@ fn sigchld_ignored() {
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
     common::assert_code(&Command::new("sh").args(["-c", "exit 3"]).spawn().unwrap().wait(), 3);
     // A failure is told, though nobody can wait for its process.
-    for _ in 0..100 {
+    for _ in 0..common::times(100) {
         let error = Command::new("/no/such/program").spawn().unwrap_err();
         assert_eq!(errno(&error), libc::ENOENT);
     }
