@@ -149,7 +149,7 @@ mod awaits {
 
     pub(super) fn many_dropped() {
         check_leaks(|| {
-            let children: Vec<_> = (0..300).map(|_| dropped()).collect();
+            let children: Vec<_> = (0..crate::common::times(300)).map(|_| dropped()).collect();
             let (pidfds, stdins): (Vec<_>, Vec<_>) = children.into_iter().unzip();
             // All at once.
             drop(stdins);

@@ -302,14 +302,15 @@ fn set_own_settings() {
 fn thousands() {
     check_leaks(|| {
         let set = ChildSet::new().unwrap();
-        let mut children: Vec<_> = (0..2000)
+        let half = common::times(1000);
+        let mut children: Vec<_> = (0..2 * half)
             .map(|number| {
                 let mut child = Child::try_from(held_with(0).0).unwrap();
                 child.set_kill_on_drop(number % 2 == 0);
                 child
             })
             .collect();
-        for child in children.split_off(1000) {
+        for child in children.split_off(half) {
             set.insert(child, ()).unwrap();
         }
         drop(children);

@@ -1,11 +1,12 @@
 //! Ten thousand children in one set, 64 at a time.
 
+mod common;
+
 use std::collections::HashMap;
 use std::process::Command;
 
 use childset::ChildSet;
 
-const CHILDREN: usize = 10_000;
 const AT_ONCE: usize = 64;
 
 fn descriptors() -> usize {
@@ -34,14 +35,15 @@ fn spawn(set: &ChildSet<usize>, tag: usize, spawned: &mut HashMap<u32, usize>) {
 
 #[test]
 fn ten_thousand_children() {
+    let children_in_all = common::times(10_000);
     let before = descriptors();
-    let mut seen = vec![false; CHILDREN];
+    let mut seen = vec![false; children_in_all];
     {
         let set = ChildSet::new().unwrap();
         let mut spawned = HashMap::new();
         let mut started = 0;
         loop {
-            while started < CHILDREN && set.len() < AT_ONCE {
+            while started < children_in_all && set.len() < AT_ONCE {
                 spawn(&set, started, &mut spawned);
                 started += 1;
             }

@@ -1,5 +1,7 @@
 //! `ChildSet` without async-io: taking, removing, signalling, shutting down, and its descriptor.
 
+mod common;
+
 use std::collections::HashSet;
 use std::io::{ErrorKind, Read};
 use std::os::fd::AsFd;
@@ -248,7 +250,7 @@ fn a_removed_zombie_does_not_come_out() {
 /// Each child is either removed or comes out, while one thread removes and two take.
 #[test]
 fn remove_races_with_taking() {
-    const ROUNDS: u32 = 300;
+    let children = common::times(300);
     let set = ChildSet::new().unwrap();
     let start = Barrier::new(3);
     let (removed, taken) = std::thread::scope(|scope| {
@@ -266,7 +268,7 @@ fn remove_races_with_taking() {
             })
         });
         let keys: Vec<_> =
-            (0..ROUNDS).map(|tag| set.insert(exiting(tag as i32 % 256), tag).unwrap()).collect();
+            (0..children).map(|tag| set.insert(exiting(tag as i32 % 256), tag).unwrap()).collect();
         start.wait();
         let mut removed = Vec::new();
         for key in keys.into_iter().rev() {
@@ -279,7 +281,7 @@ fn remove_races_with_taking() {
     });
     let mut all = [removed, taken].concat();
     all.sort();
-    assert_eq!(all, (0..ROUNDS).collect::<Vec<_>>());
+    assert_eq!(all, (0..children).collect::<Vec<_>>());
 }
 
 #[test]

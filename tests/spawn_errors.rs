@@ -184,7 +184,7 @@ fn thousands() {
     missing.stdin(Stdio::piped()).stdout(Stdio::piped());
     let bad_step = Command::new("true").current_dir("/no/such").prepare().unwrap();
     check_leaks(|| {
-        for _ in 0..3000 {
+        for _ in 0..common::times(3000) {
             missing.spawn().unwrap_err();
             bad_step.spawn().unwrap_err();
         }

@@ -57,7 +57,7 @@ fn threads_that_open_and_spawn() {
             let spawners: Vec<_> = (0..6)
                 .map(|thread| {
                     scope.spawn(move || {
-                        for round in 0..60 {
+                        for round in 0..common::times(60) {
                             let _open = open(round % 2 == 0);
                             let mut command = Command::new("sh");
                             command.args(["-c", LOOK]);
@@ -110,7 +110,7 @@ fn end_of_file_comes_at_once() {
                 });
             }
             let mut holders = Vec::new();
-            for round in 0..150 {
+            for round in 0..common::times(150) {
                 let [_, reader, writer] = open(round % 2 == 0);
                 let mut holder = Command::new("cat");
                 holder.stdin(Stdio::piped()).stdout(Stdio::null());

@@ -67,7 +67,7 @@ fn spawn_during(storm: impl Fn() + Sync, prepare: impl Fn(&mut Command), calm: i
                 thread::yield_now();
             }
         });
-        let children: Vec<Child> = (0..500)
+        let children: Vec<Child> = (0..common::times(500))
             .map(|_| {
                 let mut command = Command::new("true");
                 prepare(&mut command);

@@ -144,7 +144,7 @@ fn allocator_locked_by_another_thread() {
                 thread::yield_now();
             }
         });
-        for _ in 0..200 {
+        for _ in 0..common::times(200) {
             missing.spawn().unwrap_err();
             // By `std`, whose child has a copy of the lock: it must not need it either.
             let mut by_std = Command::new("true");
@@ -170,7 +170,7 @@ fn one_prepared_for_many_threads() {
             for thread in 0..8 {
                 let prepared = &prepared;
                 scope.spawn(move || {
-                    for round in 0..25 {
+                    for round in 0..common::times(25) {
                         let input = format!("{thread} {round}");
                         let output = prepared.spawn().unwrap().wait_with_input(input.as_str()).unwrap();
                         assert_eq!(output.stdout, input.as_bytes());
@@ -189,7 +189,7 @@ fn failures_in_many_threads() {
         thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
-                    for _ in 0..200 {
+                    for _ in 0..common::times(200) {
                         let error = bad_step.spawn().unwrap_err();
                         assert!(error.to_string().contains("chdir"), "{error}");
                         let error = missing.spawn().unwrap_err();

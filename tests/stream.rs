@@ -1,6 +1,8 @@
 //! `ChildSet` awaited: several consumers, changing wakers, and futures dropped at every point.
 #![cfg(feature = "async-io")]
 
+mod common;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -283,14 +285,14 @@ fn cancelled_again_and_again() {
 /// All ways to take an exit, in many threads at once.
 #[test]
 fn every_exit_goes_to_one_consumer() {
-    const CHILDREN: usize = 400;
+    let children = common::times(400);
     let set = ChildSet::new().unwrap();
     let done = AtomicUsize::new(0);
     let taken = Mutex::new(Vec::new());
     let take = |exited: Exited<usize>| {
         assert_eq!(exited.exit.unwrap().code(), Some((exited.tag % 256) as i32));
         taken.lock().unwrap().push(exited.tag);
-        if done.fetch_add(1, Ordering::SeqCst) + 1 == CHILDREN {
+        if done.fetch_add(1, Ordering::SeqCst) + 1 == children {
             set.close();
         }
     };
@@ -305,7 +307,7 @@ fn every_exit_goes_to_one_consumer() {
                 });
             });
             scope.spawn(|| {
-                while done.load(Ordering::SeqCst) < CHILDREN {
+                while done.load(Ordering::SeqCst) < children {
                     block_on(async {
                         while let Some(exited) = set.next().await {
                             take(exited.unwrap());
@@ -316,14 +318,14 @@ fn every_exit_goes_to_one_consumer() {
                 }
             });
             scope.spawn(|| {
-                while done.load(Ordering::SeqCst) < CHILDREN {
+                while done.load(Ordering::SeqCst) < children {
                     if let Some(exited) = set.wait(Some(Duration::from_millis(5))).unwrap() {
                         take(exited);
                     }
                 }
             });
         }
-        for tag in 0..CHILDREN {
+        for tag in 0..children {
             while set.len() > 32 {
                 std::thread::yield_now();
             }
@@ -332,7 +334,7 @@ fn every_exit_goes_to_one_consumer() {
     });
     let mut taken = taken.into_inner().unwrap();
     taken.sort();
-    assert_eq!(taken, (0..CHILDREN).collect::<Vec<_>>());
+    assert_eq!(taken, (0..children).collect::<Vec<_>>());
 }
 
 #[test]
@@ -404,9 +406,10 @@ fn streams_over_a_reference_in_several_tasks() {
 /// A stream of children that are all ready lets other futures of the task run.
 #[test]
 fn a_ready_stream_yields_to_the_executor() {
-    const CHILDREN: usize = 300;
+    // More than come in a row.
+    let children = common::times(300).max(100);
     let set = ChildSet::new().unwrap();
-    for tag in 0..CHILDREN {
+    for tag in 0..children {
         let child = exiting(0);
         let pidfd = childset::Pidfd::of_child(&child).unwrap();
         let mut fds = [PollFd::new(&pidfd, PollFlags::IN)];
@@ -429,7 +432,7 @@ fn a_ready_stream_yields_to_the_executor() {
             longest = longest.max(now - last);
             last = now;
             context.waker().wake_by_ref();
-            if now == CHILDREN {
+            if now == children {
                 Poll::Ready(())
             } else {
                 Poll::Pending

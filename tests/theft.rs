@@ -13,7 +13,10 @@ use std::time::Duration;
 use childset::{Child, ChildSet, Exit, Pidfd, State};
 use common::{assert_code, check_leaks, held, held_with, kernel, reexec, role, warm_up};
 
-const ROUNDS: usize = 300;
+/// How many children, in each test.
+fn rounds() -> usize {
+    common::times(300)
+}
 
 fn main() {
     if role().is_some() {
@@ -73,7 +76,7 @@ fn code(round: usize) -> u8 {
 /// Takes the exits of children one at a time. They end while, or right before, `take` runs.
 fn one_by_one<C>(prepare: impl Fn(std::process::Child) -> C, take: impl Fn(&C) -> io::Result<Exit>) {
     beside_a_thief(|_| {
-        for round in 0..ROUNDS {
+        for round in 0..rounds() {
             let (child, stdin) = held_with(code(round));
             let child = prepare(child);
             drop(stdin);
@@ -87,12 +90,12 @@ fn all_of_a_set(take: impl Fn(&ChildSet<usize>) -> Option<childset::Exited<usize
     beside_a_thief(|_| {
         let set = ChildSet::new().unwrap();
         let mut stdins = Vec::new();
-        for round in 0..ROUNDS {
+        for round in 0..rounds() {
             let (child, stdin) = held_with(code(round));
             set.insert(child, round).unwrap();
             stdins.push(stdin);
         }
-        let mut seen = vec![0; ROUNDS];
+        let mut seen = vec![0; rounds()];
         thread::scope(|scope| {
             scope.spawn(|| stdins.into_iter().for_each(drop));
             while let Some(exited) = take(&set) {
@@ -101,7 +104,7 @@ fn all_of_a_set(take: impl Fn(&ChildSet<usize>) -> Option<childset::Exited<usize
             }
         });
         assert!(set.is_empty());
-        assert_eq!(seen, vec![1; ROUNDS]);
+        assert_eq!(seen, vec![1; rounds()]);
     });
 }
 
@@ -129,7 +132,7 @@ fn pidfd_wait() {
 
 fn pidfd_wait_that_blocks_already() {
     beside_a_thief(|_| {
-        for round in 0..ROUNDS {
+        for round in 0..rounds() {
             let (child, stdin) = held_with(code(round));
             let pidfd = Pidfd::of_child(&child).unwrap();
             let exit = thread::scope(|scope| {
@@ -149,7 +152,7 @@ fn pidfd_try_wait_in_the_middle_of_the_reaping() {
         let mut parent = reexec("parent").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut stdin = parent.stdin.take().unwrap();
         let mut lines = BufReader::new(parent.stdout.take().unwrap()).lines();
-        for _ in 0..3000 {
+        for _ in 0..common::times(3000) {
             let pidfd = Pidfd::open(lines.next().unwrap().unwrap().parse().unwrap()).unwrap();
             stdin.write_all(b"k").unwrap();
             let exit = loop {
@@ -224,7 +227,7 @@ fn set_reap() {
 
 fn dropped() {
     beside_a_thief(|_| {
-        for round in 0..ROUNDS {
+        for round in 0..rounds() {
             let (child, stdin) = held_with(code(round));
             drop(Child::try_from(child).unwrap());
             drop(stdin);
@@ -248,7 +251,7 @@ mod asynchronous {
     pub(super) fn set_next_by_two_tasks() {
         beside_a_thief(|_| {
             let set = ChildSet::new().unwrap();
-            for round in 0..ROUNDS {
+            for round in 0..rounds() {
                 let (child, stdin) = held_with(code(round));
                 set.insert(child, round).unwrap();
                 drop(stdin);
@@ -265,7 +268,7 @@ mod asynchronous {
             let (mut tags, others) = block_on(zip(consumer(), consumer()));
             tags.extend(others);
             tags.sort_unstable();
-            assert_eq!(tags, (0..ROUNDS).collect::<Vec<_>>());
+            assert_eq!(tags, (0..rounds()).collect::<Vec<_>>());
         });
     }
 

@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use childset::{Child, ChildSet, Pidfd, State, StatusUnknown};
+use common::seccomp::{filter, Only};
 use common::{check_leaks, held, held_with, reap_by_pid, reexec, role, until_ended, until_reaped};
-use libc::{BPF_ABS, BPF_ALU, BPF_AND, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W};
 
 /// Each role is a process of its own, since a filter stays for good.
 const ROLES: [(&str, fn()); 10] = [
@@ -47,55 +47,6 @@ fn main() {
     common::main_with(&ROLES.map(|(name, _)| name), |role| {
         assert!(reexec(role).stdin(Stdio::null()).status().unwrap().success());
     });
-}
-
-/// Has a system call fail, everywhere or where the lower bits of an argument are, or are not, a value.
-fn filter(number: libc::c_long, errno: Option<i32>, only: Option<Only>) -> io::Result<()> {
-    let load = |offset| statement(BPF_LD | BPF_W | BPF_ABS, offset);
-    let jump = |value, then, otherwise| libc::sock_filter {
-        jt: then,
-        jf: otherwise,
-        ..statement(BPF_JMP | BPF_JEQ | BPF_K, value)
-    };
-    let low_word = if cfg!(target_endian = "little") { 0 } else { 4 };
-    // Without a condition, one that always holds.
-    let Only { argument, mask, value, negate } = only.unwrap_or(Only { mask: 0, ..Only::default() });
-    let (equal, unequal) = if negate { (1, 0) } else { (0, 1) };
-    let mut program = [
-        load(0),
-        jump(number as u32, 0, 4),
-        load(16 + 8 * argument + low_word),
-        statement(BPF_ALU | BPF_AND | BPF_K, mask),
-        jump(value, equal, unequal),
-        statement(BPF_RET | BPF_K, errno.map_or(libc::SECCOMP_RET_ALLOW, refuse)),
-        statement(BPF_RET | BPF_K, libc::SECCOMP_RET_ALLOW),
-    ];
-    let program = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
-    // SAFETY: the kernel reads as many instructions as the length says, and they live until it returns.
-    let result = unsafe {
-        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-        libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &program)
-    };
-    match result {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
-}
-
-#[derive(Default)]
-struct Only {
-    argument: u32,
-    mask: u32,
-    value: u32,
-    negate: bool,
-}
-
-fn statement(code: u32, k: u32) -> libc::sock_filter {
-    libc::sock_filter { code: code as u16, jt: 0, jf: 0, k }
-}
-
-fn refuse(errno: i32) -> u32 {
-    libc::SECCOMP_RET_ERRNO | errno as u32
 }
 
 /// Refuses `ioctl(PIDFD_GET_INFO)`, of whatever size.
@@ -253,7 +204,7 @@ fn stranger_without_ioctl() {
 /// `wait` must not sleep until the zombie is reaped, for before 6.9 nothing tells it.
 fn stranger_ends_while_we_begin_to_wait() {
     without_info(libc::EINVAL);
-    strangers(400, |stranger, kill| {
+    strangers(common::times(400), |stranger, kill| {
         let begin = AtomicBool::new(false);
         thread::scope(|scope| {
             scope.spawn(|| {

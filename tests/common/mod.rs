@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unsafe_code)]
 
+pub(crate) mod seccomp;
+
 use std::fs::{File, Permissions};
 use std::io::{self, Write};
 use std::os::fd::AsFd;
@@ -66,6 +68,13 @@ pub(crate) fn main_with(tests: &[&str], run: impl Fn(&str)) {
     if failed > 0 {
         exit(101);
     }
+}
+
+/// How often to do what is done often, to meet rare moments or large numbers: fewer times where each takes long,
+/// as on an emulated processor (`tests/kernels/run`).
+pub(crate) fn times(usual: usize) -> usize {
+    let share = std::env::var("CHILDSET_TEST_SHARE").map_or(1, |share| share.parse().expect("a number"));
+    (usual / share).max(1)
 }
 
 const ROLE: &str = "CHILDSET_TEST_ROLE";
