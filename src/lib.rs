@@ -54,8 +54,18 @@
 //! # Kernels
 //!
 //! Linux 5.10 and later. What needs more says so, and fails with [`Unsupported`](std::io::ErrorKind::Unsupported)
-//! on an older one: [`Pidfd::send_signal_to_group`] (6.9), [`Pidfd::info`] (6.13), statuses of processes that
-//! somebody else reaped (6.15).
+//! on an older one, or does it as the last column says.
+//!
+//! | Linux | what it adds here | before |
+//! |---|---|---|
+//! | 5.10 | everything but what follows | |
+//! | 5.14 | `kill_tree` of a cgroup | of the process group, where the child leads one |
+//! | 6.9 | signals to a process group by pidfd | `Unsupported`; a `Child` signals by number until it is reaped |
+//! | 6.9 | `reaped()` without looking now and then | looks, every second in the end |
+//! | 6.13 | `Pidfd::info`, and `Pidfd::pid` without `/proc` | `Unsupported`; `pid` reads `/proc` |
+//! | 6.15 | the status of a process that somebody else reaped, or that is not our child | `StatusUnknown` |
+//! | 7.1 | `detach`: the kernel reaps | reaped like any dropped child |
+//! | 7.1 | `kill_with_parent` by the pidfd | by `PR_SET_PDEATHSIG`: at the end of the spawning thread |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

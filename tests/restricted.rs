@@ -334,15 +334,11 @@ fn limit_of_processes() {
 
 /// A cgroup of ours in which there may be no process, or why there is none.
 fn full_cgroup() -> Result<PathBuf, String> {
-    let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
-    let mount = mounts.lines().find(|line| line.split(' ').nth(2) == Some("cgroup2"));
-    let mount = mount.and_then(|line| line.split(' ').nth(1)).ok_or("no cgroup v2 is mounted")?;
-    let path = PathBuf::from(mount).join(format!("childset-pids-{}", std::process::id()));
-    fs::create_dir(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let result = fs::write(path.join("pids.max"), "0");
-    result.map(|()| path.clone()).map_err(|error| {
-        let _ = fs::remove_dir(&path);
-        format!("{}/pids.max: {error}", path.display())
+    let path = common::new_cgroup()?;
+    let limit = path.join("pids.max");
+    fs::write(&limit, "0").map(|()| path.clone()).map_err(|error| {
+        common::remove_cgroup(&path);
+        format!("{}: {error}", limit.display())
     })
 }
 
@@ -370,7 +366,7 @@ fn pids_max() {
     });
     set_limit("max");
     fs::write(path.parent().unwrap().join("cgroup.procs"), "0").unwrap();
-    fs::remove_dir(&path).unwrap();
+    common::remove_cgroup(&path);
     result.unwrap();
     no_child_is_left();
 }

@@ -276,20 +276,8 @@ fn not_root() {
     assert_eq!(text(Command::new("id").arg("-u").uid(65534)), "65534\n");
 }
 
-/// A new cgroup below ours in the version 2 hierarchy, or why there is none.
-fn new_cgroup() -> Result<std::path::PathBuf, String> {
-    let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
-    let mount = mounts.lines().find(|line| line.split(' ').nth(2) == Some("cgroup2"));
-    let mount = mount.and_then(|line| line.split(' ').nth(1)).ok_or("no cgroup v2 is mounted")?;
-    let own = fs::read_to_string("/proc/self/cgroup").unwrap();
-    let own = own.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or("").to_owned();
-    let path = std::path::Path::new(mount).join(own).join(format!("childset-{}", std::process::id()));
-    fs::create_dir(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-    Ok(path)
-}
-
 fn cgroup() {
-    let path = match new_cgroup() {
+    let path = match common::new_cgroup() {
         Ok(path) => path,
         Err(why) => return println!("skipped: {why}"),
     };
@@ -323,11 +311,7 @@ fn cgroup() {
         unsafe { by_std.pre_exec(|| Ok(())) };
         assert_eq!(by_std.cgroup(directory()).spawn().unwrap_err().kind(), io::ErrorKind::Unsupported);
     });
-    // The kernel empties it a moment after the last process was killed.
-    while fs::read_to_string(path.join("cgroup.events")).unwrap().contains("populated 1") {
-        thread::yield_now();
-    }
-    fs::remove_dir(&path).unwrap();
+    common::remove_cgroup(&path);
     result.unwrap();
 }
 

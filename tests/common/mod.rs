@@ -192,10 +192,11 @@ pub(crate) fn zombies() -> usize {
 /// Runs a test, which must leave neither a descriptor open nor a zombie behind.
 ///
 /// Where it drops a running child or awaits, [`warm_up`] comes before: some descriptors are made once.
-pub(crate) fn check_leaks(test: impl FnOnce()) {
+pub(crate) fn check_leaks<R>(test: impl FnOnce() -> R) -> R {
     let before = (fds(), zombies());
-    test();
+    let result = test();
     assert_eq!((fds(), zombies()), before, "descriptors and zombies, now and before");
+    result
 }
 
 /// Has the crate, and async-io's reactor, open the descriptors that they keep for good.
@@ -206,7 +207,11 @@ pub(crate) fn warm_up() {
     drop(stdin);
     reap_all_dropped();
     #[cfg(feature = "async-io")]
-    futures_lite::future::block_on(async_io::Timer::after(Duration::from_millis(1)));
+    {
+        use futures_lite::future::{block_on, poll_once};
+        // One that is not over before it is looked at.
+        block_on(poll_once(async_io::Timer::after(Duration::from_secs(3600))));
+    }
 }
 
 /// Waits until every dropped child was reaped.
@@ -291,4 +296,26 @@ impl Drop for Dir {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }
+}
+
+/// A new cgroup below ours in the version 2 hierarchy, or why there is none.
+pub(crate) fn new_cgroup() -> Result<PathBuf, String> {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
+    let mount = mounts.lines().find(|line| line.split(' ').nth(2) == Some("cgroup2"));
+    let mount = mount.and_then(|line| line.split(' ').nth(1)).ok_or("no cgroup v2 is mounted")?;
+    let own = std::fs::read_to_string("/proc/self/cgroup").unwrap();
+    let own = own.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or("").to_owned();
+    let path = Path::new(mount).join(own).join(format!("childset-{}-{number}", std::process::id()));
+    std::fs::create_dir(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(path)
+}
+
+/// Removes it, once the kernel has emptied it: a moment after the last process was killed.
+pub(crate) fn remove_cgroup(path: &Path) {
+    while std::fs::read_to_string(path.join("cgroup.events")).unwrap().contains("populated 1") {
+        std::thread::yield_now();
+    }
+    std::fs::remove_dir(path).unwrap();
 }
