@@ -12,7 +12,7 @@ use childset::{ChildSet, Command, SpawnError, Stdio};
 use common::{check_leaks, role};
 
 /// What is injected, and what is to happen: each in a process of its own.
-const CASES: [(&str, &[&str], Expected); 20] = [
+const CASES: [(&str, &[&str], Expected); 23] = [
     ("nothing", &[], Works),
     ("clone3_enosys", &["clone3:error=ENOSYS"], WorksByStd),
     ("clone3_eperm", &["clone3:error=EPERM"], WorksByStd),
@@ -32,6 +32,9 @@ const CASES: [(&str, &[&str], Expected); 20] = [
     ("waitid_eintr", &["waitid:error=EINTR:when=1"], Works),
     ("busy_for_good", &["execve:error=ETXTBSY"], Fails(libc::ETXTBSY, "run \"/bin/sh\"")),
     ("execve_eio", &["execve:error=EIO"], Fails(libc::EIO, "run \"/bin/sh\"")),
+    ("detached_einval", &["clone3:error=EINVAL:when=1"], WithoutTheKernel),
+    ("detached_eperm", &["clone3:error=EPERM:when=1"], WithoutTheKernel),
+    ("detached_enosys", &["clone3:error=ENOSYS"], WithoutTheKernel),
     ("dup3_ebusy", &["dup3:error=EBUSY"], Fails(libc::EBUSY, "standard input")),
 ];
 
@@ -45,9 +48,11 @@ enum Expected {
     /// The first one.
     FailsOnce(i32, &'static str),
     Unsupported(&'static str),
+    /// What the kernel would do from 7.1 on is done otherwise.
+    WithoutTheKernel,
 }
 
-use Expected::{Fails, FailsOnce, Unsupported, Works, WorksByStd};
+use Expected::{Fails, FailsOnce, Unsupported, WithoutTheKernel, Works, WorksByStd};
 
 fn main() {
     if let Some(role) = role() {
@@ -158,6 +163,13 @@ fn run(expected: Expected) {
                     check(&talkative().spawn().unwrap_err(), errno, names);
                     check(&set.spawn(&mut talkative(), ()).unwrap_err().error, errno, names);
                 }
+            }
+            WithoutTheKernel => {
+                let child =
+                    talkative().detach(true).kill_with_parent(true).no_new_privs(true).spawn().unwrap();
+                let exit = child.wait_with_input("").unwrap().exit;
+                // It is we who reaped it.
+                assert!(exit.code() == Some(3) && exit.usage().is_some());
             }
             Unsupported(names) => {
                 for _ in 0..5 {
