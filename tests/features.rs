@@ -11,8 +11,10 @@ use childset::{Child, Command, Containment, Pidfd, Stdio};
 use common::{check_leaks, held, held_with, reap_by_pid, until_ended, until_reaped};
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
 
+type Probe = fn() -> Option<bool>;
+
 /// How each row of the table begins, and whether this kernel has it; `None` where that cannot be tried here.
-const FEATURES: [(&str, fn() -> Option<bool>); 7] = [
+const FEATURES: [(&str, Probe); 7] = [
     ("`kill_tree` of a cgroup", kill_tree_of_a_cgroup),
     ("signals to a process group by pidfd", group_signals),
     ("`reaped()` without looking now and then", tells_reaping),
