@@ -127,8 +127,13 @@ pub(crate) fn pid(pidfd: BorrowedFd<'_>) -> io::Result<u32> {
     match info::get(pidfd, info::PID) {
         Ok(raw) => Ok(raw.tgid),
         Err(error) if is_unknown_ioctl(&error) => {
-            let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd()))?;
-            pid_in_fdinfo(&text)
+            let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd()));
+            match text {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    Err(unsupported("the pid behind a pidfd needs Linux 6.13, or /proc"))
+                }
+                text => pid_in_fdinfo(&text?),
+            }
         }
         Err(error) => Err(error),
     }

@@ -100,7 +100,8 @@ impl Pidfd {
     ///
     /// # Errors
     /// - `ESRCH`: the process was reaped.
-    /// - Before Linux 6.13 the number is read from `/proc`: its errors.
+    /// - Before Linux 6.13 the number is read from `/proc`: its errors, and
+    ///   [`Unsupported`](io::ErrorKind::Unsupported) where that is not mounted.
     pub fn pid(&self) -> io::Result<u32> {
         info::pid(self.fd())
     }

@@ -45,7 +45,12 @@ impl Process {
     /// Any process: a child of ours is reaped when it is dropped, another one is only forgotten.
     pub(crate) fn of_pidfd(pidfd: Pidfd) -> Result<Process, (io::Error, Pidfd)> {
         let facts = pidfd.is_our_child().and_then(|is_our_child| match pidfd.pid() {
-            Err(error) if error.raw_os_error() != Some(libc::ESRCH) => Err(error),
+            Err(error)
+                if error.raw_os_error() != Some(libc::ESRCH)
+                    && error.kind() != io::ErrorKind::Unsupported =>
+            {
+                Err(error)
+            }
             pid => Ok((pid.unwrap_or(0), is_our_child)),
         });
         match facts {

@@ -61,8 +61,8 @@ impl Child {
         Child { stdin: None, stdout: None, stderr: None, shared }
     }
 
-    /// The pid; 0 if the process came as a [`Pidfd`] and had no number in this process's pid namespace, or
-    /// was reaped already.
+    /// The pid; 0 if the process came as a [`Pidfd`] and had no number in this process's pid namespace, or was
+    /// reaped already, or `/proc` is not mounted (before Linux 6.13).
     ///
     /// ```
     /// # use childset::{Command, Stdio};
