@@ -63,7 +63,8 @@ fn works() {
     let set = ChildSet::new().unwrap();
     set.spawn(&mut held, "spawned").unwrap();
     set.insert(held.spawn().unwrap(), "inserted").unwrap();
-    set.insert(held.spawn().unwrap().pidfd().try_clone().unwrap(), "pidfd").unwrap();
+    let child = held.spawn().unwrap();
+    set.insert(child.pidfd().try_clone().unwrap(), "pidfd").unwrap();
     set.signal_all(libc::SIGTERM).unwrap();
     while let Some(exited) = set.wait(None).unwrap() {
         assert_eq!(exited.exit.unwrap().signal(), Some(libc::SIGTERM), "{}", exited.tag);
