@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Stdio as StdStdio;
 
 use super::error::SpawnError;
-use super::fds::{copy_from, highest_open, lift_all, Lifted, Ranges};
+use super::fds::{copy_from, lift_all, Lifted, Ranges};
 use super::options::describe;
 use super::spawn::{wait_while_busy, Spawned, BUSY_RETRIES};
 use super::stdio::{Kind, Stdio};
@@ -133,11 +133,7 @@ impl Command {
         }
         let singly = !can_mark_ranges();
         // Also `std`'s own pipe, by which it learns of errors: that one closes at `execve` in any case.
-        let mut close = Ranges::to_close(&self.options, installed, &fds, u32::MAX);
-        if singly && !close.as_slice().is_empty() {
-            close = Ranges::to_close(&self.options, installed, &fds, highest_open()?);
-        }
-        let close = close.as_slice().to_vec();
+        let close = Ranges::to_close(&self.options, installed, &fds, u32::MAX).as_slice().to_vec();
         let steps = self.options.steps(self.get_current_dir())?;
         before_exec(&mut std, steps, fds, close, singly, self.pre_exec.clone());
         Ok(std)
@@ -152,6 +148,9 @@ impl Command {
                     Err(error) => return error,
                 };
                 let what = match failed {
+                    Failed::Descriptors if errno == libc::ENOENT => {
+                        "find the child's descriptors in /proc/self/fd, without close_range".into()
+                    }
                     Failed::Descriptors => "set up the child's descriptors".into(),
                     Failed::Act => "do what was given to pre_exec".into(),
                     Failed::Step(index) if index < steps.len() => describe(&steps[index]),

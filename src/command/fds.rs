@@ -151,20 +151,6 @@ fn leave_out(numbers: &[u32], start: u32, last: u32, ranges: &mut Vec<(u32, u32)
     }
 }
 
-/// The highest descriptor that is open now.
-pub(super) fn highest_open() -> io::Result<u32> {
-    let mut highest = 2;
-    let told = |error: io::Error| {
-        let errno = error.raw_os_error().unwrap_or(libc::ENOENT);
-        SpawnError::new("find the open descriptors in /proc/self/fd (without close_range)", errno)
-    };
-    for entry in std::fs::read_dir("/proc/self/fd").map_err(told)? {
-        let number = entry.map_err(told)?.file_name().to_str().and_then(|name| name.parse().ok());
-        highest = number.map_or(highest, |number: u32| number.max(highest));
-    }
-    Ok(highest)
-}
-
 #[cfg(test)]
 mod tests {
     use super::{Options, Ranges};

@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::pipe::{pipe_with, PipeFlags};
 
 use super::error::SpawnError;
-use super::fds::{highest_open, lift_all, out_of_the_way, Lifted, Ranges};
+use super::fds::{lift_all, out_of_the_way, Lifted, Ranges};
 use super::layout::Layout;
 use super::options::{describe, Options};
 use super::stdio::Kind;
@@ -167,9 +167,7 @@ fn run(plan: &mut Plan<'_>, layout: &Layout, options: &Options) -> Result<(Owned
                 return run(plan, layout, options);
             }
             (Stage::CloseFds, _) if !plan.close_singly => {
-                let to_close = Ranges::to_close(options, installed(&plan.stdio), plan.fds, highest_open()?);
-                let plan = &mut Plan { close: to_close.as_slice(), close_singly: true, ..*plan };
-                return run(plan, layout, options);
+                return run(&mut Plan { close_singly: true, ..*plan }, layout, options);
             }
             (Stage::Exec(_), libc::ETXTBSY) if busy < BUSY_RETRIES => {
                 wait_while_busy(busy);
@@ -192,7 +190,10 @@ fn run(plan: &mut Plan<'_>, layout: &Layout, options: &Options) -> Result<(Owned
                 let errno = if errno == libc::EBADF { libc::EMFILE } else { errno };
                 return Err(failed(format!("give the child descriptor {number} (dup3)"), errno));
             }
-            (Stage::CloseFds, _) => return Err(failed("close the child's descriptors".into(), errno)),
+            (Stage::CloseFds, _) => {
+                let what = "find the child's descriptors in /proc/self/fd, without close_range";
+                return Err(failed(what.into(), errno));
+            }
             (Stage::Step(index), _) => return Err(failed(describe(&layout.steps[index]), errno)),
         }
     }

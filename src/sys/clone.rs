@@ -30,7 +30,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) fds: &'a [(RawFd, RawFd)],
     /// Ranges of descriptors to close, both ends included.
     pub(crate) close: &'a [(u32, u32)],
-    /// Close them one by one, without `close_range`.
+    /// Close them one by one, without `close_range`: those that `/proc/self/fd` lists.
     pub(crate) close_singly: bool,
     pub(crate) steps: &'a [Step],
     /// Paths to try, as execvp(3) does, and the index of the one to try first.
@@ -246,17 +246,62 @@ fn install_fds(fds: &[(RawFd, RawFd)]) -> Result<(), (Stage, i32)> {
 }
 
 fn close_fds(ranges: &[(u32, u32)], singly: bool) -> Result<(), i32> {
+    if singly {
+        return each_open(ranges, |fd| {
+            let _ = call(libc::SYS_close, [fd, 0, 0, 0, 0]);
+        });
+    }
     for &(first, last) in ranges {
-        if singly {
-            for fd in first..=last {
-                // One that is not open is no error here.
-                let _ = call(libc::SYS_close, [fd as usize, 0, 0, 0, 0]);
-            }
-        } else {
-            call(libc::SYS_close_range, [first as usize, last as usize, 0, 0, 0])?;
-        }
+        call(libc::SYS_close_range, [first as usize, last as usize, 0, 0, 0])?;
     }
     Ok(())
+}
+
+/// Acts on each open descriptor in the ranges, by the child's own list: another thread of the parent may have
+/// opened one until the very moment when the table was copied. Allocates nothing.
+fn each_open(ranges: &[(u32, u32)], act: impl Fn(usize)) -> Result<(), i32> {
+    /// `struct linux_dirent64`: where its length and its name are.
+    const LENGTH: usize = 16;
+    const NAME: usize = 19;
+    if ranges.is_empty() {
+        return Ok(());
+    }
+    let path = b"/proc/self/fd\0".as_ptr() as usize;
+    let flags = (libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC) as usize;
+    let directory = call(libc::SYS_openat, [libc::AT_FDCWD as usize, path, flags, 0, 0])?;
+    let mut entries = [0u8; 1024];
+    loop {
+        // The kernel goes on after the last number that it gave, whatever is closed meanwhile.
+        let buffer = entries.as_mut_ptr() as usize;
+        let filled = call(libc::SYS_getdents64, [directory, buffer, entries.len(), 0, 0])?;
+        if filled == 0 {
+            return call(libc::SYS_close, [directory, 0, 0, 0, 0]).map(drop);
+        }
+        let mut entry = entries.get(..filled).unwrap_or(&[]);
+        while let (Some(&[low, high]), Some(name)) = (entry.get(LENGTH..LENGTH + 2), entry.get(NAME..)) {
+            if let Some(fd) = number(name) {
+                let wanted = ranges.iter().any(|&(first, last)| (first..=last).contains(&(fd as u32)));
+                if wanted && fd != directory {
+                    act(fd);
+                }
+            }
+            let length = usize::from(u16::from_ne_bytes([low, high]));
+            entry = entry.get(length..).unwrap_or(&[]);
+        }
+    }
+}
+
+/// The number that begins a name and is followed by a null byte.
+fn number(name: &[u8]) -> Option<usize> {
+    let mut number = None;
+    for &byte in name {
+        match byte {
+            b'0'..=b'9' => number = Some(number.unwrap_or(0) * 10 + usize::from(byte - b'0')),
+            0 => return number,
+            _ => return None,
+        }
+    }
+    None
 }
 
 /// Whether [`mark_range`] works: not before Linux 5.11, nor where a filter refuses `close_range`.
@@ -274,16 +319,15 @@ fn mark_range(first: u32, last: u32) -> Result<(), i32> {
 /// them to report.
 pub(crate) fn install(fds: &[(RawFd, RawFd)], close: &[(u32, u32)], singly: bool) -> io::Result<()> {
     install_fds(fds).map_err(|(_, errno)| io::Error::from_raw_os_error(errno))?;
+    if singly {
+        let flags = libc::FD_CLOEXEC as usize;
+        let mark = |fd| {
+            let _ = call(libc::SYS_fcntl, [fd, libc::F_SETFD as usize, flags, 0, 0]);
+        };
+        return each_open(close, mark).map_err(io::Error::from_raw_os_error);
+    }
     for &(first, last) in close {
-        if singly {
-            for fd in first..=last {
-                let flags = libc::FD_CLOEXEC as usize;
-                // One that is not open is no error here.
-                let _ = call(libc::SYS_fcntl, [fd as usize, libc::F_SETFD as usize, flags, 0, 0]);
-            }
-        } else {
-            mark_range(first, last).map_err(io::Error::from_raw_os_error)?;
-        }
+        mark_range(first, last).map_err(io::Error::from_raw_os_error)?;
     }
     Ok(())
 }
@@ -392,7 +436,8 @@ fn exec(plan: &Plan<'_>) -> (usize, i32) {
 /// A system call of the child's; its memory arguments point into the plan or to the child's stack.
 fn call(number: c_long, args: [usize; 5]) -> Result<usize, i32> {
     // SAFETY: the callers pass pointers from the plan, valid by the contract of `spawn`, or to their own
-    // frames, with the lengths that the system call expects; no call here writes to memory.
+    // frames, with the lengths that the system call expects; the only one that writes is `getdents64`, to a buffer
+    // in the frame of `each_open`.
     let result = unsafe { syscall(number, args) };
     match result {
         -4095..=-1 => Err(-result as i32),
