@@ -128,7 +128,7 @@ fn run(expected: Expected) {
         let set = ChildSet::new().unwrap();
         match expected {
             Works | WorksByStd => {
-                for _ in 0..5 {
+                for _ in 0..common::times(5) {
                     works(&mut talkative());
                 }
                 set.spawn(&mut talkative(), ()).unwrap();
@@ -159,7 +159,7 @@ fn run(expected: Expected) {
                 works(&mut talkative());
             }
             Fails(errno, names) => {
-                for _ in 0..5 {
+                for _ in 0..common::times(5) {
                     check(&talkative().spawn().unwrap_err(), errno, names);
                     check(&set.spawn(&mut talkative(), ()).unwrap_err().error, errno, names);
                 }
@@ -172,7 +172,7 @@ fn run(expected: Expected) {
                 assert!(exit.code() == Some(3) && exit.usage().is_some());
             }
             Unsupported(names) => {
-                for _ in 0..5 {
+                for _ in 0..common::times(5) {
                     let error = talkative().spawn().unwrap_err();
                     assert_eq!(error.kind(), io::ErrorKind::Unsupported, "{error}");
                     assert!(error.to_string().contains(names), "{error}");
