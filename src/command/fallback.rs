@@ -12,7 +12,7 @@ use super::spawn::{wait_while_busy, Spawned, BUSY_RETRIES};
 use super::stdio::{Kind, Stdio};
 use super::{unsupported_by_std, Command};
 use crate::pidfd::Pidfd;
-use crate::sys::clone::can_mark_ranges;
+use crate::sys::descriptors::can_mark_ranges;
 use crate::sys::pre_exec::{before_exec, unmark, Failed};
 
 impl Command {

@@ -5,6 +5,7 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod clone;
+pub(crate) mod descriptors;
 pub(crate) mod info;
 pub(crate) mod pre_exec;
 mod raw;

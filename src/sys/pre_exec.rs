@@ -102,7 +102,7 @@ pub(crate) fn before_exec(
             // SAFETY: a system call, in a child with one thread.
             unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
         }
-        super::clone::install(&fds, &close, singly)
+        super::descriptors::install(&fds, &close, singly)
             .map_err(|error| mark(error.raw_os_error().unwrap_or(libc::EINVAL), DESCRIPTORS))?;
         for (index, step) in steps.iter().enumerate() {
             perform(step).map_err(|errno| mark(errno, FIRST_STEP + index as i32))?;

@@ -58,6 +58,18 @@ pub(crate) unsafe fn syscall(number: c_long, args: [usize; 5]) -> isize {
     result
 }
 
+/// A system call of the child's; its memory arguments point into the plan or to the child's stack.
+pub(super) fn call(number: c_long, args: [usize; 5]) -> Result<usize, i32> {
+    // SAFETY: the callers pass pointers from the plan, valid by the contract of `spawn`, or to their own
+    // frames, with the lengths that the system call expects; the only one that writes is `getdents64`, to a buffer
+    // in the frame of its caller.
+    let result = unsafe { syscall(number, args) };
+    match result {
+        -4095..=-1 => Err(-result as i32),
+        _ => Ok(result as usize),
+    }
+}
+
 /// Calls `clone3`, and in the new process `entry(data)` on the stack that `args` names. Returns the pid, or a
 /// negated errno, in the caller alone.
 ///

@@ -1,0 +1,108 @@
+//! A child's descriptors, between `clone3` or `fork` and `execve`: installing and closing them.
+
+use std::io;
+use std::os::fd::RawFd;
+
+use super::clone::Stage;
+use super::raw::call;
+
+const CLOSE_RANGE_CLOEXEC: u32 = 1 << 2;
+
+/// `dup3` without flags: the new descriptor stays open over `execve`.
+pub(super) fn dup_to(source: usize, number: usize) -> Result<(), i32> {
+    call(libc::SYS_dup3, [source, number, 0, 0, 0]).map(drop)
+}
+
+pub(super) fn install_fds(fds: &[(RawFd, RawFd)]) -> Result<(), (Stage, i32)> {
+    for &(number, source) in fds {
+        dup_to(source as usize, number as usize).map_err(|errno| (Stage::Fd(number), errno))?;
+    }
+    Ok(())
+}
+
+pub(super) fn close_fds(ranges: &[(u32, u32)], singly: bool) -> Result<(), i32> {
+    if singly {
+        return each_open(ranges, |fd| {
+            let _ = call(libc::SYS_close, [fd, 0, 0, 0, 0]);
+        });
+    }
+    for &(first, last) in ranges {
+        call(libc::SYS_close_range, [first as usize, last as usize, 0, 0, 0])?;
+    }
+    Ok(())
+}
+
+/// Acts on each open descriptor in the ranges, by the child's own list: another thread of the parent may have
+/// opened one until the very moment when the table was copied. Allocates nothing.
+fn each_open(ranges: &[(u32, u32)], act: impl Fn(usize)) -> Result<(), i32> {
+    /// `struct linux_dirent64`: where its length and its name are.
+    const LENGTH: usize = 16;
+    const NAME: usize = 19;
+    if ranges.is_empty() {
+        return Ok(());
+    }
+    let path = b"/proc/self/fd\0".as_ptr() as usize;
+    let flags = (libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC) as usize;
+    let directory = call(libc::SYS_openat, [libc::AT_FDCWD as usize, path, flags, 0, 0])?;
+    let mut entries = [0u8; 1024];
+    loop {
+        // The kernel goes on after the last number that it gave, whatever is closed meanwhile.
+        let buffer = entries.as_mut_ptr() as usize;
+        let filled = call(libc::SYS_getdents64, [directory, buffer, entries.len(), 0, 0])?;
+        if filled == 0 {
+            return call(libc::SYS_close, [directory, 0, 0, 0, 0]).map(drop);
+        }
+        let mut entry = entries.get(..filled).unwrap_or(&[]);
+        while let (Some(&[low, high]), Some(name)) = (entry.get(LENGTH..LENGTH + 2), entry.get(NAME..)) {
+            if let Some(fd) = number(name) {
+                let wanted = ranges.iter().any(|&(first, last)| (first..=last).contains(&(fd as u32)));
+                if wanted && fd != directory {
+                    act(fd);
+                }
+            }
+            let length = usize::from(u16::from_ne_bytes([low, high]));
+            entry = entry.get(length..).unwrap_or(&[]);
+        }
+    }
+}
+
+/// The number that begins a name and is followed by a null byte.
+fn number(name: &[u8]) -> Option<usize> {
+    let mut number = None;
+    for &byte in name {
+        match byte {
+            b'0'..=b'9' => number = Some(number.unwrap_or(0) * 10 + usize::from(byte - b'0')),
+            0 => return number,
+            _ => return None,
+        }
+    }
+    None
+}
+
+/// Whether [`mark_range`] works: not before Linux 5.11, nor where a filter refuses `close_range`.
+pub(crate) fn can_mark_ranges() -> bool {
+    // No descriptor has this number.
+    mark_range(u32::MAX, u32::MAX).is_ok()
+}
+
+fn mark_range(first: u32, last: u32) -> Result<(), i32> {
+    let flags = CLOSE_RANGE_CLOEXEC as usize;
+    call(libc::SYS_close_range, [first as usize, last as usize, flags, 0, 0]).map(drop)
+}
+
+/// Installs descriptors, and has all others in `close` closed by `execve`: for a child that still needs one of
+/// them to report.
+pub(crate) fn install(fds: &[(RawFd, RawFd)], close: &[(u32, u32)], singly: bool) -> io::Result<()> {
+    install_fds(fds).map_err(|(_, errno)| io::Error::from_raw_os_error(errno))?;
+    if singly {
+        let flags = libc::FD_CLOEXEC as usize;
+        let mark = |fd| {
+            let _ = call(libc::SYS_fcntl, [fd, libc::F_SETFD as usize, flags, 0, 0]);
+        };
+        return each_open(close, mark).map_err(io::Error::from_raw_os_error);
+    }
+    for &(first, last) in close {
+        mark_range(first, last).map_err(io::Error::from_raw_os_error)?;
+    }
+    Ok(())
+}
