@@ -129,8 +129,9 @@ pub(crate) fn pid(pidfd: BorrowedFd<'_>) -> io::Result<u32> {
         Err(error) if is_unknown_ioctl(&error) => {
             let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd()));
             match text {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    Err(unsupported("the pid behind a pidfd needs Linux 6.13, or /proc"))
+                // Not mounted; or not ours to read, since we have changed our user.
+                Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::EACCES)) => {
+                    Err(unsupported("the pid behind a pidfd needs Linux 6.13, or a readable /proc"))
                 }
                 text => pid_in_fdinfo(&text?),
             }

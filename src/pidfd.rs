@@ -101,7 +101,8 @@ impl Pidfd {
     /// # Errors
     /// - `ESRCH`: the process was reaped.
     /// - Before Linux 6.13 the number is read from `/proc`: its errors, and
-    ///   [`Unsupported`](io::ErrorKind::Unsupported) where that is not mounted.
+    ///   [`Unsupported`](io::ErrorKind::Unsupported) where that is not mounted, or
+    ///   may not be read because this process has changed its user.
     pub fn pid(&self) -> io::Result<u32> {
         info::pid(self.fd())
     }

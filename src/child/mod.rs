@@ -62,7 +62,7 @@ impl Child {
     }
 
     /// The pid; 0 if the process came as a [`Pidfd`] and had no number in this process's pid namespace, or was
-    /// reaped already, or `/proc` is not mounted (before Linux 6.13).
+    /// reaped already, or `/proc` cannot be read (before Linux 6.13).
     ///
     /// ```
     /// # use childset::{Command, Stdio};
