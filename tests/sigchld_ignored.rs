@@ -11,7 +11,9 @@ use std::time::Duration;
 use childset::{Child, ChildSet, Exit, Pidfd, State};
 use common::{assert_code, check_leaks, held_with, readable, until_reaped, warm_up, zombies};
 
-const ROUNDS: u8 = 50;
+fn rounds() -> u8 {
+    common::times(50) as u8
+}
 
 /// Each test runs under each of the two.
 const DISPOSITIONS: [fn(); 2] =
@@ -66,7 +68,7 @@ fn assert_auto_reaped(exit: &io::Result<Exit>, code: u8) {
 
 fn one_by_one<C>(prepare: impl Fn(std::process::Child) -> C, take: impl Fn(&C) -> io::Result<Exit>) {
     under_each(|| {
-        for code in 0..ROUNDS {
+        for code in 0..rounds() {
             let (child, stdin) = held_with(code);
             let child = prepare(child);
             drop(stdin);
@@ -79,7 +81,7 @@ fn all_of_a_set(take: impl Fn(&ChildSet<u8>) -> Option<childset::Exited<u8>>) {
     under_each(|| {
         let set = ChildSet::new().unwrap();
         let mut stdins = Vec::new();
-        for code in 0..ROUNDS {
+        for code in 0..rounds() {
             let (child, stdin) = held_with(code);
             set.insert(child, code).unwrap();
             stdins.push(stdin);
@@ -91,7 +93,7 @@ fn all_of_a_set(take: impl Fn(&ChildSet<u8>) -> Option<childset::Exited<u8>>) {
             tags.push(exited.tag);
         }
         tags.sort_unstable();
-        assert_eq!(tags, (0..ROUNDS).collect::<Vec<_>>());
+        assert_eq!(tags, (0..rounds()).collect::<Vec<_>>());
         assert!(set.is_empty());
     });
 }
@@ -158,7 +160,7 @@ fn set_reap() {
 
 fn dropped() {
     under_each(|| {
-        for code in 0..ROUNDS {
+        for code in 0..rounds() {
             let (child, stdin) = held_with(code);
             drop(Child::try_from(child).unwrap());
             drop(stdin);
