@@ -147,7 +147,9 @@ fn idle<R>(wait: impl FnOnce() -> R) -> R {
     let result = wait();
     let used = cpu_time() - before;
     assert!(start.elapsed() >= VAIN, "waited for {:?} only", start.elapsed());
-    assert!(used < BUDGET, "{used:?} of processor time");
+    // An emulated processor takes many times as long for the little that there is to do.
+    let budget = if common::times(100) < 100 { VAIN / 2 } else { BUDGET };
+    assert!(used < budget, "{used:?} of processor time");
     result
 }
 
