@@ -74,7 +74,7 @@ fn main() {
 /// Runs a role under strace. It counts calls by process, and injects only into what it traces.
 fn strace(injected: &[&str], role: &str) -> Result<(), String> {
     let mut command = StdCommand::new("strace");
-    command.args(["-f", "-qq", "-o", "/dev/null", "-e", "signal=none"]);
+    command.args(["-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", "-e", "signal=none"]);
     let start = std::env::current_exe().unwrap();
     let names: Vec<_> = injected.iter().map(|injection| injection.split(':').next().unwrap()).collect();
     let names = if names.is_empty() { "setns".to_owned() } else { names.join(",") };
