@@ -295,7 +295,10 @@ fn four_loops_nest_above_a_set() {
     for level in 1..=5 {
         let above = epoll::create(epoll::CreateFlags::CLOEXEC).unwrap();
         let added = epoll::add(&above, &below, epoll::EventData::new_u64(0), epoll::EventFlags::IN);
-        assert_eq!(added.err(), (level == 5).then_some(rustix::io::Errno::LOOP));
+        // Linux 5.10 takes the fifth, 6.1 does not.
+        if level < 5 || added.is_err() || common::kernel() >= (6, 1) {
+            assert_eq!(added.err(), (level == 5).then_some(rustix::io::Errno::LOOP));
+        }
         loops.push(std::mem::replace(&mut below, above));
     }
     let outermost = loops.pop().unwrap();
@@ -365,8 +368,15 @@ fn the_guide_names_tests_that_exist() {
     let mut names: Vec<_> = guide.split("(`").skip(1).map(|rest| rest.split_once("`)").unwrap().0).collect();
     names.retain(|name| !name.contains('/'));
     assert!(names.len() > 10, "{names:?}");
-    let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests")).unwrap();
-    let tests: String = files.filter_map(|file| std::fs::read_to_string(file.unwrap().path()).ok()).collect();
+    let tests = [
+        include_str!("embedding.rs"),
+        include_str!("embedding_threads.rs"),
+        include_str!("dropped.rs"),
+        include_str!("loops.rs"),
+        include_str!("stream.rs"),
+        include_str!("traced.rs"),
+    ]
+    .concat();
     names.retain(|name| !tests.contains(&format!("\nfn {name}()")));
     assert!(names.is_empty(), "{names:?}");
 }
