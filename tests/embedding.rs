@@ -373,6 +373,7 @@ fn the_guide_names_tests_that_exist() {
         include_str!("embedding_threads.rs"),
         include_str!("dropped.rs"),
         include_str!("loops.rs"),
+        include_str!("set.rs"),
         include_str!("stream.rs"),
         include_str!("traced.rs"),
     ]
