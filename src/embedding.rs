@@ -53,8 +53,8 @@
 //!   (`a_dead_child_wakes_the_loop_when_inserted`). A callback may spawn into its own set
 //!   (`a_callback_spawns_into_its_set`).
 //! - A zombie that a debugger holds back does not keep the loop awake (`set_in_an_outer_loop`).
-//! - A loop can be inside another loop: four levels above a set, and a fifth is refused with `ELOOP` (not by Linux 5.10)
-//!   (`four_loops_nest_above_a_set`).
+//! - A loop can be inside another loop: four levels above a set, and a fifth is refused with `ELOOP`; Linux 5.10
+//!   refuses the next child instead, with `EINVAL` (`four_loops_nest_above_a_set`).
 //!
 //! # Bounded batches and priorities
 //!
