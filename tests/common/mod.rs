@@ -255,7 +255,8 @@ impl Limit {
         let fds = std::fs::read_dir("/proc/self/fd").unwrap();
         let highest: u64 =
             fds.map(|fd| fd.unwrap().file_name().to_str().unwrap().parse().unwrap()).max().unwrap();
-        let current = Some(highest + 1 + spare as u64);
+        // A shell that redirects keeps the old descriptor at 10 or above.
+        let current = Some(highest.max(15) + 1 + spare as u64);
         setrlimit(Resource::Nofile, Rlimit { current, maximum: before.maximum }).unwrap();
         // Holes below the highest one are filled, then as many are freed as are to spare.
         let mut fillers: Vec<_> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
