@@ -889,6 +889,11 @@ fn null_bytes() {
         refused(new("/no/such/program").arg("a\0b"), "an argument");
         refused(new("/no/such/program").args(["x", "a\0b", "y"]), "an argument");
         refused(new("/no/such/program").arg0("a\0b"), "an argument");
+        refused(new("/no/such/program").env("a\0b", "x"), "an environment variable");
+        refused(new("/no/such/program").env("x", "a\0b"), "an environment variable");
+        refused(new("/no/such/program").current_dir("a\0b"), "the working directory");
+        refused(new("none").search_path("/bin:a\0b"), "the search path");
+        refused(new("/no/such/program").arg0("a\0b"), "an argument");
         refused(new("/no/such/program").current_dir("a\0b"), "the working directory");
         refused(new("/no/such/program").env("a\0b", ""), "an environment variable");
         refused(new("/no/such/program").env("A", "a\0b"), "an environment variable");

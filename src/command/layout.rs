@@ -1,6 +1,6 @@
-use std::ffi::{CString, OsStr, OsString};
+use std::ffi::{CStr, CString, OsStr, OsString};
 use std::io;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 
 use super::Command;
 use crate::sys::clone::Step;
@@ -22,32 +22,26 @@ pub(super) struct Layout {
 }
 
 impl Layout {
+    /// Of a command that was checked for null bytes.
     pub(super) fn new(command: &Command) -> io::Result<Layout> {
         let program = command.get_program();
         let arg0 = command.arg0.as_deref().unwrap_or(program);
-        let argv = std::iter::once(arg0)
-            .chain(command.get_args())
-            .map(|arg| c_string(arg.as_bytes(), "an argument"))
-            .collect::<io::Result<_>>()?;
-
+        let argv = std::iter::once(arg0).chain(command.get_args());
         let environment = environment(command);
         let path = match &command.options.search_path {
-            Some(path) => Some(path.as_os_str()),
-            None => environment.iter().find(|(key, _)| key == "PATH").map(|(_, path)| path.as_os_str()),
+            Some(path) => Some(path),
+            None => environment.iter().find(|(key, _)| key == "PATH").map(|(_, path)| path),
         };
-        let programs = candidates(program, path.unwrap_or(OsStr::new(DEFAULT_PATH)))
-            .into_iter()
-            .map(|candidate| c_string(candidate, "the program"))
-            .collect::<io::Result<Vec<_>>>()?;
-        let envp = environment.into_iter().map(variable).collect::<io::Result<_>>()?;
+        let programs = candidates(program, path.map_or(OsStr::new(DEFAULT_PATH), OsString::as_os_str));
         let likely = match command.options.chroot {
             None => likely(&programs),
             Some(_) => 0,
         };
+        let variables = environment.iter().map(|(key, value)| [key.as_bytes(), b"=", value.as_bytes()]);
         Ok(Layout {
-            argv: CStrings::new(argv),
-            envp: CStrings::new(envp),
-            programs: CStrings::new(programs),
+            argv: argv.map(|arg| [arg.as_bytes()]).collect(),
+            envp: variables.collect(),
+            programs,
             likely,
             steps: command.options.steps(command.get_current_dir())?,
         })
@@ -55,11 +49,11 @@ impl Layout {
 
     /// `/bin/sh` with the program as its script, as execvp(3) runs one that the kernel does not know how to.
     pub(super) fn argv_for_shell(&self, program: usize) -> (CStrings, CStrings) {
-        let shell = CString::new("/bin/sh").expect("it has no null byte");
-        let script = self.programs.strings()[program].clone();
-        let arguments = self.argv.strings().iter().skip(1).cloned();
-        let argv = [shell.clone(), script].into_iter().chain(arguments).collect();
-        (CStrings::new(vec![shell]), CStrings::new(argv))
+        let shell: &[u8] = b"/bin/sh";
+        let script = self.programs.iter().skip(program).take(1);
+        let arguments = self.argv.iter().skip(1);
+        let argv = script.chain(arguments).map(|string| [string.to_bytes()]);
+        ([[shell]].into_iter().collect(), std::iter::once([shell]).chain(argv).collect())
     }
 }
 
@@ -77,15 +71,6 @@ pub(super) fn check(bytes: &[u8], what: &str) -> io::Result<()> {
 fn null_byte(bytes: &[u8], what: &str) -> io::Error {
     let why = format!("{what} contains a null byte: {}", bytes.escape_ascii());
     io::Error::new(io::ErrorKind::InvalidInput, why)
-}
-
-/// `KEY=VALUE`, in the memory of the key.
-fn variable((key, value): (OsString, OsString)) -> io::Result<CString> {
-    let mut bytes = key.into_vec();
-    bytes.reserve_exact(value.len() + 2);
-    bytes.push(b'=');
-    bytes.extend_from_slice(value.as_bytes());
-    c_string(bytes, "an environment variable")
 }
 
 /// The child's environment: ours, unless it was cleared, with the changes.
@@ -108,26 +93,28 @@ fn environment(command: &Command) -> Vec<(OsString, OsString)> {
 
 /// The paths that execvp(3) tries: the program itself if it has a slash, else one for each part of `PATH`, of
 /// which an empty one is the current directory.
-fn candidates(program: &OsStr, path: &OsStr) -> Vec<Vec<u8>> {
+fn candidates(program: &OsStr, path: &OsStr) -> CStrings {
     let program = program.as_bytes();
     if program.contains(&b'/') || program.is_empty() {
-        return vec![program.to_vec()];
+        return [[program]].into_iter().collect();
     }
-    path.as_bytes()
-        .split(|&byte| byte == b':')
-        .map(|directory| match directory {
-            b"" => program.to_vec(),
-            _ => [directory, b"/", program].concat(),
-        })
-        .collect()
+    let directories = path.as_bytes().split(|&byte| byte == b':');
+    let slash = |directory: &[u8]| -> &[u8] {
+        if directory.is_empty() {
+            b""
+        } else {
+            b"/"
+        }
+    };
+    directories.map(|directory| [directory, slash(directory), program]).collect()
 }
 
 /// The first that seems to be there. Only a hint: whether it can be executed is the child's to find out, and a
 /// relative path is relative to where the child will be, so that none behind one is tried before it.
-fn likely(programs: &[CString]) -> usize {
-    let may_be_there = |program: &CString| {
+fn likely(programs: &CStrings) -> usize {
+    let may_be_there = |program: &CStr| {
         !program.to_bytes().starts_with(b"/")
-            || rustix::fs::access(program.as_c_str(), rustix::fs::Access::EXEC_OK).is_ok()
+            || rustix::fs::access(program, rustix::fs::Access::EXEC_OK).is_ok()
     };
     programs.iter().position(may_be_there).unwrap_or(0)
 }
@@ -138,7 +125,7 @@ mod tests {
 
     fn search(program: &str, path: &str) -> Vec<String> {
         let found = candidates(program.as_ref(), path.as_ref());
-        found.into_iter().map(|path| String::from_utf8(path).unwrap()).collect()
+        found.iter().map(|path| path.to_str().unwrap().to_owned()).collect()
     }
 
     #[test]
@@ -152,9 +139,7 @@ mod tests {
 
     #[test]
     fn none_is_tried_before_a_relative_one() {
-        let likely_of = |paths: &[&str]| {
-            likely(&paths.iter().map(|&path| CString::new(path).unwrap()).collect::<Vec<_>>())
-        };
+        let likely_of = |paths: &[&str]| likely(&paths.iter().map(|path| [path.as_bytes()]).collect());
         assert_eq!(likely_of(&["/no/sh", "/bin/sh"]), 1);
         assert_eq!(likely_of(&["/no/sh", "sh", "/bin/sh"]), 1);
         assert_eq!(likely_of(&["/no/sh", "/none/sh"]), 0);

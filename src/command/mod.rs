@@ -146,9 +146,10 @@ impl Command {
     fn check_null_byte(&self) -> io::Result<()> {
         let noted = self.null_byte.iter().map(|(what, string)| (*what, string.as_os_str()));
         let arg0 = self.arg0.iter().map(|arg| ("an argument", arg.as_os_str()));
+        let path = self.options.search_path.iter().map(|path| ("the search path", path.as_os_str()));
         let variables = self.get_envs().flat_map(|(key, value)| std::iter::once(key).chain(value));
         let variables = variables.map(|string| ("an environment variable", string));
-        for (what, string) in noted.chain(arg0).chain(variables) {
+        for (what, string) in noted.chain(arg0).chain(path).chain(variables) {
             layout::check(string.as_bytes(), what)?;
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! The parent's side of a spawn: pipes, where descriptors live, and what to do about a failure.
 
+use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -209,10 +210,10 @@ fn failed(what: String, errno: i32) -> NoProcess {
 
 fn stage_of_exec(layout: &Layout, program: usize) -> String {
     // Of several places that were searched, none is to blame: the name says more.
-    let programs = layout.programs.strings();
-    let name = match programs {
-        [only] => only.to_bytes(),
-        _ => programs[program].to_bytes().rsplit(|&byte| byte == b'/').next().unwrap_or_default(),
+    let tried = layout.programs.iter().nth(program).map_or(&b""[..], CStr::to_bytes);
+    let name = match layout.programs.pointers() {
+        [_] => tried,
+        _ => tried.rsplit(|&byte| byte == b'/').next().unwrap_or_default(),
     };
     format!("run {:?}", String::from_utf8_lossy(name))
 }

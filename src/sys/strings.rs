@@ -1,29 +1,39 @@
 //! Null-terminated arrays of C strings, as `execve` wants them.
 
-use std::ffi::{c_char, CString};
+use std::ffi::{c_char, CStr};
 
 /// Strings and, for `execve`, pointers to them with a null pointer at the end.
 #[derive(Debug)]
 pub(crate) struct CStrings {
-    /// Never changed: `pointers` points into them.
-    strings: Vec<CString>,
+    /// The strings, each with its null byte. Never changed: `pointers` points into them.
+    bytes: Vec<u8>,
     pointers: Vec<*const c_char>,
 }
 
-// SAFETY: the pointers lead only into `strings`, which is owned with them and never changed.
+// SAFETY: the pointers lead only into `bytes`, which is owned with them and never changed.
 unsafe impl Send for CStrings {}
 // SAFETY: as for `Send`; nothing is written through the pointers.
 unsafe impl Sync for CStrings {}
 
-impl CStrings {
-    pub(crate) fn new(strings: Vec<CString>) -> CStrings {
+/// From strings in parts, of which none has a null byte.
+impl<'a, const N: usize> FromIterator<[&'a [u8]; N]> for CStrings {
+    fn from_iter<I: IntoIterator<Item = [&'a [u8]; N]>>(strings: I) -> CStrings {
+        let (mut bytes, mut starts) = (Vec::new(), Vec::new());
+        for parts in strings {
+            starts.push(bytes.len());
+            parts.iter().for_each(|part| bytes.extend_from_slice(part));
+            bytes.push(0);
+        }
         let end = std::iter::once(std::ptr::null());
-        let pointers = strings.iter().map(|string| string.as_ptr()).chain(end).collect();
-        CStrings { strings, pointers }
+        let pointers = starts.iter().map(|&start| bytes[start..].as_ptr().cast()).chain(end).collect();
+        CStrings { bytes, pointers }
     }
+}
 
-    pub(crate) fn strings(&self) -> &[CString] {
-        &self.strings
+impl CStrings {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &CStr> {
+        let strings = self.bytes.split_inclusive(|&byte| byte == 0);
+        strings.map(|string| CStr::from_bytes_with_nul(string).expect("a null byte at its end alone"))
     }
 
     /// With the null pointer at the end.
@@ -33,6 +43,6 @@ impl CStrings {
 
     /// Without it.
     pub(crate) fn pointers(&self) -> &[*const c_char] {
-        &self.pointers[..self.strings.len()]
+        &self.pointers[..self.pointers.len() - 1]
     }
 }
