@@ -9,7 +9,7 @@ const STAMPS_SIZE: usize = 1 << 20;
 fn main() {
     println!("cargo::rerun-if-changed=c");
     println!("cargo::rustc-env=STAMPS_SIZE={STAMPS_SIZE}");
-    cc::Build::new().file("c/floor.c").opt_level(2).compile("floor");
+    cc::Build::new().files(["c/floor.c", "c/kernel.c"]).opt_level(2).compile("floor");
     let size = format!("-DSTAMPS_SIZE={STAMPS_SIZE}");
     let bare = [&*size, "-static", "-nostdlib", "-fno-stack-protector", "-ffreestanding"];
     program("child", &[&bare[..], &["-DAT_ONCE"]].concat());

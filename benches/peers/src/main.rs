@@ -83,5 +83,8 @@ fn measure(results: &mut Results, section: Option<&Section>, common: &Common) ->
     if matches!(section, None | Some(Section::Counted)) {
         results.counted = sections::counted(&names, scale)?;
     }
+    if matches!(section, None | Some(Section::Kernel)) {
+        results.kernel = sections::kernel(scale, rounds)?;
+    }
     Ok(())
 }

@@ -63,6 +63,8 @@ pub(crate) enum Section {
     /// System calls, instructions and allocations a child
     #[command(alias = "strace")]
     Counted,
+    /// What of it is the kernel's
+    Kernel,
     /// Fails if what is counted exceeds the bounds in guard.json
     Guard,
     /// Draw what an earlier run has written with --json

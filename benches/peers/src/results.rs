@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::contenders::Name;
 use crate::run::{Load, Outstanding, Setting, Throughput};
+use crate::sections::Parts;
 use crate::strace::Calls;
 use crate::targets::Target;
 
@@ -19,6 +20,7 @@ pub(crate) struct Results {
     /// With much memory in the parent.
     pub(crate) parent: Vec<Section<Setting, Outstanding>>,
     pub(crate) counted: Vec<Counted>,
+    pub(crate) kernel: Vec<Parts>,
     pub(crate) targets: Vec<Target>,
 }
 
@@ -63,6 +65,7 @@ impl Results {
             outstanding: Vec::new(),
             parent: Vec::new(),
             counted: Vec::new(),
+            kernel: Vec::new(),
             targets: Vec::new(),
         })
     }
@@ -99,7 +102,7 @@ impl<R> Row<R> {
     }
 }
 
-fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+pub(crate) fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;

@@ -1,6 +1,7 @@
 //! What is measured.
 
 mod counted;
+mod kernel;
 mod outstanding;
 mod parent;
 mod scale;
@@ -14,6 +15,7 @@ use crate::contenders::Name;
 use crate::results::{Row, Section};
 
 pub(crate) use counted::{count, run as counted, total};
+pub(crate) use kernel::{run as kernel, Parts};
 pub(crate) use outstanding::run as outstanding;
 pub(crate) use parent::run as parent;
 pub(crate) use scale::Scale;
