@@ -1,7 +1,7 @@
 //! Run with: `cargo run --release --manifest-path benches/peers/Cargo.toml -- --quick`
 //!
 //! Each contender is a process of its own, started afresh for each round, and they take turns. All spawn the same
-//! children, and are measured by the same code (`run`). Without `--quick` it takes about twelve minutes, and the
+//! children, and are measured by the same code (`run`). Without `--quick` it takes about twenty minutes, and the
 //! machine should have nothing else to do.
 
 mod contenders;

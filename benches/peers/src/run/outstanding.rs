@@ -62,8 +62,15 @@ pub(crate) struct Collected {
 const HELD: usize = 0;
 const BRIEF: usize = 1;
 
+/// Where others have just freed so much, a virtual machine is busy for a while giving it back to its host.
+const MUCH_MIB: usize = 1024;
+const SETTLE: Duration = Duration::from_secs(2);
+
 pub(super) fn run<C: Contender>(setting: &Setting) -> Result<Outstanding> {
     let memory = vec![1_u8; setting.resident_mib << 20];
+    if setting.resident_mib >= MUCH_MIB {
+        thread::sleep(SETTLE);
+    }
     let stamps = Stamps::new()?;
     let programs = vec![programs::HELD.into(), programs::BRIEF.into()];
     let contender = C::new(Commands { programs, piped: setting.piped })?;

@@ -32,7 +32,7 @@ impl Scale {
         batch: 300,
         latencies: 1000,
         idle_ms: 1000,
-        parent_rounds: 3,
+        parent_rounds: 5,
         parent_mib: &[10, 1024, 4096],
         traced: 400,
         stepped: 16,
