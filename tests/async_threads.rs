@@ -45,6 +45,15 @@ mod awaits {
         assert_eq!(names, ["async-io\n"]);
     }
 
+    /// The reactor runs from the first await that has to wait.
+    fn start_reactor() {
+        let child = Child::try_from(held()).unwrap();
+        assert!(block_on(poll_once(child.status())).is_none());
+        assert_two_threads();
+        drop(child);
+        warm_up();
+    }
+
     /// A running child that was dropped, seen from outside of the crate, and what keeps it alive.
     fn dropped() -> (Pidfd, Option<ChildStdin>) {
         let mut child = Child::try_from(held()).unwrap();
@@ -79,6 +88,7 @@ mod awaits {
     }
 
     pub(super) fn set() {
+        start_reactor();
         check_leaks(|| {
             let mut set = ChildSet::new().unwrap();
             for code in 0..10 {
@@ -103,6 +113,7 @@ mod awaits {
     }
 
     pub(super) fn pidfd() {
+        start_reactor();
         check_leaks(|| {
             let (child, stdin) = held_with(2);
             let pidfd = Async::new(Pidfd::of_child(&child).unwrap()).unwrap();
@@ -119,6 +130,7 @@ mod awaits {
     }
 
     pub(super) fn dropped_children() {
+        start_reactor();
         check_leaks(|| {
             let children = (0..3).map(|_| dropped()).collect();
             assert_two_threads();
@@ -128,6 +140,7 @@ mod awaits {
     }
 
     pub(super) fn dropped_sets() {
+        start_reactor();
         check_leaks(|| {
             let set = ChildSet::new().unwrap();
             let children = (0..3)
@@ -148,6 +161,7 @@ mod awaits {
     }
 
     pub(super) fn many_dropped() {
+        start_reactor();
         check_leaks(|| {
             let children: Vec<_> = (0..crate::common::times(300)).map(|_| dropped()).collect();
             let (pidfds, stdins): (Vec<_>, Vec<_>) = children.into_iter().unzip();

@@ -269,6 +269,8 @@ mod asynchronous {
         check_leaks(|| {
             let (child, stdin) = held_with(9);
             let pidfd = Async::new(Pidfd::of_child(&child).unwrap()).unwrap();
+            // The reactor runs from the first await that has to wait.
+            assert!(block_on(poll_once(pidfd.wait())).is_none());
             let limit = Limit::with_spare(0);
             let mut wait = pidfd.wait();
             assert!(block_on(poll_once(&mut wait)).is_none());

@@ -389,8 +389,10 @@ mod awaited {
     #[test]
     fn dropped_futures_drop_the_child() {
         // Killed or not, it is reaped, by the reactor: no pidfd of a zombie stays readable without an end.
-        common::warm_up();
-        assert!(block_on(Command::new("true").status()).unwrap().success());
+        // It runs from the first await that has to wait.
+        let held = Command::new("cat").stdin(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+        assert!(block_on(poll_once(held.status())).is_none());
+        drop(held);
         for polled in [false, true] {
             let mut command = Command::new("cat");
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
