@@ -42,6 +42,14 @@
 //! [`Command`] makes a process and its pidfd in one step, at a cost that grows neither with the parent's memory nor
 //! with the children outstanding. It has the names and defaults of `async_process::Command`.
 //!
+//! # What a child costs
+//!
+//! Nearly all of it is the kernel's part. Of 31 µs of the parent's CPU time for a static child that ends at once (Linux
+//! 6.18, 16 in flight, a [`Prepared`] command), `clone3` takes 25, adding to epoll 1.6, fetching its event 0.4,
+//! `waitid` 2.4, deleting from epoll 0.7, and `close` 1.1; what the crate itself adds is some 2,300 instructions. The
+//! child's own `execve` and end take 120 µs of its CPU time. The README has the figures of other crates beside these,
+//! and the command that measures them.
+//!
 //! # Threads
 //!
 //! The crate starts none. Awaiting anything uses async-io's reactor, which has one thread; programs that only
