@@ -45,9 +45,7 @@ const PARENTS: [(&str, fn()); 4] = [
 
 fn main() {
     if let Some(role) = role() {
-        // SAFETY: alarm(2) touches no memory.
-        unsafe { libc::alarm(60) };
-        return ROLES.iter().chain(&PARENTS).find(|(name, _)| *name == role).expect("a role").1();
+        return common::play(&role, ROLES.iter().chain(&PARENTS), 60).expect("a role");
     }
     let names: Vec<_> = ROLES.iter().chain(&PARENTS).map(|(name, _)| *name).collect();
     common::main_with(&names, |role| match PARENTS.iter().any(|(name, _)| *name == role) {
@@ -84,7 +82,7 @@ fn is_followed_by_its_children(role: &str) {
 /// Has children that say so, and waits for its end. They hold our standard input and output.
 fn parent(drop_root: bool, prepare: fn(&mut Command)) {
     if drop_root {
-        give_up_root();
+        common::give_up_root(65534);
     }
     let command = || {
         let mut command = Command::new("sh");
@@ -99,17 +97,6 @@ fn parent(drop_root: bool, prepare: fn(&mut Command)) {
         .push(command().prepare().map_or_else(|_| command().spawn(), |prepared| prepared.spawn()).unwrap());
     loop {
         thread::park();
-    }
-}
-
-fn give_up_root() {
-    if rustix::process::geteuid().is_root() {
-        // SAFETY: this process gives up its rights for good.
-        unsafe {
-            assert_eq!(libc::setgroups(0, std::ptr::null()), 0);
-            assert_eq!(libc::setgid(65534), 0);
-            assert_eq!(libc::setuid(65534), 0);
-        }
     }
 }
 
@@ -189,7 +176,7 @@ fn end_of_the_spawning_thread() {
 
 /// The kernel kills for those alone who may gain no privilege (`CLONE_NNP`); others have the fallback.
 fn without_privilege() {
-    give_up_root();
+    common::give_up_root(65534);
     check_leaks(|| {
         for no_new_privs in [false, true] {
             let child = cat().stdin(Stdio::null()).no_new_privs(no_new_privs).spawn().unwrap();

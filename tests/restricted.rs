@@ -28,12 +28,7 @@ const ROLES: [(&str, fn()); 9] = [
 
 fn main() {
     if let Some(role) = role() {
-        // SAFETY: alarm(2) touches no memory.
-        unsafe { libc::alarm(60) };
-        return match ROLES.iter().find(|(name, _)| *name == role) {
-            Some((_, run)) => run(),
-            None => in_new_namespace(),
-        };
+        return common::play(&role, &ROLES, 60).unwrap_or_else(in_new_namespace);
     }
     common::main_with(&ROLES.map(|(name, _)| name), |role| {
         assert!(reexec(role).stdin(StdStdio::null()).status().unwrap().success());
@@ -306,15 +301,8 @@ fn no_more_processes(command: &mut Command) {
 
 fn limit_of_processes() {
     use rustix::process::{setrlimit, Resource, Rlimit};
-    if rustix::process::geteuid().is_root() {
-        // A user of nobody else's, and not one to whom no limit applies.
-        // SAFETY: this process gives up its rights for good.
-        unsafe {
-            assert_eq!(libc::setgroups(0, std::ptr::null()), 0);
-            assert_eq!(libc::setgid(54321), 0);
-            assert_eq!(libc::setuid(54321), 0);
-        }
-    }
+    // A user of nobody else's, and not one to whom no limit applies.
+    common::give_up_root(54321);
     common::warm_up();
     let limit = rustix::process::getrlimit(Resource::Nproc);
     check_leaks(|| {

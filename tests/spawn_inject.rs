@@ -57,8 +57,7 @@ use Expected::{Fails, FailsOnce, Unsupported, WithoutTheKernel, Works, WorksBySt
 fn main() {
     if let Some(role) = role() {
         let (_, _, expected) = CASES.iter().find(|(name, ..)| *name == role).expect("a role");
-        // SAFETY: alarm(2) touches no memory.
-        unsafe { libc::alarm(300) };
+        common::end_after(300);
         return run(*expected);
     }
     if let Err(why) = strace(&[], "true") {

@@ -33,9 +33,7 @@ const ROLES: [(&str, fn()); 12] = [
 
 fn main() {
     if let Some(role) = role() {
-        // SAFETY: alarm(2) touches no memory.
-        unsafe { libc::alarm(300) };
-        return ROLES.iter().find(|(name, _)| *name == role).expect("a role").1();
+        return common::play(&role, &ROLES, 300).expect("a role");
     }
     common::main_with(&ROLES.map(|(name, _)| name), |role| {
         let output = reexec(role).stdin(StdStdio::null()).output().unwrap();
@@ -195,14 +193,7 @@ fn swapped_stdio() {
 
 /// Each step that takes a privilege says that it failed.
 fn not_root() {
-    if rustix::process::geteuid().is_root() {
-        // SAFETY: this process gives up its rights for good.
-        unsafe {
-            assert_eq!(libc::setgroups(0, std::ptr::null()), 0);
-            assert_eq!(libc::setgid(65534), 0);
-            assert_eq!(libc::setuid(65534), 0);
-        }
-    }
+    common::give_up_root(65534);
     assert_eq!(text(Command::new("echo").arg("it works")), "it works\n");
     type Change = fn(&mut Command);
     let changes: [(Change, &str, i32); 7] = [

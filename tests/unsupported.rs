@@ -32,13 +32,7 @@ const ROLES: [(&str, fn()); 10] = [
 
 fn main() {
     if let Some(role) = role() {
-        // A process that hangs is ended.
-        // SAFETY: alarm(2) touches no memory.
-        unsafe { libc::alarm(300) };
-        match ROLES.iter().find(|(name, _)| *name == role) {
-            Some((_, run)) => return run(),
-            None => return parent(role.parse().unwrap()),
-        }
+        return common::play(&role, &ROLES, 300).unwrap_or_else(|| parent(role.parse().unwrap()));
     }
     if let Err(error) = filter(libc::SYS_getpid, None, None) {
         println!("skipped: seccomp filters are refused: {error}");

@@ -8,7 +8,7 @@ use std::process::Stdio as StdStdio;
 use super::error::SpawnError;
 use super::fds::{copy_from, lift_all, Lifted, Ranges};
 use super::options::describe;
-use super::spawn::{wait_while_busy, Spawned, BUSY_RETRIES};
+use super::spawn::{wait_while_busy, Spawned, BUSY_RETRIES, FIND_DESCRIPTORS};
 use super::stdio::{Kind, Stdio};
 use super::{unsupported_by_std, Command};
 use crate::pidfd::Pidfd;
@@ -148,9 +148,7 @@ impl Command {
                     Err(error) => return error,
                 };
                 let what = match failed {
-                    Failed::Descriptors if errno == libc::ENOENT => {
-                        "find the child's descriptors in /proc/self/fd, without close_range".into()
-                    }
+                    Failed::Descriptors if errno == libc::ENOENT => FIND_DESCRIPTORS.into(),
                     Failed::Descriptors => "set up the child's descriptors".into(),
                     Failed::Act => "do what was given to pre_exec".into(),
                     Failed::Step(index) if index < steps.len() => describe(&steps[index]),

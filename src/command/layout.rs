@@ -99,14 +99,12 @@ fn candidates(program: &OsStr, path: &OsStr) -> CStrings {
         return [[program]].into_iter().collect();
     }
     let directories = path.as_bytes().split(|&byte| byte == b':');
-    let slash = |directory: &[u8]| -> &[u8] {
-        if directory.is_empty() {
-            b""
-        } else {
-            b"/"
-        }
-    };
-    directories.map(|directory| [directory, slash(directory), program]).collect()
+    directories
+        .map(|directory| match directory {
+            b"" => [directory, b"", program],
+            _ => [directory, b"/", program],
+        })
+        .collect()
 }
 
 /// The first that seems to be there. Only a hint: whether it can be executed is the child's to find out, and a

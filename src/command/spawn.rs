@@ -23,6 +23,10 @@ use crate::sys::clone::{self, Failure, Life, Plan, Source, Stage, Step};
 /// the descriptor by which it was written, until it calls `execve`. About a tenth of a second in all.
 pub(super) const BUSY_RETRIES: u32 = 8;
 
+/// What cannot be done where there is neither `close_range` nor `/proc`.
+pub(super) const FIND_DESCRIPTORS: &str =
+    "find the child's descriptors in /proc/self/fd, without close_range";
+
 pub(super) fn wait_while_busy(retry: u32) {
     thread::sleep(Duration::from_micros(500) * 2u32.pow(retry));
 }
@@ -192,8 +196,7 @@ fn run(plan: &mut Plan<'_>, layout: &Layout, options: &Options) -> Result<(Owned
                 return Err(failed(format!("give the child descriptor {number} (dup3)"), errno));
             }
             (Stage::CloseFds, _) => {
-                let what = "find the child's descriptors in /proc/self/fd, without close_range";
-                return Err(failed(what.into(), errno));
+                return Err(failed(FIND_DESCRIPTORS.into(), errno));
             }
             (Stage::Step(index), _) => return Err(failed(describe(&layout.steps[index]), errno)),
         }

@@ -56,8 +56,7 @@ pub(crate) fn main_with(tests: &[&str], run: impl Fn(&str)) {
     println!("\nrunning {count} tests");
     let mut failed = 0;
     for name in chosen {
-        // SAFETY: alarm(2) touches no memory.
-        unsafe { libc::alarm(HANGS_AFTER_SECONDS) };
+        end_after(HANGS_AFTER_SECONDS);
         print!("test {name} ... ");
         io::stdout().flush().unwrap();
         match catch_unwind(AssertUnwindSafe(|| run(name))) {
@@ -87,6 +86,36 @@ const ROLE: &str = "CHILDSET_TEST_ROLE";
 /// What a test binary that was started by [`reexec`] is to do instead of running its tests.
 pub(crate) fn role() -> Option<String> {
     std::env::var(ROLE).ok()
+}
+
+/// Plays the role, if it is one of these. Longer than so many seconds, and the process is ended.
+pub(crate) fn play<'a>(
+    role: &str,
+    roles: impl IntoIterator<Item = &'a (&'a str, fn())>,
+    seconds: u32,
+) -> Option<()> {
+    end_after(seconds);
+    let (_, run) = roles.into_iter().find(|(name, _)| *name == role)?;
+    run();
+    Some(())
+}
+
+/// A process that hangs is ended.
+pub(crate) fn end_after(seconds: u32) {
+    // SAFETY: alarm(2) touches no memory.
+    unsafe { libc::alarm(seconds) };
+}
+
+/// Makes this process one of an ordinary user for good, if it is root's.
+pub(crate) fn give_up_root(id: u32) {
+    if rustix::process::geteuid().is_root() {
+        // SAFETY: the calls read no memory, since the list of groups is empty.
+        unsafe {
+            assert_eq!(libc::setgroups(0, std::ptr::null()), 0);
+            assert_eq!(libc::setgid(id), 0);
+            assert_eq!(libc::setuid(id), 0);
+        }
+    }
 }
 
 /// This test binary again, in another role.

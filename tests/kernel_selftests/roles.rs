@@ -11,9 +11,7 @@ use childset::Pidfd;
 use crate::{autoreap, common};
 
 pub(crate) fn play(role: &str) {
-    // A process that hangs is ended.
-    // SAFETY: alarm(2) touches no memory.
-    unsafe { libc::alarm(60) };
+    common::end_after(60);
     match role {
         "leader_ends_first" => thread_goes_on(true, || exit(5)),
         "exec_after_the_leader" => thread_goes_on(true, exec_cat),

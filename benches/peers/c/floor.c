@@ -1,29 +1,12 @@
 // The floor: as few system calls a child as Linux allows, and no library in between. Called by
 // src/contenders/floor.rs, which describes each function; errors are returned as -errno.
 
-#define _GNU_SOURCE
-#include <errno.h>
-#include <fcntl.h>
-#include <sched.h>
-#include <signal.h>
-#include <stdint.h>
-#include <sys/epoll.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include "linux.h"
 
-#ifndef CLONE_PIDFD
-#define CLONE_PIDFD 0x1000
-#endif
-#ifndef SYS_close_range
-#define SYS_close_range 436
-#endif
-enum { PIDFD = 3 };             // P_PIDFD, which older headers lack
-enum { UNSHARE = 2 };           // CLOSE_RANGE_UNSHARE
+#include <fcntl.h>
+
 enum { LOW = 64, HIGH = 1024 };  // Flat: descriptors that no child needs go to HIGH.
 
-// CLONE_VFORK suspends the parent until the child has left it, so one is enough for all.
-static _Alignas(16) char stack[64 * 1024];
 static struct epoll_event events[64];
 static int epoll, fetched, taken;
 

@@ -1,29 +1,14 @@
 // The kernel's part of a child: the CPU time of this thread in each system call that starts and collects one.
 // Called by src/sections/kernel.rs, which describes the function.
 
-#define _GNU_SOURCE
-#include <errno.h>
-#include <sched.h>
-#include <signal.h>
-#include <stdint.h>
-#include <sys/epoll.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
+#include "linux.h"
 
-#ifndef CLONE_PIDFD
-#define CLONE_PIDFD 0x1000
-#endif
-#ifndef SYS_close_range
-#define SYS_close_range 436
-#endif
-enum { PIDFD = 3, UNSHARE = 2 };  // P_PIDFD, CLOSE_RANGE_UNSHARE
+#include <sys/resource.h>
+#include <time.h>
+
 enum { CLONE, ADD, WAIT, WAITID, DELETE, CLOSE, CALLS };
 enum { CLOCKS = 1000 };
 
-static _Alignas(16) char stack[64 * 1024];
 static double spent[CALLS];
 
 struct start {
