@@ -195,9 +195,7 @@ fn run(plan: &mut Plan<'_>, layout: &Layout, options: &Options) -> Result<(Owned
                 let errno = if errno == libc::EBADF { libc::EMFILE } else { errno };
                 return Err(failed(format!("give the child descriptor {number} (dup3)"), errno));
             }
-            (Stage::CloseFds, _) => {
-                return Err(failed(FIND_DESCRIPTORS.into(), errno));
-            }
+            (Stage::CloseFds, _) => return Err(failed(FIND_DESCRIPTORS.into(), errno)),
             (Stage::Step(index), _) => return Err(failed(describe(&layout.steps[index]), errno)),
         }
     }
