@@ -5,11 +5,8 @@ use std::time::Duration;
 
 use async_io::{Async, Timer};
 
-use crate::dropped::reactor;
-use crate::edge::Edge;
-use crate::exit::Exit;
-use crate::pidfd::Pidfd;
-use crate::state::State;
+use crate::pidfd::{Edge, Exit, Pidfd, State};
+use crate::watch::dropped::start_reactor;
 
 /// The future of an operation on an `Async<Pidfd>`.
 pub type PidfdFuture<'a, R> = Pin<Box<dyn Future<Output = io::Result<R>> + Send + 'a>>;
@@ -71,13 +68,13 @@ pub trait AsyncPidfd: sealed::Sealed {
 
 mod sealed {
     pub trait Sealed {}
-    impl Sealed for async_io::Async<crate::Pidfd> {}
+    impl Sealed for async_io::Async<super::Pidfd> {}
 }
 
 impl AsyncPidfd for Async<Pidfd> {
     fn exited(&self) -> PidfdFuture<'_, ()> {
         Box::pin(async move {
-            reactor::start()?;
+            start_reactor()?;
             while !self.get_ref().has_ended()? {
                 self.readable().await?;
             }
@@ -87,7 +84,7 @@ impl AsyncPidfd for Async<Pidfd> {
 
     fn reaped(&self) -> PidfdFuture<'_, ()> {
         Box::pin(async move {
-            reactor::start()?;
+            start_reactor()?;
             let pidfd = self.get_ref();
             if pidfd.tells_reaping()? {
                 while pidfd.state()? != State::Reaped {
@@ -108,7 +105,7 @@ impl AsyncPidfd for Async<Pidfd> {
 
     fn wait(&self) -> PidfdFuture<'_, Exit> {
         Box::pin(async move {
-            reactor::start()?;
+            start_reactor()?;
             take_exit(self, self.get_ref(), || self.get_ref().try_wait()).await
         })
     }

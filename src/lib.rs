@@ -80,40 +80,35 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("childset is built on pidfds, which only Linux has");
 
-#[cfg(feature = "async-io")]
-mod async_pidfd;
-mod child;
-mod command;
-mod core_dump;
-mod dropped;
-mod edge;
-pub mod embedding;
-mod exit;
-mod info;
-mod pidfd;
-mod process;
-#[cfg(feature = "async-io")]
-mod reactor;
-mod set;
-mod state;
+// In the order of the layers: none imports from one below it here (tests/layers.rs).
 mod sync;
 mod sys;
+
+mod pidfd;
+
 mod watch;
 
 #[cfg(feature = "async-io")]
+mod async_pidfd;
+
+mod child;
+
+mod command;
+
+mod set;
+
+pub mod embedding;
+
+#[cfg(feature = "async-io")]
 pub use async_pidfd::{AsyncPidfd, PidfdFuture};
-pub use child::{AdoptError, Child, ChildStderr, ChildStdin, ChildStdout, Containment, Output};
-pub use command::{Command, Prepared, Spawn, SpawnError, Stdio};
-pub use core_dump::CoreDump;
-pub use dropped::reap_dropped;
-pub use exit::{Exit, StatusUnknown, Usage};
-pub use info::Info;
-pub use pidfd::Pidfd;
+pub use child::{AdoptError, Child, ChildStderr, ChildStdin, ChildStdout, Containment, Output, Stdio};
+pub use command::{Command, Prepared, Spawn, SpawnError};
+pub use pidfd::{CoreDump, Exit, Info, Pidfd, State, StateChange, StatusUnknown, Usage};
 pub use set::{ChildSet, Exited, InsertError, IntoChild, Key, Shutdown};
 #[cfg(feature = "async-io")]
 pub use set::{Exits, Next};
-pub use state::{State, StateChange};
 pub use std::process::ExitStatus;
+pub use watch::dropped::reap_dropped;
 
 /// What programs written against async-process import.
 pub mod unix {

@@ -1,16 +1,14 @@
-//! Collecting what a child writes, while feeding it what it reads.
+//! Waiting for a child together with what it writes.
 
+#[cfg(feature = "async-io")]
+use std::future::Future;
 use std::io;
 use std::process::ExitStatus;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rustix::event::{poll, PollFd, PollFlags};
-
-use super::pipe::Pipe;
-use super::{Child, Shared};
-use crate::edge::Edge;
-use crate::exit::Exit;
-use crate::sync::timespec;
+use super::pump::Pump;
+use super::Child;
+use crate::pidfd::Exit;
 
 /// How a child ended, and what it wrote.
 ///
@@ -48,199 +46,113 @@ impl From<Output> for std::process::Output {
     }
 }
 
-/// The pipes of a child, and what goes through them.
-#[derive(Debug)]
-pub(super) struct Pump {
-    stdin: Option<Pipe>,
-    input: Vec<u8>,
-    written: usize,
-    /// Standard output and standard error.
-    outputs: [(Option<Pipe>, Vec<u8>); 2],
-    grace: Duration,
-    /// When the pipes are given up: from the exit on, and put off whenever something comes.
-    deadline: Option<Instant>,
-    exit: Option<Exit>,
-}
-
-/// What a step has come to.
-enum Step {
-    Done(Output),
-    Moved,
-    /// Nothing can be moved until something happens.
-    Idle,
-}
-
-/// How much is read of one pipe before the others get their turn.
-const CHUNK: usize = 64 * 1024;
-
-impl Pump {
-    /// Takes the pipes. Without input, standard input is closed at once.
-    pub(super) fn new(child: &mut Child, input: Vec<u8>) -> io::Result<Pump> {
-        let pump = Pump {
-            stdin: child.stdin.take().map(Pipe::from).filter(|_| !input.is_empty()),
-            input,
-            written: 0,
-            outputs: [
-                (child.stdout.take().map(Pipe::from), Vec::new()),
-                (child.stderr.take().map(Pipe::from), Vec::new()),
-            ],
-            grace: child.shared.drain_grace(),
-            deadline: None,
-            exit: None,
-        };
-        for pipe in pump.stdin.iter().chain(pump.outputs.iter().filter_map(|(pipe, _)| pipe.as_ref())) {
-            pipe.set_nonblocking(true)?;
-        }
-        Ok(pump)
+impl Child {
+    /// Blocks until the child has ended, and returns what it wrote to its pipes.
+    ///
+    /// Standard input is closed first. It returns when the child has ended and its pipes are at their end; or,
+    /// where another process holds one open, when nothing has come for the
+    /// [drain grace](Child::set_drain_grace) after the exit. [`Output::pipe_open`] says so. Nothing that
+    /// was written before the exit is lost.
+    ///
+    /// ```
+    /// # use childset::{Command, Stdio};
+    /// let child = Command::new("echo").arg("hello").stdout(Stdio::piped()).spawn()?;
+    /// let output = child.wait_with_output()?;
+    /// assert_eq!(output.stdout, b"hello\n");
+    /// assert!(output.status.success() && !output.pipe_open);
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`wait`](Child::wait), and those of reading a pipe.
+    pub fn wait_with_output(self) -> io::Result<Output> {
+        self.wait_with_input(Vec::new())
     }
 
-    /// Moves some of what can be moved now.
-    fn step(&mut self, shared: &Shared) -> io::Result<Step> {
-        // The exit first: what was written before it is in the pipes now.
-        if self.exit.is_none() {
-            self.exit = shared.try_wait()?;
-        }
-        self.write()?;
-        let mut moved = false;
-        for (pipe, buffer) in &mut self.outputs {
-            if let Some(reading) = pipe {
-                match reading.try_read(buffer, CHUNK)? {
-                    Some(0) => *pipe = None,
-                    Some(_) => moved = true,
-                    None => {}
-                }
-            }
-        }
-        let Some(exit) = self.exit else {
-            return Ok(if moved { Step::Moved } else { Step::Idle });
-        };
-        let at_end = self.outputs.iter().all(|(pipe, _)| pipe.is_none());
-        if moved || self.deadline.is_none() {
-            self.deadline = Instant::now().checked_add(self.grace);
-        }
-        let over = !moved && self.deadline.is_some_and(|deadline| deadline <= Instant::now());
-        Ok(match at_end || over {
-            true => Step::Done(self.finish(exit)),
-            false if moved => Step::Moved,
-            false => Step::Idle,
-        })
+    /// As [`wait_with_output`](Child::wait_with_output), with bytes for the child to read, if its standard input
+    /// is piped. It need not read them all.
+    ///
+    /// ```
+    /// # use childset::{Command, Stdio};
+    /// let child = Command::new("tr").args(["a-z", "A-Z"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    /// assert_eq!(child.wait_with_input("hello")?.stdout, b"HELLO");
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`wait_with_output`](Child::wait_with_output).
+    pub fn wait_with_input(mut self, input: impl Into<Vec<u8>>) -> io::Result<Output> {
+        Pump::new(&mut self, input.into())?.run(&self.shared)
     }
 
-    fn write(&mut self) -> io::Result<()> {
-        while let Some(stdin) = &self.stdin {
-            match stdin.try_write(&self.input[self.written..]) {
-                Ok(Some(count)) => self.written += count,
-                Ok(None) => break,
-                // The child need not read all.
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.written = self.input.len(),
-                Err(error) => return Err(error),
-            }
-            if self.written == self.input.len() {
-                self.stdin = None;
-            }
-        }
-        Ok(())
+    /// Awaits the end of the child, and returns what it wrote to its pipes.
+    ///
+    /// As [`wait_with_output`](Child::wait_with_output), which tells when.
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// # use childset::{Command, Stdio};
+    /// // The sleeping process keeps the pipe for a minute.
+    /// let mut command = Command::new("sh");
+    /// command.args(["-c", "echo hello; sleep 60 &"]).stdout(Stdio::piped()).process_group(0);
+    /// let child = command.spawn()?;
+    /// # let group = rustix::process::Pid::from_raw(child.id() as i32).unwrap();
+    /// let output = child.output().await?;
+    /// # rustix::process::kill_process_group(group, rustix::process::Signal::KILL)?;
+    /// assert_eq!(output.stdout, b"hello\n");
+    /// assert!(output.pipe_open);
+    /// # std::io::Result::Ok(()) }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// As [`exit`](Child::exit), and those of reading a pipe.
+    ///
+    /// # Cancel safety
+    /// Dropping the future drops the child, and what it wrote so far is lost.
+    #[cfg(feature = "async-io")]
+    pub fn output(self) -> impl Future<Output = io::Result<Output>> + Send + 'static {
+        self.output_with_input(Vec::new())
     }
 
-    fn finish(&mut self, exit: Exit) -> Output {
-        let pipe_open = self.outputs.iter().any(|(pipe, _)| pipe.is_some());
-        let [stdout, stderr] = [0, 1].map(|index| std::mem::take(&mut self.outputs[index].1));
-        Output { status: exit.status(), stdout, stderr, exit, pipe_open }
+    /// As [`output`](Child::output), with bytes for the child to read, if its standard input is piped. It need
+    /// not read them all.
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// # use childset::{Command, Stdio};
+    /// let child = Command::new("head").arg("-c2").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    /// let output = child.output_with_input(vec![b'y'; 1_000_000]).await?;
+    /// assert_eq!(output.stdout, b"yy");
+    /// # std::io::Result::Ok(()) }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// As [`output`](Child::output).
+    ///
+    /// # Cancel safety
+    /// As [`output`](Child::output).
+    #[cfg(feature = "async-io")]
+    pub fn output_with_input(
+        mut self,
+        input: impl Into<Vec<u8>>,
+    ) -> impl Future<Output = io::Result<Output>> + Send + 'static {
+        let pump = Pump::new(&mut self, input.into());
+        async move { pump?.pump(&self.shared).await }
     }
 
-    /// Blocks until all is there.
-    pub(super) fn run(mut self, shared: &Shared) -> io::Result<Output> {
-        let mut edge = None;
-        loop {
-            match self.step(shared)? {
-                Step::Done(output) => return Ok(output),
-                Step::Moved => continue,
-                Step::Idle => {}
-            }
-            // A zombie that a tracer holds back is readable all the time: only an edge tells of more.
-            if self.exit.is_none() && edge.is_none() && shared.pidfd().has_ended()? {
-                edge = Some(Edge::new(shared.pidfd())?);
-                continue;
-            }
-            let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            self.block(shared, edge.as_ref(), left)?;
-            if let Some(edge) = &edge {
-                edge.consume()?;
-            }
-        }
-    }
-
-    fn block(&self, shared: &Shared, edge: Option<&Edge>, left: Option<Duration>) -> io::Result<()> {
-        let mut fds = Vec::with_capacity(4);
-        if self.exit.is_none() {
-            fds.push(match edge {
-                Some(edge) => PollFd::new(edge, PollFlags::IN),
-                None => PollFd::new(shared.pidfd(), PollFlags::IN),
-            });
-        }
-        fds.extend(self.stdin.iter().map(|pipe| PollFd::new(pipe, PollFlags::OUT)));
-        let outputs = self.outputs.iter().filter_map(|(pipe, _)| pipe.as_ref());
-        fds.extend(outputs.map(|pipe| PollFd::new(pipe, PollFlags::IN)));
-        match poll(&mut fds, left.map(timespec).as_ref()) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
-    }
-}
-
-#[cfg(feature = "async-io")]
-mod awaited {
-    use std::future::{poll_fn, Future};
-    use std::pin::{pin, Pin};
-    use std::task::{Context, Poll};
-
-    use async_io::Timer;
-
-    use super::*;
-
-    impl Pump {
-        /// Awaits all.
-        pub(in super::super) async fn pump(mut self, shared: &Shared) -> io::Result<Output> {
-            let mut ended = pin!(shared.exit());
-            let mut timer = None;
-            poll_fn(move |context| {
-                // Bounded, so that a chatty child leaves the executor its turn.
-                for _ in 0..16 {
-                    if self.exit.is_none() {
-                        if let Poll::Ready(exit) = ended.as_mut().poll(context) {
-                            self.exit = Some(exit?);
-                        }
-                    }
-                    let mut again = match self.step(shared)? {
-                        Step::Done(output) => return Poll::Ready(Ok(output)),
-                        Step::Moved => true,
-                        Step::Idle => self.poll_pipes(context)?,
-                    };
-                    if let Some(deadline) = self.deadline {
-                        let timer = timer.get_or_insert_with(|| Timer::at(deadline));
-                        timer.set_at(deadline);
-                        again |= Pin::new(timer).poll(context).is_ready();
-                    }
-                    if !again {
-                        return Poll::Pending;
-                    }
-                }
-                context.waker().wake_by_ref();
-                Poll::Pending
-            })
-            .await
-        }
-
-        /// Whether any pipe became ready meanwhile; else the task is woken when one does.
-        fn poll_pipes(&self, context: &mut Context<'_>) -> io::Result<bool> {
-            let mut ready = false;
-            if let Some(stdin) = &self.stdin {
-                ready |= stdin.source()?.poll_writable(context)?.is_ready();
-            }
-            for pipe in self.outputs.iter().filter_map(|(pipe, _)| pipe.as_ref()) {
-                ready |= pipe.source()?.poll_readable(context)?.is_ready();
-            }
-            Ok(ready)
-        }
+    /// Sets how long a pipe that somebody else holds open may be silent after the exit before its end is no
+    /// longer waited for; 200 ms unless set. Whole milliseconds count.
+    ///
+    /// ```
+    /// # use childset::{Command, Stdio};
+    /// # use std::time::Duration;
+    /// let line = "(sleep 0.3; echo late) & echo early";
+    /// let mut child = Command::new("sh").args(["-c", line]).stdout(Stdio::piped()).spawn()?;
+    /// child.set_drain_grace(Duration::from_secs(60));
+    /// assert_eq!(child.wait_with_output()?.stdout, b"early\nlate\n");
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn set_drain_grace(&mut self, grace: Duration) {
+        self.shared.set_drain_grace(grace);
     }
 }

@@ -1,9 +1,11 @@
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
-use rustix::event::{poll, PollFd, PollFlags};
+use rustix::event::PollFlags;
 
-use crate::sys::registered::Registered;
+use super::stdio::Stdio;
+use crate::sys::poll::poll_one;
+use crate::watch::registered::Registered;
 
 /// Our end of a pipe. It becomes `O_NONBLOCK` at the first await, and reads and writes that are not awaited
 /// block all the same.
@@ -19,13 +21,7 @@ impl Pipe {
     ) -> io::Result<R> {
         loop {
             match act(self.0.get()) {
-                Err(rustix::io::Errno::AGAIN) => {
-                    let mut fds = [PollFd::new(self.0.get(), interest)];
-                    match poll(&mut fds, None) {
-                        Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                        Err(error) => return Err(error.into()),
-                    }
-                }
+                Err(rustix::io::Errno::AGAIN) => poll_one(self.0.get(), interest, None)?,
                 result => return Ok(result?),
             }
         }
@@ -95,7 +91,7 @@ macro_rules! pipe_end {
             /// # Errors
             /// None that a pipe can cause.
             #[cfg(feature = "async-io")]
-            pub async fn into_stdio(self) -> io::Result<crate::Stdio> {
+            pub async fn into_stdio(self) -> io::Result<Stdio> {
                 Ok(self.0.into_blocking()?.into())
             }
         }
@@ -127,8 +123,8 @@ macro_rules! pipe_end {
             }
         }
 
-        impl From<$name> for crate::Stdio {
-            fn from(pipe: $name) -> crate::Stdio {
+        impl From<$name> for Stdio {
+            fn from(pipe: $name) -> Stdio {
                 let fd = pipe.0 .0.into_inner();
                 // It fails on no pipe.
                 let _ = rustix::io::ioctl_fionbio(&fd, false);

@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::edge::Edge;
-use crate::exit::{collect, Collected, Exit};
-use crate::pidfd::Pidfd;
-use crate::process::Process;
+use super::Process;
+#[cfg(feature = "async-io")]
+use crate::async_pidfd::take_exit;
+use crate::pidfd::{collect, Collected, Edge, Exit, Pidfd};
 use crate::sync::lock;
-use crate::sys::registered::Registered;
+use crate::watch::registered::Registered;
 
 /// What a `Child` and the futures that it gave out share.
 #[derive(Debug)]
@@ -126,6 +126,6 @@ impl Shared {
         if let Some(exit) = self.try_wait()? {
             return Ok(exit);
         }
-        crate::async_pidfd::take_exit(self.process.source()?, self.pidfd(), || self.try_wait()).await
+        take_exit(self.process.source()?, self.pidfd(), || self.try_wait()).await
     }
 }

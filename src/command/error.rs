@@ -1,4 +1,5 @@
 use std::error::Error;
+use std::ffi::CString;
 use std::fmt;
 use std::io;
 
@@ -53,5 +54,45 @@ impl Error for SpawnError {}
 impl From<SpawnError> for io::Error {
     fn from(error: SpawnError) -> io::Error {
         io::Error::new(io::Error::from_raw_os_error(error.errno).kind(), error)
+    }
+}
+
+pub(super) fn c_string(bytes: impl Into<Vec<u8>>, what: &str) -> io::Result<CString> {
+    CString::new(bytes).map_err(|error| null_byte(&error.into_vec(), what))
+}
+
+pub(super) fn check(bytes: &[u8], what: &str) -> io::Result<()> {
+    match bytes.contains(&0) {
+        false => Ok(()),
+        true => Err(null_byte(bytes, what)),
+    }
+}
+
+fn null_byte(bytes: &[u8], what: &str) -> io::Error {
+    let why = format!("{what} contains a null byte: {}", bytes.escape_ascii());
+    io::Error::new(io::ErrorKind::InvalidInput, why)
+}
+
+/// `clone3` is refused, and `std` cannot do this.
+pub(super) fn unsupported_by_std(what: &str) -> io::Error {
+    let why = format!("{what} needs clone3, which this system refuses");
+    io::Error::new(io::ErrorKind::Unsupported, why)
+}
+
+/// Only `std` can do this, and not for a prepared command.
+pub(super) fn unsupported_by_flat(what: &str) -> io::Error {
+    let why = format!("a command with {what} cannot be prepared");
+    io::Error::new(io::ErrorKind::Unsupported, why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_null_byte_is_named() {
+        let error = c_string(*b"a\0b", "an argument").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        assert!(error.to_string().contains(r"an argument contains a null byte: a\x00b"), "{error}");
     }
 }

@@ -1,186 +1,127 @@
-//! Where descriptors live: those that a child is to get, and those that no child needs.
+use std::ops::{Bound, RangeBounds};
+use std::os::fd::{OwnedFd, RawFd};
+use std::sync::Arc;
 
-use std::io;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use super::Command;
+use crate::child::Stdio;
 
-use rustix::io::{fcntl_dupfd_cloexec, Errno};
-
-use super::error::SpawnError;
-use super::options::Options;
-
-/// Descriptors below this cost a child nothing that matters: the kernel copies their table in such units.
-const LOW: RawFd = 64;
-
-/// Where descriptors go that no child needs, if the limit allows: out of the way of those that one does.
-const HIGH: RawFd = 1024;
-
-/// A descriptor for the child whose number is none that the child is to have, so that installing another does
-/// not overwrite it: the given one, or a copy.
-#[derive(Debug)]
-pub(super) enum Lifted<'a> {
-    Borrowed(&'a OwnedFd),
-    Owned(OwnedFd),
-}
-
-impl<'a> Lifted<'a> {
-    pub(super) fn new(fd: &'a OwnedFd, options: &Options) -> io::Result<Lifted<'a>> {
-        match options.is_wanted(fd.as_raw_fd()) {
-            true => copy(fd, options).map(Lifted::Owned),
-            false => Ok(Lifted::Borrowed(fd)),
-        }
+/// Which descriptors the child has.
+impl Command {
+    /// Sets standard input.
+    ///
+    /// ```
+    /// # use childset::{Command, Stdio};
+    /// # use std::io::Seek;
+    /// let mut log = tempfile::tempfile()?;
+    /// let mut command = Command::new("sh");
+    /// command.args(["-c", "cat; echo out; echo err >&2"]);
+    /// command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log.try_clone()?);
+    /// command.spawn()?.wait()?;
+    /// log.rewind()?;
+    /// assert_eq!(std::io::read_to_string(log)?, "out\nerr\n");
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn stdin<T: Into<Stdio>>(&mut self, stdio: T) -> &mut Command {
+        self.stdio[0] = Some(stdio.into());
+        self
     }
 
-    pub(super) fn owned(fd: OwnedFd, options: &Options) -> io::Result<Lifted<'a>> {
-        match options.is_wanted(fd.as_raw_fd()) {
-            true => copy(&fd, options).map(Lifted::Owned),
-            false => Ok(Lifted::Owned(fd)),
-        }
+    /// Sets standard output: see [`stdin`](Command::stdin).
+    pub fn stdout<T: Into<Stdio>>(&mut self, stdio: T) -> &mut Command {
+        self.stdio[1] = Some(stdio.into());
+        self
     }
 
-    pub(super) fn number(&self) -> RawFd {
-        match self {
-            Lifted::Borrowed(fd) => fd.as_raw_fd(),
-            Lifted::Owned(fd) => fd.as_raw_fd(),
-        }
+    /// Sets standard error: see [`stdin`](Command::stdin).
+    pub fn stderr<T: Into<Stdio>>(&mut self, stdio: T) -> &mut Command {
+        self.stdio[2] = Some(stdio.into());
+        self
     }
-}
 
-/// The sources of all descriptors of [`Command::fd`](super::Command::fd), in their order.
-pub(super) fn lift_all(options: &Options) -> io::Result<Vec<Lifted<'_>>> {
-    let sources = options.fds.iter();
-    sources
-        .map(|(number, source)| match number {
-            0.. => Lifted::new(source, options),
-            _ => Err(SpawnError::new(format!("give the child descriptor {number}"), libc::EBADF).into()),
-        })
-        .collect()
-}
-
-fn copy(fd: &OwnedFd, options: &Options) -> io::Result<OwnedFd> {
-    let mut from = 3;
-    loop {
-        let copy = copy_from(fd, from)?;
-        if !options.is_wanted(copy.as_raw_fd()) {
-            return Ok(copy);
-        }
-        from = copy.as_raw_fd() + 1;
-    }
-}
-
-/// A copy with the lowest free number from this one on; `EMFILE` also if the limit does not allow the number.
-pub(super) fn copy_from(fd: &OwnedFd, number: RawFd) -> io::Result<OwnedFd> {
-    Ok(fcntl_dupfd_cloexec(fd, number).map_err(|error| match error {
-        Errno::INVAL => Errno::MFILE,
-        error => error,
-    })?)
-}
-
-/// Moves a descriptor that no child needs to a high number, if it lies where it costs each child something.
-pub(super) fn out_of_the_way(fd: OwnedFd) -> OwnedFd {
-    if !(LOW..HIGH).contains(&fd.as_raw_fd()) {
-        return fd;
-    }
-    // It stays where it is if the limit is too low for that.
-    fcntl_dupfd_cloexec(&fd, HIGH).unwrap_or(fd)
-}
-
-/// Ranges of descriptors, both ends included.
-#[derive(Debug, Default)]
-pub(super) struct Ranges {
-    /// Of the ranges, for which nothing need be allocated if no descriptors are installed.
-    only: Option<[(u32, u32); 1]>,
-    several: Vec<(u32, u32)>,
-}
-
-impl Ranges {
-    /// What the options have closed, up to `last`; `installed` is whether 0, 1 and 2 are.
-    pub(super) fn to_close(
-        options: &Options,
-        installed: [bool; 3],
-        fds: &[(RawFd, RawFd)],
-        last: u32,
-    ) -> Ranges {
-        match (&options.close[..], options.inherit_fds) {
-            ([], true) => Ranges::default(),
-            ([], false) => Ranges::between(fds, last),
-            (ranges, inherit) => {
-                let unasked = (!inherit).then_some((3, u32::MAX));
-                let mut installed: Vec<u32> = (0..3).filter(|&number| installed[number as usize]).collect();
-                installed.extend(fds.iter().map(|&(number, _)| number as u32));
-                installed.sort_unstable();
-                let mut several = Vec::new();
-                for (first, end) in ranges.iter().copied().chain(unasked) {
-                    leave_out(&installed, first, end.min(last), &mut several);
-                }
-                Ranges { only: None, several }
+    /// Gives the child a descriptor, under this number. 0, 1 and 2 are its standard input, output and error.
+    ///
+    /// Spawning fails with `EMFILE` if the limit of this process (`RLIMIT_NOFILE`) does not allow the number, and
+    /// with `EBADF` if it is negative.
+    ///
+    /// ```
+    /// use childset::Command;
+    /// use std::fs::File;
+    ///
+    /// let null = File::open("/dev/null")?;
+    /// let child = Command::new("sh").args(["-c", "cat <&9"]).fd(9, null).spawn()?;
+    /// assert!(child.wait()?.success());
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn fd<F: Into<OwnedFd>>(&mut self, number: RawFd, fd: F) -> &mut Command {
+        let fd = fd.into();
+        match number {
+            0..=2 => self.stdio[number as usize] = Some(Stdio::from(fd)),
+            _ => {
+                self.options.fds.retain(|&(known, _)| known != number);
+                self.options.fds.push((number, Arc::new(fd)));
             }
         }
+        self
     }
 
-    /// All from 3 to `last` but those that are installed.
-    fn between(fds: &[(RawFd, RawFd)], last: u32) -> Ranges {
-        if fds.is_empty() {
-            return Ranges { only: (last >= 3).then_some([(3, last)]), several: Vec::new() };
-        }
-        let mut numbers: Vec<_> = fds.iter().map(|&(number, _)| number as u32).collect();
-        numbers.sort_unstable();
-        let mut several = Vec::new();
-        leave_out(&numbers, 3, last, &mut several);
-        Ranges { only: None, several }
+    /// Whether the child inherits all descriptors of this process that are not close-on-exec; false unless set.
+    ///
+    /// Without it the child gets 0, 1, 2 and those of [`fd`](Command::fd). Who needs more (a jobserver of make,
+    /// `LISTEN_FDS`) is better served by `fd` with just those: inheriting copies the descriptor table, so that
+    /// each spawn costs the more, the more descriptors are open, those of outstanding children included.
+    ///
+    /// ```
+    /// # use childset::Command;
+    /// # use std::{fs::File, os::fd::AsRawFd};
+    /// // Rust opens all close-on-exec, but this does not.
+    /// let null = rustix::io::dup(File::open("/dev/null")?)?;
+    /// let mut command = Command::new("test");
+    /// command.arg("-e").arg(format!("/proc/self/fd/{}", null.as_raw_fd()));
+    /// assert!(!command.spawn()?.wait()?.success());
+    /// assert!(command.inherit_fds(true).spawn()?.wait()?.success());
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn inherit_fds(&mut self, inherit: bool) -> &mut Command {
+        self.options.inherit_fds = inherit;
+        self
     }
 
-    pub(super) fn as_slice(&self) -> &[(u32, u32)] {
-        match &self.only {
-            Some(only) => only,
-            None => &self.several,
-        }
-    }
-}
-
-/// Adds the parts of a range that lie between these numbers, which are in order.
-fn leave_out(numbers: &[u32], start: u32, last: u32, ranges: &mut Vec<(u32, u32)>) {
-    let mut first = start;
-    for &number in numbers.iter().filter(|number| (start..=last).contains(number)) {
-        if number > first {
-            ranges.push((first, number - 1));
-        }
-        first = number.saturating_add(1);
-    }
-    if first <= last {
-        ranges.push((first, last));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Options, Ranges};
-
-    #[test]
-    fn ranges_leave_out_what_is_installed() {
-        let between = |numbers: &[i32], last| {
-            let fds: Vec<_> = numbers.iter().map(|&number| (number, 99)).collect();
-            Ranges::between(&fds, last).as_slice().to_vec()
+    /// Closes descriptors in the child, but for those that it is given by [`fd`](Command::fd) and its kin. For
+    /// a child that inherits all others ([`inherit_fds`](Command::inherit_fds)), or without standard input.
+    ///
+    /// ```
+    /// use childset::Command;
+    ///
+    /// let mut command = Command::new("sh");
+    /// command.args(["-c", "test ! -e /proc/self/fd/0"]);
+    /// assert!(command.close_fds(0..=0).spawn()?.wait()?.success());
+    ///
+    /// // closefrom(3)
+    /// # use std::os::fd::AsRawFd;
+    /// # let inherited = rustix::io::dup(std::fs::File::open("/dev/null")?)?;
+    /// # let number = inherited.as_raw_fd();
+    /// let mut command = Command::new("test");
+    /// command.args(["!", "-e", &format!("/proc/self/fd/{number}")]).inherit_fds(true);
+    /// assert!(!command.spawn()?.wait()?.success());
+    /// assert!(command.close_fds(3..).spawn()?.wait()?.success());
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn close_fds<R: RangeBounds<RawFd>>(&mut self, numbers: R) -> &mut Command {
+        // In a wider type, in which neither end can overflow.
+        let first = match numbers.start_bound() {
+            Bound::Included(&first) => i64::from(first),
+            Bound::Excluded(&before) => i64::from(before) + 1,
+            Bound::Unbounded => 0,
         };
-        assert_eq!(between(&[], 2), []);
-        assert_eq!(between(&[], 9), [(3, 9)]);
-        assert_eq!(between(&[3], 9), [(4, 9)]);
-        assert_eq!(between(&[9, 5], 12), [(3, 4), (6, 8), (10, 12)]);
-        assert_eq!(between(&[3, 4], 4), []);
-        assert_eq!(between(&[7], u32::MAX), [(3, 6), (8, u32::MAX)]);
-    }
-
-    #[test]
-    fn what_is_installed_is_not_closed() {
-        let to_close = |close: &[(u32, u32)], inherit_fds, last| {
-            let options = Options { close: close.to_vec(), inherit_fds, ..Options::default() };
-            Ranges::to_close(&options, [false, true, false], &[(5, 99)], last).as_slice().to_vec()
+        let last = match numbers.end_bound() {
+            Bound::Included(&last) => i64::from(last),
+            Bound::Excluded(&after) => i64::from(after) - 1,
+            Bound::Unbounded => i64::from(u32::MAX),
         };
-        assert_eq!(to_close(&[], true, 9), []);
-        assert_eq!(to_close(&[], false, 9), [(3, 4), (6, 9)]);
-        assert_eq!(to_close(&[(0, 2)], true, 9), [(0, 0), (2, 2)]);
-        assert_eq!(to_close(&[(0, 2)], false, 9), [(0, 0), (2, 2), (3, 4), (6, 9)]);
-        assert_eq!(to_close(&[(5, 5)], true, 9), []);
-        assert_eq!(to_close(&[(4, u32::MAX)], true, u32::MAX), [(4, 4), (6, u32::MAX)]);
-        assert_eq!(to_close(&[(4, u32::MAX), (9, 9)], true, 7), [(4, 4), (6, 7)]);
+        let first = first.max(0);
+        if first <= last {
+            self.options.close.push((first as u32, last as u32));
+        }
+        self
     }
 }

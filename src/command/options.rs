@@ -5,9 +5,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::error::SpawnError;
-use super::layout::c_string;
-use crate::sys::clone::{Life, Step};
+use super::error::{c_string, SpawnError};
+use crate::sys::plan::{Life, Step};
 
 /// What Linux offers beyond program, arguments, environment and the three standard descriptors.
 #[derive(Clone, Debug, Default)]

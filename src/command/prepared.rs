@@ -1,12 +1,13 @@
 use std::io;
 
-use super::layout::Layout;
+use super::error::unsupported_by_std;
 use super::options::Options;
+use super::spawn::layout::Layout;
+use super::spawn::started::{Spawn, Start, Started};
 use super::spawn::{spawn, NoProcess};
-use super::stdio::Kind;
-use super::{unsupported_by_std, OnDrop, Started};
-use crate::child::Child;
-use crate::dropped::sweep;
+use super::OnDrop;
+use crate::child::{Child, Kind};
+use crate::watch::dropped::sweep;
 
 /// A command that is laid out for `execve`, to be spawned any number of times.
 ///
@@ -58,8 +59,13 @@ impl Prepared {
     pub fn spawn(&self) -> io::Result<Child> {
         Ok(self.start()?.into_child())
     }
+}
 
-    pub(super) fn start(&self) -> io::Result<Started> {
+impl Spawn for &Prepared {}
+
+#[allow(private_interfaces)]
+impl Start for &Prepared {
+    fn start(self) -> io::Result<Started> {
         sweep();
         let [stdin, stdout, stderr] = &self.stdio;
         match spawn(&self.layout, &self.options, [stdin, stdout, stderr]) {

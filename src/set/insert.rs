@@ -2,11 +2,9 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-use crate::child::Child;
-use crate::pidfd::Pidfd;
-use crate::process::Process;
-
 use super::member::{Member, Pipes};
+use crate::child::{Child, Process};
+use crate::pidfd::Pidfd;
 
 /// What a [`ChildSet`](crate::ChildSet) accepts: a [`Child`], a `std::process::Child`, or a [`Pidfd`].
 ///

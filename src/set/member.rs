@@ -4,11 +4,9 @@ use std::sync::Arc;
 
 use slotmap::{DefaultKey, Key as _};
 
-use crate::child::{Child, ChildStderr, ChildStdin, ChildStdout, Shared};
+use crate::child::{Child, ChildStderr, ChildStdin, ChildStdout, Process, Shared};
 use crate::command::Started;
-use crate::exit::{collect, Collected, Exit};
-use crate::pidfd::Pidfd;
-use crate::process::Process;
+use crate::pidfd::{collect, Collected, Exit, Pidfd};
 use crate::watch::{Ended, Watched};
 
 /// Names a child in the [`ChildSet`](crate::ChildSet) that it was inserted into.

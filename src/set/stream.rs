@@ -19,19 +19,19 @@ use event_listener::{Event, EventListener};
 use futures_lite::{ready, Stream};
 
 use super::{ChildSet, Exited};
-use crate::dropped::reactor;
-use crate::reactor::Source;
 use crate::sync::lock;
+use crate::watch::dropped::start_reactor;
+use crate::watch::reactor::Registration;
 
 /// How many exits are given out in a row before the executor gets a turn.
-const BATCH: u32 = 64;
+const GIVEN_IN_A_ROW: u32 = 64;
 
 type Item<T> = io::Result<Exited<T>>;
 
 /// Those who await the exits of one set. Made at the first await.
 #[derive(Debug)]
 pub(super) struct Consumers {
-    source: Source,
+    registration: Registration,
     waiting: Arc<Waiting>,
     /// Exits given out since anybody had to wait.
     given: AtomicU32,
@@ -108,7 +108,7 @@ impl Consumers {
     fn new(epoll: &Arc<OwnedFd>) -> io::Result<Consumers> {
         let waiting = Arc::new(Waiting::new());
         Ok(Consumers {
-            source: Source::new(epoll, Waker::from(Arc::clone(&waiting)))?,
+            registration: Registration::new(epoll, Waker::from(Arc::clone(&waiting)))?,
             waiting,
             given: AtomicU32::new(0),
         })
@@ -121,7 +121,7 @@ impl Consumers {
 
     /// By one that was notified and waits no longer.
     fn pass_on(&self) {
-        if !self.waiting.is_empty() && self.source.arm().is_err() {
+        if !self.waiting.is_empty() && self.registration.arm().is_err() {
             // They find out what is wrong themselves.
             self.wake_all();
         }
@@ -191,9 +191,9 @@ impl<T> ChildSet<T> {
         if let Some(consumers) = self.consumers.get() {
             return Ok(consumers);
         }
-        reactor::start()?;
+        start_reactor()?;
         // Under the lock, since the reactor takes a descriptor only once.
-        let _state = lock(&self.state);
+        let _members = lock(&self.members);
         let consumers = match self.consumers.get() {
             Some(consumers) => return Ok(consumers),
             None => Consumers::new(&self.epoll)?,
@@ -202,8 +202,8 @@ impl<T> ChildSet<T> {
     }
 
     fn has_ended(&self, until: Until) -> bool {
-        let state = lock(&self.state);
-        state.watch.len() == 0 && (until == Until::Empty || state.closed)
+        let members = lock(&self.members);
+        members.watch.len() == 0 && (until == Until::Empty || members.closed)
     }
 
     /// Takes an exit or has the consumer woken: through its `listener` or, if it has none, as a task.
@@ -218,7 +218,7 @@ impl<T> ChildSet<T> {
             Err(error) => return Poll::Ready(Some(Err(error))),
         };
         // Before a notification is consumed, so that one who is dropped now passes it on.
-        if consumers.given.load(Ordering::Relaxed) >= BATCH {
+        if consumers.given.load(Ordering::Relaxed) >= GIVEN_IN_A_ROW {
             consumers.given.store(0, Ordering::Relaxed);
             context.waker().wake_by_ref();
             return Poll::Pending;
@@ -242,7 +242,7 @@ impl<T> ChildSet<T> {
                 None => consumers.waiting.add_task(context.waker()),
             }
             // From here on nothing is missed; what happened before is looked for again.
-            let armed = consumers.source.arm();
+            let armed = consumers.registration.arm();
             let item = match armed {
                 Ok(()) if self.has_ended(until) => None,
                 Ok(()) if listener.is_some() => continue,

@@ -3,31 +3,45 @@
 use std::io;
 use std::os::fd::RawFd;
 
-use super::clone::Stage;
+use super::plan::Stage;
 use super::raw::call;
 
 const CLOSE_RANGE_CLOEXEC: u32 = 1 << 2;
 
 /// `dup3` without flags: the new descriptor stays open over `execve`.
-pub(super) fn dup_to(source: usize, number: usize) -> Result<(), i32> {
-    call(libc::SYS_dup3, [source, number, 0, 0, 0]).map(drop)
+///
+/// # Safety
+/// In a new process with a descriptor table of its own, before `execve`.
+pub(super) unsafe fn dup_to(source: usize, number: usize) -> Result<(), i32> {
+    // SAFETY: it touches no memory, and the table is the caller's to change.
+    unsafe { call(libc::SYS_dup3, [source, number, 0, 0, 0]) }.map(drop)
 }
 
-pub(super) fn install_fds(fds: &[(RawFd, RawFd)]) -> Result<(), (Stage, i32)> {
-    for &(number, source) in fds {
-        dup_to(source as usize, number as usize).map_err(|errno| (Stage::Fd(number), errno))?;
+/// Takes pairs of a number and its source.
+///
+/// # Safety
+/// As [`dup_to`].
+pub(super) unsafe fn install_fds(fds: impl IntoIterator<Item = (RawFd, RawFd)>) -> Result<(), (Stage, i32)> {
+    for (number, source) in fds {
+        // SAFETY: the caller's promise.
+        let done = unsafe { dup_to(source as usize, number as usize) };
+        done.map_err(|errno| (Stage::Fd(number), errno))?;
     }
     Ok(())
 }
 
-pub(super) fn close_fds(ranges: &[(u32, u32)], singly: bool) -> Result<(), i32> {
+/// # Safety
+/// As [`dup_to`].
+pub(super) unsafe fn close_fds(ranges: &[(u32, u32)], singly: bool) -> Result<(), i32> {
     if singly {
         return each_open(ranges, |fd| {
-            let _ = call(libc::SYS_close, [fd, 0, 0, 0, 0]);
+            // SAFETY: it touches no memory, and the table is the caller's to change.
+            let _ = unsafe { call(libc::SYS_close, [fd, 0, 0, 0, 0]) };
         });
     }
     for &(first, last) in ranges {
-        call(libc::SYS_close_range, [first as usize, last as usize, 0, 0, 0])?;
+        // SAFETY: it touches no memory, and the table is the caller's to change.
+        unsafe { call(libc::SYS_close_range, [first as usize, last as usize, 0, 0, 0]) }?;
     }
     Ok(())
 }
@@ -43,14 +57,17 @@ fn each_open(ranges: &[(u32, u32)], act: impl Fn(usize)) -> Result<(), i32> {
     }
     let path = b"/proc/self/fd\0".as_ptr() as usize;
     let flags = (libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC) as usize;
-    let directory = call(libc::SYS_openat, [libc::AT_FDCWD as usize, path, flags, 0, 0])?;
+    // SAFETY: the path is a constant.
+    let directory = unsafe { call(libc::SYS_openat, [libc::AT_FDCWD as usize, path, flags, 0, 0]) }?;
     let mut entries = [0u8; 1024];
     loop {
         // The kernel goes on after the last number that it gave, whatever is closed meanwhile.
         let buffer = entries.as_mut_ptr() as usize;
-        let filled = call(libc::SYS_getdents64, [directory, buffer, entries.len(), 0, 0])?;
+        // SAFETY: the kernel writes into the buffer, which is that long and nobody else's.
+        let filled = unsafe { call(libc::SYS_getdents64, [directory, buffer, entries.len(), 0, 0]) }?;
         if filled == 0 {
-            return call(libc::SYS_close, [directory, 0, 0, 0, 0]).map(drop);
+            // SAFETY: the descriptor was opened above, and is used no more.
+            return unsafe { call(libc::SYS_close, [directory, 0, 0, 0, 0]) }.map(drop);
         }
         let mut entry = entries.get(..filled).unwrap_or(&[]);
         while let (Some(&[low, high]), Some(name)) = (entry.get(LENGTH..LENGTH + 2), entry.get(NAME..)) {
@@ -87,17 +104,25 @@ pub(crate) fn can_mark_ranges() -> bool {
 
 fn mark_range(first: u32, last: u32) -> Result<(), i32> {
     let flags = CLOSE_RANGE_CLOEXEC as usize;
-    call(libc::SYS_close_range, [first as usize, last as usize, flags, 0, 0]).map(drop)
+    // SAFETY: it touches no memory. Who relies on a descriptor that stays open over `execve` is asked by the callers:
+    // none is in an empty range, and `install` has promised it.
+    unsafe { call(libc::SYS_close_range, [first as usize, last as usize, flags, 0, 0]) }.map(drop)
 }
 
 /// Installs descriptors, and has all others in `close` closed by `execve`: for a child that still needs one of
 /// them to report.
-pub(crate) fn install(fds: &[(RawFd, RawFd)], close: &[(u32, u32)], singly: bool) -> io::Result<()> {
-    install_fds(fds).map_err(|(_, errno)| io::Error::from_raw_os_error(errno))?;
+///
+/// # Safety
+/// As [`dup_to`].
+pub(super) unsafe fn install(fds: &[(RawFd, RawFd)], close: &[(u32, u32)], singly: bool) -> io::Result<()> {
+    // SAFETY: the caller's promise.
+    let installed = unsafe { install_fds(fds.iter().copied()) };
+    installed.map_err(|(_, errno)| io::Error::from_raw_os_error(errno))?;
     if singly {
         let flags = libc::FD_CLOEXEC as usize;
         let mark = |fd| {
-            let _ = call(libc::SYS_fcntl, [fd, libc::F_SETFD as usize, flags, 0, 0]);
+            // SAFETY: it touches no memory, and the table is the caller's to change.
+            let _ = unsafe { call(libc::SYS_fcntl, [fd, libc::F_SETFD as usize, flags, 0, 0]) };
         };
         return each_open(close, mark).map_err(io::Error::from_raw_os_error);
     }

@@ -1,4 +1,4 @@
-//! The system calls that no safe library offers: the only `unsafe` code of the crate.
+//! The system calls that no safe library offers.
 //!
 //! One file a family. Everything else goes through rustix.
 
@@ -6,10 +6,11 @@
 
 pub(crate) mod clone;
 pub(crate) mod descriptors;
+pub(crate) mod fork;
 pub(crate) mod info;
-pub(crate) mod pre_exec;
+pub(crate) mod plan;
+pub(crate) mod poll;
 mod raw;
-pub(crate) mod registered;
 pub(crate) mod signal;
 pub(crate) mod strings;
 pub(crate) mod wait;

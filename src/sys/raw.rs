@@ -58,15 +58,17 @@ pub(crate) unsafe fn syscall(number: c_long, args: [usize; 5]) -> isize {
     result
 }
 
-/// A system call of the child's; its memory arguments point into the plan or to the child's stack.
-pub(super) fn call(number: c_long, args: [usize; 5]) -> Result<usize, i32> {
-    // SAFETY: the callers pass pointers from the plan, valid by the contract of `spawn`, or to their own
-    // frames, with the lengths that the system call expects; the only one that writes is `getdents64`, to a buffer
-    // in the frame of its caller.
-    let result = unsafe { syscall(number, args) };
-    match result {
-        -4095..=-1 => Err(-result as i32),
-        _ => Ok(result as usize),
+/// Makes a system call, and takes its result apart: a value, or an errno.
+///
+/// # Safety
+/// As the system call says of its arguments: the addresses among them are those of live memory, as large as the call
+/// takes it to be, and nobody else uses what it writes to. If it changes descriptors, signals or credentials, no other
+/// code of this process relies on them: it is a new process, which only waits to call `execve`.
+pub(super) unsafe fn call(number: c_long, args: [usize; 5]) -> Result<usize, i32> {
+    // SAFETY: the caller's promise.
+    match unsafe { syscall(number, args) } {
+        errno @ -4095..=-1 => Err(-errno as i32),
+        result => Ok(result as usize),
     }
 }
 

@@ -5,10 +5,11 @@ use std::os::fd::OwnedFd;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use rustix::event::{eventfd, poll, EventfdFlags, PollFd, PollFlags};
+use rustix::event::{eventfd, EventfdFlags, PollFd, PollFlags};
 
 use super::{ChildSet, Exited};
-use crate::sync::{lock, timespec};
+use crate::sync::lock;
+use crate::sys::poll::poll;
 
 /// The threads that block on a set.
 ///
@@ -109,9 +110,6 @@ impl<T> ChildSet<T> {
             return Ok(());
         }
         let mut fds = [PollFd::new(&*self.epoll, PollFlags::IN), PollFd::new(&guard.eventfd, PollFlags::IN)];
-        match poll(&mut fds, left.map(timespec).as_ref()) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+        poll(&mut fds, left)
     }
 }

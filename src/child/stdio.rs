@@ -16,10 +16,10 @@ use std::sync::Arc;
 /// # std::io::Result::Ok(())
 /// ```
 #[derive(Debug)]
-pub struct Stdio(pub(super) Kind);
+pub struct Stdio(pub(crate) Kind);
 
 #[derive(Debug)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Inherit,
     Null,
     Piped,
@@ -30,7 +30,7 @@ pub(super) enum Kind {
 
 impl Kind {
     /// The same once more, for another spawn; `std`'s cannot be had twice.
-    pub(super) fn share(&self) -> Option<Kind> {
+    pub(crate) fn share(&self) -> Option<Kind> {
         Some(match self {
             Kind::Inherit => Kind::Inherit,
             Kind::Null => Kind::Null,

@@ -3,12 +3,10 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
 
-use super::options::Options;
-use super::spawn::Spawned;
-use super::stdio::Kind;
-use super::{Command, OnDrop, Prepared};
-use crate::child::{Child, Shared};
-use crate::process::Process;
+use super::Spawned;
+use crate::child::{Child, Process, Shared};
+use crate::command::options::Options;
+use crate::command::OnDrop;
 
 /// A new process with our ends of its pipes, before it is a `Child`.
 pub(crate) struct Started {
@@ -18,7 +16,7 @@ pub(crate) struct Started {
 }
 
 impl Started {
-    pub(super) fn new(spawned: Spawned, options: &Options, on_drop: OnDrop) -> Started {
+    pub(in crate::command) fn new(spawned: Spawned, options: &Options, on_drop: OnDrop) -> Started {
         let Spawned { pidfd, pid, pipes, autoreaped } = spawned;
         let mut process = Process::new(pidfd, pid, true);
         process.reap_on_drop = AtomicBool::new(on_drop.reap && !autoreaped);
@@ -53,30 +51,15 @@ impl Started {
 /// assert!(!run(&Command::new("false").prepare()?)?);
 /// # std::io::Result::Ok(())
 /// ```
-pub trait Spawn: sealed::Start {}
+pub trait Spawn: Start {}
 
-impl Spawn for &mut Command {}
-impl Spawn for &Prepared {}
+pub(crate) use sealed::Start;
 
-pub(crate) mod sealed {
-    use super::{io, Command, Kind, Prepared, Started};
+mod sealed {
+    use super::{io, Started};
 
     pub trait Start {
         #[allow(private_interfaces)]
         fn start(self) -> io::Result<Started>;
-    }
-
-    #[allow(private_interfaces)]
-    impl Start for &mut Command {
-        fn start(self) -> io::Result<Started> {
-            self.start_with([Kind::Inherit, Kind::Inherit, Kind::Inherit])
-        }
-    }
-
-    #[allow(private_interfaces)]
-    impl Start for &Prepared {
-        fn start(self) -> io::Result<Started> {
-            Prepared::start(self)
-        }
     }
 }

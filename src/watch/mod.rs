@@ -1,3 +1,10 @@
+//! Many processes in one epoll instance; those that were dropped; and async-io's reactor, which is met here.
+
+pub(crate) mod dropped;
+#[cfg(feature = "async-io")]
+pub(crate) mod reactor;
+pub(crate) mod registered;
+
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -7,9 +14,8 @@ use std::time::Duration;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use slotmap::{DefaultKey, Key as _, KeyData, SlotMap};
 
-use crate::exit::{can_be_collected, collect, Collected, Exit, StatusUnknown};
-use crate::pidfd::Pidfd;
-use crate::sync::timespec;
+use crate::pidfd::{can_be_collected, collect, Collected, Exit, Pidfd, StatusUnknown};
+use crate::sys::poll::timespec;
 
 /// A private epoll instance and the processes registered in it, found by keys that carry a generation.
 ///
@@ -29,7 +35,7 @@ pub(crate) struct Watch<V> {
 }
 
 /// How many events are fetched at once.
-const BATCH: usize = 16;
+const FETCHED_AT_ONCE: usize = 16;
 
 /// What a `Watch` can hold.
 pub(crate) trait Watched {
@@ -133,7 +139,7 @@ impl<V: Watched> Watch<V> {
 
     /// Fetches events; false if there are none.
     fn fetch(&mut self) -> io::Result<bool> {
-        let mut events = [Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }; BATCH];
+        let mut events = [Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }; FETCHED_AT_ONCE];
         let fetched = epoll::wait(&self.epoll, &mut events, Some(&timespec(Duration::ZERO)))?;
         for event in &events[..fetched] {
             let data = event.data;

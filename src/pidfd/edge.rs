@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 
-use crate::pidfd::Pidfd;
-use crate::sync::timespec;
+use super::Pidfd;
+use crate::sys::poll::timespec;
 
 /// An edge-triggered watch on one pidfd, for waiting until a zombie that a tracer holds back can be reaped.
 ///

@@ -1,9 +1,13 @@
+#![allow(unsafe_code)]
+
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::dropped;
 use crate::pidfd::Pidfd;
+use crate::sys::signal::kill_group;
+use crate::watch::dropped::hand_over;
+use crate::watch::registered::Owner;
 
 /// A process that we may have to answer for: what dropping it does.
 #[derive(Debug)]
@@ -82,7 +86,7 @@ impl Process {
                     && self.is_our_child
                     && !self.reaped.load(Ordering::Acquire) =>
             {
-                crate::sys::signal::kill_group(self.pid, signal)
+                kill_group(self.pid, signal)
             }
             result => result,
         }
@@ -94,6 +98,9 @@ impl AsFd for Process {
         self.pidfd().as_fd()
     }
 }
+
+// SAFETY: the pidfd is taken only by `into_pidfd` and `drop`, which need the process itself, and is never replaced.
+unsafe impl Owner for Process {}
 
 impl Drop for Process {
     fn drop(&mut self) {
@@ -108,7 +115,7 @@ impl Drop for Process {
             let _ = pidfd.kill();
         }
         if self.is_our_child && *self.reap_on_drop.get_mut() {
-            dropped::hand_over(pidfd);
+            hand_over(pidfd);
         }
     }
 }

@@ -1,17 +1,27 @@
+mod core_dump;
+mod edge;
+mod exit;
+mod info;
+mod state;
+mod take;
+
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
-use std::time::Duration;
 
-use rustix::event::{poll, PollFd, PollFlags, Timespec};
+use rustix::event::PollFlags;
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags};
 
-use crate::edge::Edge;
-use crate::exit::{can_be_collected, collect, Collected, Exit};
-use crate::info::{self, Info};
-use crate::state::{take_change, State, StateChange};
-use crate::sync::timespec;
+use crate::sys::poll::ready;
 use crate::sys::signal::{pidfd_send_signal, PROCESS_GROUP};
-use crate::sys::wait::waitid;
+use state::take_change;
+
+pub(crate) use edge::Edge;
+pub(crate) use take::{can_be_collected, collect, Collected};
+
+pub use core_dump::CoreDump;
+pub use exit::{Exit, StatusUnknown, Usage};
+pub use info::Info;
+pub use state::{State, StateChange};
 
 /// A descriptor that refers to one process, and never to another that got the same pid later.
 ///
@@ -257,7 +267,7 @@ impl Pidfd {
     /// # Errors
     /// `ENOMEM`: out of memory.
     pub fn state(&self) -> io::Result<State> {
-        let ready = self.poll(PollFlags::IN, Some(&NO_TIME))?;
+        let ready = ready(self, PollFlags::IN)?;
         if ready.is_empty() {
             return Ok(State::Running);
         }
@@ -292,11 +302,6 @@ impl Pidfd {
         self.0.as_fd()
     }
 
-    /// Whether the process is a zombie or gone.
-    pub(crate) fn has_ended(&self) -> io::Result<bool> {
-        Ok(!self.poll(PollFlags::IN, Some(&NO_TIME))?.is_empty())
-    }
-
     /// Whether `POLLHUP` says that the process was reaped: it came in Linux 6.9, with pidfds as files of their
     /// own file system.
     #[cfg(feature = "async-io")]
@@ -304,68 +309,7 @@ impl Pidfd {
         const PIDFS_MAGIC: u64 = 0x50494446;
         Ok(rustix::fs::fstatfs(self)?.f_type as u64 == PIDFS_MAGIC)
     }
-
-    /// Whether `waitid` takes the process for our child; also true while it runs.
-    pub(crate) fn is_our_child(&self) -> io::Result<bool> {
-        match waitid(self.fd(), libc::WEXITED | libc::WNOHANG | libc::WNOWAIT) {
-            Ok(_) => Ok(true),
-            Err(error) if error.raw_os_error() == Some(libc::ECHILD) => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Blocks until taking the exit may succeed, without taking it, also on an `O_NONBLOCK` descriptor.
-    pub(crate) fn block(&self) -> io::Result<()> {
-        match waitid(self.fd(), libc::WEXITED | libc::WNOWAIT) {
-            Ok(_) => Ok(()),
-            Err(error) => match error.raw_os_error() {
-                Some(libc::EINTR) => Ok(()),
-                Some(libc::ECHILD) => self.block_on_foreign(),
-                Some(libc::EAGAIN) => {
-                    let edge = Edge::new(self)?;
-                    while !can_be_collected(self) {
-                        edge.wait(None)?;
-                    }
-                    Ok(())
-                }
-                _ => Err(error),
-            },
-        }
-    }
-
-    /// Blocks until the process is a zombie or gone, or the time is over.
-    pub(crate) fn block_until_ended(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.poll(PollFlags::IN, timeout.map(timespec).as_ref()).map(drop)
-    }
-
-    /// Blocks until a process that `waitid` does not take for our child is reaped, or, where the kernel does
-    /// not tell the status even then, until it ends.
-    fn block_on_foreign(&self) -> io::Result<()> {
-        let interest = match info::tells_exits(self.fd()) {
-            true => PollFlags::empty(),
-            false => PollFlags::IN,
-        };
-        self.poll(interest, None).map(drop)
-    }
-
-    fn is_nonblocking(&self) -> io::Result<bool> {
-        Ok(rustix::fs::fcntl_getfl(self)?.contains(rustix::fs::OFlags::NONBLOCK))
-    }
-
-    /// Polls for `interest`, and always for `POLLHUP`: the process was reaped (Linux 6.9).
-    fn poll(&self, interest: PollFlags, timeout: Option<&Timespec>) -> io::Result<PollFlags> {
-        let mut fds = [PollFd::new(self, interest)];
-        loop {
-            match poll(&mut fds, timeout) {
-                Err(rustix::io::Errno::INTR) => continue,
-                result => result?,
-            };
-            return Ok(fds[0].revents());
-        }
-    }
 }
-
-const NO_TIME: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 
 pub(crate) fn unsupported(message: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::Unsupported, message)

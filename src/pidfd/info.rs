@@ -3,8 +3,8 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
-use crate::core_dump::CoreDump;
-use crate::pidfd::unsupported;
+use super::core_dump::CoreDump;
+use super::unsupported;
 use crate::sys::info::{self, LaterInfo, RawInfo};
 
 /// What the kernel tells about a process, at the moment of [`Pidfd::info`](crate::Pidfd::info).

@@ -3,10 +3,18 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Mutex;
 
-use crate::exit::{collect, Collected};
-use crate::pidfd::Pidfd;
+#[cfg(feature = "async-io")]
+use {
+    std::io,
+    std::sync::{Arc, OnceLock},
+    std::task::{Wake, Waker},
+};
+
+#[cfg(feature = "async-io")]
+use super::reactor::{self, Registration};
+use super::{Watch, Watched};
+use crate::pidfd::{collect, Collected, Pidfd};
 use crate::sync::lock;
-use crate::watch::{Watch, Watched};
 
 static DROPPED: Mutex<Dropped> = Mutex::new(Dropped { watch: None, unwatched: Vec::new() });
 
@@ -102,7 +110,7 @@ impl Dropped {
     /// Leaves those in the epoll instance to the reactor, if it runs, and the others to [`sweep`].
     fn settle(&self) {
         #[cfg(feature = "async-io")]
-        let attended = reactor::attach(self);
+        let attended = self.attach();
         #[cfg(not(feature = "async-io"))]
         let attended = 0;
         UNATTENDED.store(self.len() - attended, Ordering::Release);
@@ -113,65 +121,51 @@ impl Dropped {
     }
 }
 
-/// With async-io: its reactor wakes us when a dropped child has ended, and the waker itself reaps.
+/// The epoll instance of `DROPPED` in the reactor. Set under its lock.
 #[cfg(feature = "async-io")]
-pub(crate) mod reactor {
-    use std::io;
-    use std::sync::atomic::{AtomicBool, Ordering};
-    use std::sync::{Arc, OnceLock};
-    use std::task::{Wake, Waker};
+static ATTENDED: OnceLock<Registration> = OnceLock::new();
 
-    use rustix::event::{epoll, eventfd, EventfdFlags};
+/// The reactor wakes this when a dropped child has ended, and the waker itself reaps.
+#[cfg(feature = "async-io")]
+struct Reaper;
 
-    use super::{Dropped, DROPPED};
-    use crate::reactor::Source;
-    use crate::sync::lock;
-
-    /// Whether this program has used the reactor through us. Before that, we must not start its thread.
-    static RUNS: AtomicBool = AtomicBool::new(false);
-
-    /// The epoll instance of `DROPPED` in the reactor. Set under its lock.
-    static SOURCE: OnceLock<Source> = OnceLock::new();
-
-    struct Reaper;
-
-    impl Wake for Reaper {
-        fn wake(self: Arc<Self>) {
-            lock(&DROPPED).reap();
-        }
+#[cfg(feature = "async-io")]
+impl Wake for Reaper {
+    fn wake(self: Arc<Self>) {
+        lock(&DROPPED).reap();
     }
+}
 
-    /// Called before anything of the crate registers with async-io's reactor.
-    ///
-    /// # Errors
-    /// Where the reactor would panic, for want of its descriptors: `EMFILE`, `ENFILE`, `ENOMEM`.
-    pub(crate) fn start() -> io::Result<()> {
-        if RUNS.load(Ordering::Acquire) {
-            return Ok(());
-        }
-        let needed = (epoll::create(epoll::CreateFlags::CLOEXEC)?, eventfd(0, EventfdFlags::CLOEXEC)?);
-        drop(needed);
-        if !RUNS.swap(true, Ordering::AcqRel) {
-            lock(&DROPPED).settle();
-        }
-        Ok(())
+/// Called before anything of the crate registers with async-io's reactor, which from then on looks after dropped
+/// children, too.
+///
+/// # Errors
+/// Where the reactor would panic, for want of its descriptors: `EMFILE`, `ENFILE`, `ENOMEM`.
+#[cfg(feature = "async-io")]
+pub(crate) fn start_reactor() -> io::Result<()> {
+    if reactor::start()? {
+        lock(&DROPPED).settle();
     }
+    Ok(())
+}
 
+#[cfg(feature = "async-io")]
+impl Dropped {
     /// Has the reactor wake us at the next end of a dropped child; returns how many children that covers.
-    pub(super) fn attach(dropped: &Dropped) -> usize {
-        let Some(watch) = &dropped.watch else {
+    fn attach(&self) -> usize {
+        let Some(watch) = &self.watch else {
             return 0;
         };
-        if watch.len() == 0 || !RUNS.load(Ordering::Acquire) {
+        if watch.len() == 0 || !reactor::runs() {
             return 0;
         }
-        if SOURCE.get().is_none() {
-            if let Ok(source) = Source::new(watch.epoll(), Waker::from(Arc::new(Reaper))) {
-                let _ = SOURCE.set(source);
+        if ATTENDED.get().is_none() {
+            if let Ok(registration) = Registration::new(watch.epoll(), Waker::from(Arc::new(Reaper))) {
+                let _ = ATTENDED.set(registration);
             }
         }
-        match SOURCE.get() {
-            Some(source) if source.arm().is_ok() => watch.len(),
+        match ATTENDED.get() {
+            Some(registration) if registration.arm().is_ok() => watch.len(),
             _ => 0,
         }
     }

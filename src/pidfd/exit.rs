@@ -5,9 +5,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use crate::pidfd::Pidfd;
-use crate::sys::info;
-use crate::sys::wait::{waitid, Rusage, Timeval, Waited};
+use crate::sys::wait::{Rusage, Timeval, Waited};
 
 /// How a process ended: its status, and what it used.
 ///
@@ -78,11 +76,11 @@ impl Exit {
         self.usage.as_ref()
     }
 
-    pub(crate) fn from_wait_status(status: i32) -> Exit {
+    pub(super) fn from_wait_status(status: i32) -> Exit {
         Exit { status: ExitStatus::from_raw(status), usage: None }
     }
 
-    fn from_waited(waited: &Waited) -> Exit {
+    pub(super) fn from_waited(waited: &Waited) -> Exit {
         let status = match waited.code {
             libc::CLD_EXITED => (waited.status & 0xff) << 8,
             libc::CLD_DUMPED => waited.status | 0x80,
@@ -197,64 +195,5 @@ impl Error for StatusUnknown {}
 impl From<StatusUnknown> for io::Error {
     fn from(unknown: StatusUnknown) -> io::Error {
         io::Error::new(io::ErrorKind::Other, unknown)
-    }
-}
-
-/// What one attempt to take an exit status found.
-#[derive(Debug)]
-pub(crate) enum Collected {
-    /// The status, taken by our `waitid` or told by the kernel after somebody else's.
-    Exit(Exit),
-    /// Our child runs, or is a zombie that a tracer holds back.
-    Running,
-    /// `waitid` knows no such child (`ECHILD`), yet nobody has reaped the process: it is another parent's,
-    /// or ours in the moment when somebody else takes it.
-    Foreign,
-}
-
-/// Tries to take the exit status. `options` is `WNOHANG`, or 0 to block as the descriptor does.
-///
-/// # Errors
-/// `EAGAIN` from an `O_NONBLOCK` descriptor without `WNOHANG`; [`StatusUnknown::NotKept`].
-pub(crate) fn collect(pidfd: &Pidfd, options: i32) -> io::Result<Collected> {
-    loop {
-        return match waitid(pidfd.fd(), libc::WEXITED | options) {
-            Ok(Some(waited)) => Ok(Collected::Exit(Exit::from_waited(&waited))),
-            Ok(None) => Ok(Collected::Running),
-            Err(error) => match error.raw_os_error() {
-                Some(libc::EINTR) => continue,
-                Some(libc::ECHILD) => collect_foreign(pidfd),
-                _ => Err(error),
-            },
-        };
-    }
-}
-
-/// Whether [`collect`] would find anything but a process that runs or is held back. Takes nothing.
-pub(crate) fn can_be_collected(pidfd: &Pidfd) -> bool {
-    match waitid(pidfd.fd(), libc::WEXITED | libc::WNOWAIT | libc::WNOHANG) {
-        Ok(waited) => waited.is_some(),
-        Err(error) if error.raw_os_error() == Some(libc::ECHILD) => {
-            !matches!(collect_foreign(pidfd), Ok(Collected::Foreign))
-        }
-        Err(_) => true,
-    }
-}
-
-/// After `ECHILD`: the status of a process that somebody else reaped.
-fn collect_foreign(pidfd: &Pidfd) -> io::Result<Collected> {
-    let mut told = info::get(pidfd.fd(), info::EXIT);
-    if matches!(&told, Err(error) if error.raw_os_error() == Some(libc::ESRCH)) {
-        // Reaped between the kernel's look for an exit and its look for the process: now there is an exit.
-        told = info::get(pidfd.fd(), info::EXIT);
-    }
-    match told {
-        Ok(info) if info.mask & info::EXIT != 0 => {
-            Ok(Collected::Exit(Exit::from_wait_status(info.exit_code)))
-        }
-        Ok(_) => Ok(Collected::Foreign),
-        // The ioctl is not known (before 6.13), refused, or knows nothing of reaped processes (before 6.15).
-        Err(_) if pidfd.has_ended()? => Err(StatusUnknown::NotKept.into()),
-        Err(_) => Ok(Collected::Foreign),
     }
 }

@@ -1,9 +1,9 @@
-use std::ffi::{CStr, CString, OsStr, OsString};
+use std::ffi::{CStr, OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 
-use super::Command;
-use crate::sys::clone::Step;
+use crate::command::Command;
+use crate::sys::plan::Step;
 use crate::sys::strings::CStrings;
 
 /// What execvp(3) searches where the environment has no `PATH`.
@@ -11,19 +11,19 @@ const DEFAULT_PATH: &str = "/bin:/usr/bin";
 
 /// A command as `execve` wants it.
 #[derive(Debug)]
-pub(super) struct Layout {
-    pub(super) argv: CStrings,
-    pub(super) envp: CStrings,
+pub(in crate::command) struct Layout {
+    pub(in crate::command) argv: CStrings,
+    pub(in crate::command) envp: CStrings,
     /// Where the program may be, in the order in which to try.
-    pub(super) programs: CStrings,
+    pub(in crate::command) programs: CStrings,
     /// The index of the first that seems to be there.
-    pub(super) likely: usize,
-    pub(super) steps: Vec<Step>,
+    pub(in crate::command) likely: usize,
+    pub(in crate::command) steps: Vec<Step>,
 }
 
 impl Layout {
     /// Of a command that was checked for null bytes.
-    pub(super) fn new(command: &Command) -> io::Result<Layout> {
+    pub(in crate::command) fn new(command: &Command) -> io::Result<Layout> {
         let program = command.get_program();
         let arg0 = command.arg0.as_deref().unwrap_or(program);
         let argv = std::iter::once(arg0).chain(command.get_args());
@@ -48,29 +48,13 @@ impl Layout {
     }
 
     /// `/bin/sh` with the program as its script, as execvp(3) runs one that the kernel does not know how to.
-    pub(super) fn argv_for_shell(&self, program: usize) -> (CStrings, CStrings) {
+    pub(in crate::command) fn argv_for_shell(&self, program: usize) -> (CStrings, CStrings) {
         let shell: &[u8] = b"/bin/sh";
         let script = self.programs.iter().skip(program).take(1);
         let arguments = self.argv.iter().skip(1);
         let argv = script.chain(arguments).map(|string| [string.to_bytes()]);
         ([[shell]].into_iter().collect(), std::iter::once([shell]).chain(argv).collect())
     }
-}
-
-pub(super) fn c_string(bytes: impl Into<Vec<u8>>, what: &str) -> io::Result<CString> {
-    CString::new(bytes).map_err(|error| null_byte(&error.into_vec(), what))
-}
-
-pub(super) fn check(bytes: &[u8], what: &str) -> io::Result<()> {
-    match bytes.contains(&0) {
-        false => Ok(()),
-        true => Err(null_byte(bytes, what)),
-    }
-}
-
-fn null_byte(bytes: &[u8], what: &str) -> io::Error {
-    let why = format!("{what} contains a null byte: {}", bytes.escape_ascii());
-    io::Error::new(io::ErrorKind::InvalidInput, why)
 }
 
 /// The child's environment: ours, unless it was cleared, with the changes.
@@ -141,12 +125,5 @@ mod tests {
         assert_eq!(likely_of(&["/no/sh", "/bin/sh"]), 1);
         assert_eq!(likely_of(&["/no/sh", "sh", "/bin/sh"]), 1);
         assert_eq!(likely_of(&["/no/sh", "/none/sh"]), 0);
-    }
-
-    #[test]
-    fn a_null_byte_is_named() {
-        let error = c_string(*b"a\0b", "an argument").unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
-        assert!(error.to_string().contains(r"an argument contains a null byte: a\x00b"), "{error}");
     }
 }

@@ -5,27 +5,23 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::Stdio as StdStdio;
 
-use super::error::SpawnError;
-use super::fds::{copy_from, lift_all, Lifted, Ranges};
-use super::options::describe;
-use super::spawn::{wait_while_busy, Spawned, BUSY_RETRIES, FIND_DESCRIPTORS};
-use super::stdio::{Kind, Stdio};
-use super::{unsupported_by_std, Command};
+use super::lift::{copy_from, lift_all, Lifted, Ranges};
+use super::{wait_while_busy, Spawned, BUSY_RETRIES, FIND_DESCRIPTORS, INHERITED};
+use crate::child::{Kind, Stdio};
+use crate::command::error::{unsupported_by_std, SpawnError};
+use crate::command::options::describe;
+use crate::command::Command;
 use crate::pidfd::Pidfd;
 use crate::sys::descriptors::can_mark_ranges;
-use crate::sys::pre_exec::{before_exec, unmark, Failed};
+use crate::sys::fork::{before_exec, unmark, Failed};
 
 impl Command {
     /// Spawns by `std`, and opens a pidfd.
-    pub(super) fn spawn_by_std(&mut self, defaults: [Kind; 3]) -> io::Result<Spawned> {
+    pub(in crate::command) fn spawn_by_std(&mut self, defaults: [Kind; 3]) -> io::Result<Spawned> {
         let lifted = lift_all(&self.options)?;
         let _occupied = self.occupy_numbers()?;
         let mut std = self.to_std(&lifted, &defaults)?;
-        let [stdin, stdout, stderr] = &mut self.stdio;
-        let [by_default_in, by_default_out, by_default_err] = &defaults;
-        std.stdin(to_std_stdio(stdin, by_default_in)?);
-        std.stdout(to_std_stdio(stdout, by_default_out)?);
-        std.stderr(to_std_stdio(stderr, by_default_err)?);
+        self.set_stdio(&mut std, &defaults)?;
         let mut busy = 0;
         let mut child = loop {
             match std.spawn() {
@@ -57,34 +53,22 @@ impl Command {
         }
     }
 
-    /// Replaces this process by the program, and returns only to say why it cannot.
-    ///
-    /// It happens in this process, with all of its threads ended: what [`Command`] sets for the child, it sets
-    /// for this process, and what was done of that before an error stays done. Descriptors are as with
-    /// [`spawn`](Command::spawn). See execve(2).
-    ///
-    /// ```no_run
-    /// // The last line of a wrapper.
-    /// let error = childset::Command::new("make").args(std::env::args_os().skip(1)).exec();
-    /// eprintln!("{error}");
-    /// ```
-    ///
-    /// # Errors
-    /// As [`spawn`](Command::spawn).
-    pub fn exec(&mut self) -> io::Error {
-        let exec = |command: &mut Command| -> io::Result<io::Error> {
-            command.check_null_byte()?;
-            let lifted = lift_all(&command.options)?;
-            let defaults = [Kind::Inherit, Kind::Inherit, Kind::Inherit];
-            let mut std = command.to_std(&lifted, &defaults)?;
-            let [stdin, stdout, stderr] = &mut command.stdio;
-            std.stdin(to_std_stdio(stdin, &Kind::Inherit)?);
-            std.stdout(to_std_stdio(stdout, &Kind::Inherit)?);
-            std.stderr(to_std_stdio(stderr, &Kind::Inherit)?);
-            let error = std.exec();
-            Ok(command.name_error(error))
-        };
-        exec(self).unwrap_or_else(|error| error)
+    /// Replaces this process, by `std`; or says why not.
+    pub(in crate::command) fn exec_by_std(&mut self) -> io::Result<io::Error> {
+        self.check_null_byte()?;
+        let lifted = lift_all(&self.options)?;
+        let mut std = self.to_std(&lifted, &INHERITED)?;
+        self.set_stdio(&mut std, &INHERITED)?;
+        let error = std.exec();
+        Ok(self.name_error(error))
+    }
+
+    fn set_stdio(&mut self, std: &mut std::process::Command, defaults: &[Kind; 3]) -> io::Result<()> {
+        let [stdin, stdout, stderr] = &mut self.stdio;
+        std.stdin(to_std_stdio(stdin, &defaults[0])?);
+        std.stdout(to_std_stdio(stdout, &defaults[1])?);
+        std.stderr(to_std_stdio(stderr, &defaults[2])?);
+        Ok(())
     }
 
     /// Takes the numbers that the child's descriptors are to have, as far as they are free: else `std` might open
@@ -133,7 +117,8 @@ impl Command {
         }
         let singly = !can_mark_ranges();
         // Also `std`'s own pipe, by which it learns of errors: that one closes at `execve` in any case.
-        let close = Ranges::to_close(&self.options, installed, &fds, u32::MAX).as_slice().to_vec();
+        let numbers: Vec<_> = fds.iter().map(|&(number, _)| number).collect();
+        let close = Ranges::to_close(&self.options, installed, &numbers, u32::MAX).as_slice().to_vec();
         let steps = self.options.steps(self.get_current_dir())?;
         before_exec(&mut std, steps, fds, close, singly, self.pre_exec.clone());
         Ok(std)

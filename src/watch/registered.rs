@@ -1,22 +1,31 @@
 //! A descriptor that registers with async-io's reactor at its first await.
 
+#![allow(unsafe_code)]
+
 #[cfg(feature = "async-io")]
 use {
     async_io::Async,
     std::io,
-    std::os::fd::BorrowedFd,
+    std::os::fd::{AsRawFd, BorrowedFd},
     std::sync::{Mutex, OnceLock},
 };
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use crate::process::Process;
+#[cfg(feature = "async-io")]
+use super::dropped::start_reactor;
+#[cfg(feature = "async-io")]
+use crate::sync::lock;
 
-/// What owns one descriptor and keeps it open, the same one, until it is dropped or moved.
-pub(crate) trait Owner: AsFd {}
+/// What owns one descriptor.
+///
+/// # Safety
+/// `as_fd` gives the same descriptor at each call, and it stays open as long as the owner is neither dropped nor
+/// changed.
+pub(crate) unsafe trait Owner: AsFd {}
 
-impl Owner for OwnedFd {}
-impl Owner for Process {}
+// SAFETY: it owns the one descriptor that it lends.
+unsafe impl Owner for OwnedFd {}
 
 /// An owner of a descriptor and, once that was awaited, its source in the reactor.
 #[derive(Debug)]
@@ -60,14 +69,14 @@ impl<F: Owner> Registered<F> {
         if let Some(source) = self.source.get() {
             return Ok(source);
         }
-        crate::dropped::reactor::start()?;
-        let _registering = crate::sync::lock(&REGISTERING);
+        start_reactor()?;
+        let _registering = lock(&REGISTERING);
         if let Some(source) = self.source.get() {
             return Ok(source);
         }
         // SAFETY: the descriptor is not closed before the source is dropped: `owner` keeps it open (`Owner`) and
         // is neither replaced nor lent mutably, and both `into_inner` and dropping `self` drop the source first.
-        let fd = unsafe { std::mem::transmute::<BorrowedFd<'_>, BorrowedFd<'static>>(self.owner.as_fd()) };
+        let fd = unsafe { BorrowedFd::borrow_raw(self.owner.as_fd().as_raw_fd()) };
         let source = Async::new_nonblocking(fd)?;
         Ok(self.source.get_or_init(|| source))
     }

@@ -6,8 +6,9 @@ use std::os::fd::RawFd;
 use std::os::unix::process::CommandExt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::clone::{perform, Step};
-use crate::Command;
+use super::clone::perform;
+use super::descriptors::install;
+use super::plan::Step;
 
 /// What a caller wants to run in the child.
 #[derive(Clone)]
@@ -19,30 +20,11 @@ impl fmt::Debug for PreExec {
     }
 }
 
-impl Command {
-    /// Runs a closure in the child, just before `execve`.
-    ///
-    /// The child is then made by `std`, with a copy of this process's memory, at a cost that grows with it. An
-    /// error of the closure's is one of spawning, with its errno.
-    ///
-    /// ```
-    /// # use childset::{Command, SpawnError};
-    /// # use std::io::Error;
-    /// let mut command = Command::new("true");
-    /// // SAFETY: it neither allocates nor locks.
-    /// unsafe { command.pre_exec(|| Err(Error::from_raw_os_error(libc::EXDEV))) };
-    /// let error = command.spawn().unwrap_err();
-    /// assert_eq!(SpawnError::of(&error).unwrap().errno(), libc::EXDEV);
-    /// ```
-    ///
+impl PreExec {
     /// # Safety
-    /// As [`std::os::unix::process::CommandExt::pre_exec`]: after a fork, only what signal-signal-safety(7)
-    /// allows is sound. In particular, allocating or locking may hang.
-    pub unsafe fn pre_exec<F>(&mut self, act: F) -> &mut Command
-    where
-        F: FnMut() -> io::Result<()> + Send + Sync + 'static,
-    {
-        self.add_pre_exec(PreExec(Arc::new(Mutex::new(act))))
+    /// After a fork, `act` does only what signal-safety(7) allows.
+    pub(crate) unsafe fn new(act: impl FnMut() -> io::Result<()> + Send + Sync + 'static) -> PreExec {
+        PreExec(Arc::new(Mutex::new(act)))
     }
 }
 
@@ -102,10 +84,12 @@ pub(crate) fn before_exec(
             // SAFETY: a system call, in a child with one thread.
             unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
         }
-        super::descriptors::install(&fds, &close, singly)
+        // SAFETY: a new process, made by `fork`.
+        unsafe { install(&fds, &close, singly) }
             .map_err(|error| mark(error.raw_os_error().unwrap_or(libc::EINVAL), DESCRIPTORS))?;
         for (index, step) in steps.iter().enumerate() {
-            perform(step).map_err(|errno| mark(errno, FIRST_STEP + index as i32))?;
+            // SAFETY: as above.
+            unsafe { perform(step) }.map_err(|errno| mark(errno, FIRST_STEP + index as i32))?;
         }
         for PreExec(act) in &acts {
             // Only this child calls it; a parent's thread that held the lock is not in it.
@@ -121,6 +105,6 @@ pub(crate) fn before_exec(
         Ok(())
     };
     // SAFETY: all but `acts` makes raw system calls on memory laid out before, and allocates nothing. The
-    // callers of `Command::pre_exec` promise the same of `acts`.
+    // callers of `PreExec::new` promise the same of `acts`.
     unsafe { command.pre_exec(act) };
 }

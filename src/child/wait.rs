@@ -1,0 +1,160 @@
+//! Waiting for a child: without blocking, blocking, awaiting.
+
+#[cfg(feature = "async-io")]
+use std::future::Future;
+use std::io;
+use std::process::ExitStatus;
+#[cfg(feature = "async-io")]
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::Child;
+use crate::pidfd::{Exit, Pidfd};
+
+impl Child {
+    /// The pid; 0 if the process came as a [`Pidfd`] and had no number in this process's pid namespace, or was
+    /// reaped already, or `/proc` cannot be read (before Linux 6.13).
+    ///
+    /// ```
+    /// # use childset::{Command, Stdio};
+    /// let child = Command::new("sh").args(["-c", "echo $$"]).stdout(Stdio::piped()).spawn()?;
+    /// let id = child.id();
+    /// assert_eq!(child.wait_with_output()?.stdout, format!("{id}\n").into_bytes());
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn id(&self) -> u32 {
+        self.shared.process().pid
+    }
+
+    /// The descriptor of the process.
+    ///
+    /// Signals may be sent through it; the exit should be taken through the `Child`, which keeps it.
+    ///
+    /// ```
+    /// # use childset::{Command, State};
+    /// let child = Command::new("sleep").arg("60").spawn()?;
+    /// assert_eq!(child.pidfd().state()?, State::Running);
+    /// child.pidfd().kill()?;
+    /// child.wait()?;
+    /// assert_eq!(child.pidfd().state()?, State::Reaped);
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn pidfd(&self) -> &Pidfd {
+        self.shared.pidfd()
+    }
+
+    /// Blocks until the child has ended, and returns the same exit as often as it is called.
+    ///
+    /// Standard input stays open: a child that reads it to the end ends only after `child.stdin.take()`.
+    ///
+    /// ```
+    /// # use childset::{Command, Stdio};
+    /// let mut child = Command::new("cat").stdin(Stdio::piped()).spawn()?;
+    /// drop(child.stdin.take());
+    /// assert!(child.wait()?.success());
+    /// assert_eq!(child.wait()?, child.wait()?);
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// # Errors
+    /// - [`StatusUnknown`](crate::StatusUnknown): somebody else took the status, and the kernel kept none.
+    /// - `EMFILE`: the pidfd was made `O_NONBLOCK`, and there is no descriptor left to block on it.
+    pub fn wait(&self) -> io::Result<Exit> {
+        loop {
+            match self.try_wait()? {
+                Some(exit) => return Ok(exit),
+                None => self.pidfd().block()?,
+            }
+        }
+    }
+
+    /// Blocks until the child has ended or the timeout runs out: then `None`.
+    ///
+    /// ```
+    /// # use childset::{Command, Stdio};
+    /// # use std::time::Duration;
+    /// let mut child = Command::new("cat").stdin(Stdio::piped()).spawn()?;
+    /// assert_eq!(child.wait_timeout(Duration::from_millis(10))?, None);
+    /// drop(child.stdin.take());
+    /// assert!(child.wait_timeout(Duration::MAX)?.unwrap().success());
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// # Errors
+    /// - [`StatusUnknown`](crate::StatusUnknown): somebody else took the status, and the kernel kept none.
+    /// - `EMFILE`, `ENFILE`, `ENOMEM`: a tracer holds the zombie back, and there is no descriptor left to wait
+    ///   for that.
+    pub fn wait_timeout(&self, timeout: Duration) -> io::Result<Option<Exit>> {
+        // Beyond the clock's end there is no deadline.
+        let deadline = Instant::now().checked_add(timeout);
+        self.shared.wait_until(deadline)
+    }
+
+    /// Returns the exit if the child has ended. Never blocks.
+    ///
+    /// ```
+    /// # use childset::Command;
+    /// let child = Command::new("sleep").arg("60").spawn()?;
+    /// assert_eq!(child.try_wait()?, None);
+    /// child.kill()?;
+    /// let exit = child.wait()?;
+    /// assert_eq!(child.try_wait()?, Some(exit));
+    /// assert_eq!(child.try_status()?, Some(exit.status()));
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`StatusUnknown`](crate::StatusUnknown): somebody else took the status, and the kernel kept none.
+    pub fn try_wait(&self) -> io::Result<Option<Exit>> {
+        self.shared.try_wait()
+    }
+
+    /// The exit status if the child has ended: [`try_wait`](Child::try_wait) without the resource use.
+    ///
+    /// # Errors
+    /// As [`try_wait`](Child::try_wait).
+    pub fn try_status(&self) -> io::Result<Option<ExitStatus>> {
+        Ok(self.try_wait()?.map(|exit| exit.status()))
+    }
+
+    /// Awaits the end of the child, and returns the same exit as often as it is called.
+    ///
+    /// Standard input stays open: a child that reads it to the end ends only after `child.stdin.take()`. The
+    /// future does not borrow the `Child`, which is dropped (as [`reap_dropped`](crate::reap_dropped) describes)
+    /// only together with it.
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// let child = childset::Command::new("sh").args(["-c", "exit 5"]).spawn()?;
+    /// let exit = child.exit().await?;
+    /// assert_eq!(exit.code(), Some(5));
+    /// assert_eq!(child.exit().await?, exit);
+    /// assert_eq!(child.status().await?, exit.status());
+    /// # std::io::Result::Ok(()) }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// - [`StatusUnknown`](crate::StatusUnknown): somebody else took the status, and the kernel kept none.
+    /// - The reactor cannot watch the child: `ENOMEM`, `ENOSPC`.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
+    #[cfg(feature = "async-io")]
+    pub fn exit(&self) -> impl Future<Output = io::Result<Exit>> + Send + 'static {
+        let shared = Arc::clone(&self.shared);
+        async move { shared.exit().await }
+    }
+
+    /// Awaits the exit status: [`exit`](Child::exit) without the resource use.
+    ///
+    /// # Errors
+    /// As [`exit`](Child::exit).
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
+    #[cfg(feature = "async-io")]
+    pub fn status(&self) -> impl Future<Output = io::Result<ExitStatus>> + Send + 'static {
+        let exit = self.exit();
+        async move { Ok(exit.await?.status()) }
+    }
+}

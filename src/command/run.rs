@@ -1,0 +1,208 @@
+//! Making a command, and running it.
+
+use std::ffi::OsStr;
+#[cfg(feature = "async-io")]
+use std::future::Future;
+use std::io;
+#[cfg(feature = "async-io")]
+use std::process::ExitStatus;
+
+use super::error::unsupported_by_flat;
+use super::options::Options;
+use super::prepared::Prepared;
+use super::spawn::layout::Layout;
+use super::spawn::started::{Spawn, Start, Started};
+use super::spawn::{spawn, NoProcess};
+use super::{Command, OnDrop};
+#[cfg(feature = "async-io")]
+use crate::child::Output;
+use crate::child::{Child, Kind, Stdio};
+use crate::watch::dropped::sweep;
+
+impl Command {
+    /// Starts to build a command that runs `program`, with its name as argument 0.
+    ///
+    /// A name without a slash is searched in `PATH` as execvp(3) does it; in that of the child, if it was changed.
+    /// A script that does not name its interpreter is run by `/bin/sh`, as there.
+    ///
+    /// ```
+    /// # use childset::Command;
+    /// # use std::io::ErrorKind;
+    /// assert!(Command::new("true").spawn()?.wait()?.success());
+    /// let error = Command::new("true").env("PATH", "/nowhere").spawn().unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::NotFound);
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn new<S: AsRef<OsStr>>(program: S) -> Command {
+        let mut command = Command {
+            std: std::process::Command::new(&program),
+            null_byte: None,
+            arg0: None,
+            env_cleared: false,
+            stdio: [None, None, None],
+            on_drop: OnDrop { reap: true, kill: false },
+            options: Options { default_dispositions: vec![libc::SIGPIPE], ..Options::default() },
+            pre_exec: Vec::new(),
+        };
+        command.note_null_byte(program.as_ref(), "the program");
+        command
+    }
+
+    /// Spawns the process. Standard input, output and error are inherited unless set.
+    ///
+    /// A command can be spawned any number of times, but one with a [`std::process::Stdio`] once.
+    ///
+    /// ```
+    /// # use childset::Command;
+    /// let mut command = Command::new("sh");
+    /// command.args(["-c", "exit 3"]);
+    /// let (one, two) = (command.spawn()?, command.spawn()?);
+    /// assert_ne!(one.id(), two.id());
+    /// assert_eq!((one.wait()?.code(), two.wait()?.code()), (Some(3), Some(3)));
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// # Errors
+    /// Mostly a [`SpawnError`], which says what could not be done; no process is left then. Its kind is
+    /// - [`NotFound`](io::ErrorKind::NotFound) (`ENOENT`): no such program, or no such working directory;
+    /// - [`PermissionDenied`](io::ErrorKind::PermissionDenied) (`EACCES`, `EPERM`): the program may not be
+    ///   executed, or a step of the set-up needs a privilege;
+    /// - `EAGAIN`, `ENOMEM`: a limit on processes, or memory;
+    /// - `ETXTBSY`: the program is open for writing, and still was when it had been tried for a tenth of a second.
+    ///
+    /// [`SpawnError::of`] gives the errno: `io::Error::raw_os_error` is `None` for an error that says more.
+    ///
+    /// Others: `EMFILE`, `ENFILE`; [`InvalidInput`](io::ErrorKind::InvalidInput): a null byte, or a
+    /// [`std::process::Stdio`] that has served; and [`Unsupported`](io::ErrorKind::Unsupported), see above.
+    pub fn spawn(&mut self) -> io::Result<Child> {
+        Ok(self.start()?.into_child())
+    }
+
+    /// Spawns the process, awaits its end, and returns its exit status. Standard input, output and error are
+    /// inherited unless set; a pipe to standard input is closed.
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// let status = childset::Command::new("true").status().await?;
+    /// assert!(status.success());
+    /// # std::io::Result::Ok(()) }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// As [`spawn`](Command::spawn) and [`Child::exit`].
+    ///
+    /// # Cancel safety
+    /// The process is spawned by the call. Dropping the future drops the child.
+    #[cfg(feature = "async-io")]
+    pub fn status(&mut self) -> impl Future<Output = io::Result<ExitStatus>> + Send + 'static {
+        let child = self.spawn();
+        async move {
+            let mut child = child?;
+            drop(child.stdin.take());
+            child.status().await
+        }
+    }
+
+    /// Spawns the process, awaits its end, and returns what it wrote. Unless set, standard input is `/dev/null`,
+    /// and standard output and error are piped. See [`Child::output`] on when it returns.
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// let output = childset::Command::new("echo").arg("hello").output().await?;
+    /// assert_eq!(output.stdout, b"hello\n");
+    /// # std::io::Result::Ok(()) }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// As [`spawn`](Command::spawn) and [`Child::output`].
+    ///
+    /// # Cancel safety
+    /// The process is spawned by the call. Dropping the future drops the child.
+    #[cfg(feature = "async-io")]
+    pub fn output(&mut self) -> impl Future<Output = io::Result<Output>> + Send + 'static {
+        let child = self.start_with([Kind::Null, Kind::Piped, Kind::Piped]).map(Started::into_child);
+        async move { child?.output().await }
+    }
+
+    /// Replaces this process by the program, and returns only to say why it cannot.
+    ///
+    /// It happens in this process, with all of its threads ended: what [`Command`] sets for the child, it sets
+    /// for this process, and what was done of that before an error stays done. Descriptors are as with
+    /// [`spawn`](Command::spawn). See execve(2).
+    ///
+    /// ```no_run
+    /// // The last line of a wrapper.
+    /// let error = childset::Command::new("make").args(std::env::args_os().skip(1)).exec();
+    /// eprintln!("{error}");
+    /// ```
+    ///
+    /// # Errors
+    /// As [`spawn`](Command::spawn).
+    pub fn exec(&mut self) -> io::Error {
+        self.exec_by_std().unwrap_or_else(|error| error)
+    }
+
+    /// Lays the command out, to be spawned any number of times: searches the program, and copies the environment.
+    ///
+    /// ```
+    /// # use childset::Command;
+    /// # use std::io::ErrorKind;
+    /// let mut command = Command::new("true");
+    /// command.stdout(std::process::Stdio::null());
+    /// assert_eq!(command.prepare().unwrap_err().kind(), ErrorKind::Unsupported);
+    /// assert!(command.stdout(childset::Stdio::null()).prepare().is_ok());
+    /// ```
+    ///
+    /// # Errors
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput): a null byte; [`Unsupported`](io::ErrorKind::Unsupported): it
+    /// has a [`pre_exec`](Command::pre_exec) or a [`std::process::Stdio`], with which only `std` can spawn.
+    pub fn prepare(&self) -> io::Result<Prepared> {
+        self.check_null_byte()?;
+        if !self.pre_exec.is_empty() {
+            return Err(unsupported_by_flat("pre_exec"));
+        }
+        let kind = |stdio: &Option<Stdio>| match stdio {
+            None => Ok(Kind::Inherit),
+            Some(stdio) => stdio.0.share().ok_or_else(|| unsupported_by_flat("std's Stdio")),
+        };
+        let [stdin, stdout, stderr] = &self.stdio;
+        Ok(Prepared {
+            layout: Layout::new(self)?,
+            options: self.options.clone(),
+            stdio: [kind(stdin)?, kind(stdout)?, kind(stderr)?],
+            on_drop: self.on_drop,
+        })
+    }
+
+    fn start_with(&mut self, defaults: [Kind; 3]) -> io::Result<Started> {
+        sweep();
+        self.check_null_byte()?;
+        let only_std = self.stdio.iter().flatten().any(|stdio| matches!(stdio.0, Kind::Std(_)));
+        if !only_std && self.pre_exec.is_empty() {
+            let layout = Layout::new(self)?;
+            let [stdin, stdout, stderr] = &defaults;
+            let kinds = [stdin, stdout, stderr];
+            let mut index = 0;
+            let stdio = kinds.map(|default| {
+                index += 1;
+                self.stdio[index - 1].as_ref().map_or(default, |stdio| &stdio.0)
+            });
+            match spawn(&layout, &self.options, stdio) {
+                Ok(spawned) => return Ok(Started::new(spawned, &self.options, self.on_drop)),
+                Err(NoProcess::Error(error)) => return Err(error),
+                Err(NoProcess::Refused | NoProcess::NoSuchLife(_)) => {}
+            }
+        }
+        let spawned = self.spawn_by_std(defaults)?;
+        Ok(Started::new(spawned, &self.options, self.on_drop))
+    }
+}
+
+impl Spawn for &mut Command {}
+
+#[allow(private_interfaces)]
+impl Start for &mut Command {
+    fn start(self) -> io::Result<Started> {
+        self.start_with([Kind::Inherit, Kind::Inherit, Kind::Inherit])
+    }
+}

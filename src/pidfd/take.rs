@@ -1,0 +1,127 @@
+//! Taking an exit, and waiting until it may be taken.
+
+use std::io;
+use std::time::Duration;
+
+use rustix::event::PollFlags;
+
+use super::edge::Edge;
+use super::exit::{Exit, StatusUnknown};
+use super::info::tells_exits;
+use super::Pidfd;
+use crate::sys::info;
+use crate::sys::poll::{poll_one, ready};
+use crate::sys::wait::waitid;
+
+/// What one attempt to take an exit status found.
+#[derive(Debug)]
+pub(crate) enum Collected {
+    /// The status, taken by our `waitid` or told by the kernel after somebody else's.
+    Exit(Exit),
+    /// Our child runs, or is a zombie that a tracer holds back.
+    Running,
+    /// `waitid` knows no such child (`ECHILD`), yet nobody has reaped the process: it is another parent's,
+    /// or ours in the moment when somebody else takes it.
+    Foreign,
+}
+
+/// Tries to take the exit status. `options` is `WNOHANG`, or 0 to block as the descriptor does.
+///
+/// # Errors
+/// `EAGAIN` from an `O_NONBLOCK` descriptor without `WNOHANG`; [`StatusUnknown::NotKept`].
+pub(crate) fn collect(pidfd: &Pidfd, options: i32) -> io::Result<Collected> {
+    loop {
+        return match waitid(pidfd.fd(), libc::WEXITED | options) {
+            Ok(Some(waited)) => Ok(Collected::Exit(Exit::from_waited(&waited))),
+            Ok(None) => Ok(Collected::Running),
+            Err(error) => match error.raw_os_error() {
+                Some(libc::EINTR) => continue,
+                Some(libc::ECHILD) => collect_foreign(pidfd),
+                _ => Err(error),
+            },
+        };
+    }
+}
+
+/// Whether [`collect`] would find anything but a process that runs or is held back. Takes nothing.
+pub(crate) fn can_be_collected(pidfd: &Pidfd) -> bool {
+    match waitid(pidfd.fd(), libc::WEXITED | libc::WNOWAIT | libc::WNOHANG) {
+        Ok(waited) => waited.is_some(),
+        Err(error) if error.raw_os_error() == Some(libc::ECHILD) => {
+            !matches!(collect_foreign(pidfd), Ok(Collected::Foreign))
+        }
+        Err(_) => true,
+    }
+}
+
+/// After `ECHILD`: the status of a process that somebody else reaped.
+fn collect_foreign(pidfd: &Pidfd) -> io::Result<Collected> {
+    let mut told = info::get(pidfd.fd(), info::EXIT);
+    if matches!(&told, Err(error) if error.raw_os_error() == Some(libc::ESRCH)) {
+        // Reaped between the kernel's look for an exit and its look for the process: now there is an exit.
+        told = info::get(pidfd.fd(), info::EXIT);
+    }
+    match told {
+        Ok(info) if info.mask & info::EXIT != 0 => {
+            Ok(Collected::Exit(Exit::from_wait_status(info.exit_code)))
+        }
+        Ok(_) => Ok(Collected::Foreign),
+        // The ioctl is not known (before 6.13), refused, or knows nothing of reaped processes (before 6.15).
+        Err(_) if pidfd.has_ended()? => Err(StatusUnknown::NotKept.into()),
+        Err(_) => Ok(Collected::Foreign),
+    }
+}
+
+impl Pidfd {
+    /// Whether the process is a zombie or gone.
+    pub(crate) fn has_ended(&self) -> io::Result<bool> {
+        Ok(!ready(self, PollFlags::IN)?.is_empty())
+    }
+
+    /// Whether `waitid` takes the process for our child; also true while it runs.
+    pub(crate) fn is_our_child(&self) -> io::Result<bool> {
+        match waitid(self.fd(), libc::WEXITED | libc::WNOHANG | libc::WNOWAIT) {
+            Ok(_) => Ok(true),
+            Err(error) if error.raw_os_error() == Some(libc::ECHILD) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Blocks until taking the exit may succeed, without taking it, also on an `O_NONBLOCK` descriptor.
+    pub(crate) fn block(&self) -> io::Result<()> {
+        match waitid(self.fd(), libc::WEXITED | libc::WNOWAIT) {
+            Ok(_) => Ok(()),
+            Err(error) => match error.raw_os_error() {
+                Some(libc::EINTR) => Ok(()),
+                Some(libc::ECHILD) => self.block_on_foreign(),
+                Some(libc::EAGAIN) => {
+                    let edge = Edge::new(self)?;
+                    while !can_be_collected(self) {
+                        edge.wait(None)?;
+                    }
+                    Ok(())
+                }
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// Blocks until the process is a zombie or gone, or the time is over.
+    pub(crate) fn block_until_ended(&self, timeout: Option<Duration>) -> io::Result<()> {
+        poll_one(self, PollFlags::IN, timeout)
+    }
+
+    /// Blocks until a process that `waitid` does not take for our child is reaped, or, where the kernel does
+    /// not tell the status even then, until it ends.
+    pub(super) fn block_on_foreign(&self) -> io::Result<()> {
+        let interest = match tells_exits(self.fd()) {
+            true => PollFlags::empty(),
+            false => PollFlags::IN,
+        };
+        poll_one(self, interest, None)
+    }
+
+    pub(super) fn is_nonblocking(&self) -> io::Result<bool> {
+        Ok(rustix::fs::fcntl_getfl(self)?.contains(rustix::fs::OFlags::NONBLOCK))
+    }
+}

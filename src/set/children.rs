@@ -1,0 +1,273 @@
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use super::insert::{InsertError, IntoChild};
+use super::member::{Exited, Key, Member};
+use super::wait::Blocked;
+use super::{ChildSet, Members};
+use crate::child::Child;
+use crate::command::Spawn;
+use crate::sync::lock;
+use crate::watch::dropped::sweep;
+use crate::watch::{Watch, Watched};
+
+impl<T> ChildSet<T> {
+    /// Makes an empty set: see [`ChildSet`].
+    ///
+    /// # Errors
+    /// `EMFILE`, `ENFILE`, `ENOMEM`: out of descriptors or memory.
+    pub fn new() -> io::Result<ChildSet<T>> {
+        let watch = Watch::new()?;
+        Ok(ChildSet {
+            epoll: Arc::clone(watch.epoll()),
+            members: Mutex::new(Members { watch, closed: false }),
+            blocked: Blocked::default(),
+            #[cfg(feature = "async-io")]
+            consumers: std::sync::OnceLock::new(),
+        })
+    }
+
+    /// Puts a child into the set.
+    ///
+    /// A child that has ended already comes out at once, and one whose exit was taken comes out with it.
+    ///
+    /// ```
+    /// # use childset::{ChildSet, Command};
+    /// let child = Command::new("sh").args(["-c", "exit 3"]).spawn()?;
+    /// let exit = child.wait()?;
+    /// let set = ChildSet::new()?;
+    /// set.insert(child, "a tag of any type")?;
+    /// let exited = set.reap()?.expect("it has ended");
+    /// assert_eq!((exited.tag, exited.exit?), ("a tag of any type", exit));
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// # Errors
+    /// The [`InsertError`] gives the child and the tag back. Its reason is
+    /// - `EMFILE`, `ENFILE`, `ENOMEM`: no descriptor or no memory for the pidfd of a `std::process::Child`, or
+    ///   to watch any child;
+    /// - `ENOSPC`: the user's limit of watched descriptors (`/proc/sys/fs/epoll/max_user_watches`);
+    /// - `ESRCH`: somebody else has reaped a `std::process::Child`;
+    /// - `EBADF`: what was inserted as a `Pidfd` is none;
+    /// - [`BrokenPipe`](io::ErrorKind::BrokenPipe): the set was [closed](ChildSet::close);
+    /// - [`Unsupported`](io::ErrorKind::Unsupported): this kernel has no pidfds.
+    pub fn insert<C: IntoChild>(&self, child: C, tag: T) -> Result<Key, InsertError<C, T>> {
+        sweep();
+        let (member, rest) = match child.dismantle(tag) {
+            Ok(parts) => parts,
+            Err((error, child, tag)) => return Err(InsertError { error, child, tag }),
+        };
+        let mut members = lock(&self.members);
+        match members.insert(member) {
+            Ok(key) => {
+                if let (Some(pipes), Some(member)) = (C::pipes(rest), members.watch.get_mut(key)) {
+                    member.set_pipes(pipes);
+                }
+                Ok(Key(key))
+            }
+            Err((error, member)) => {
+                let (child, tag) = C::reassemble(member, rest);
+                Err(InsertError { error, child, tag })
+            }
+        }
+    }
+
+    /// Spawns a process, from a `&mut Command` or a `&Prepared`, into the set.
+    ///
+    /// ```
+    /// use childset::{ChildSet, Command};
+    ///
+    /// let set = ChildSet::new()?;
+    /// for line in ["exit 1", "exit 2"] {
+    ///     set.spawn(Command::new("sh").args(["-c", line]), line)?;
+    /// }
+    /// while let Some(exited) = set.wait(None)? {
+    ///     println!("{}: {}", exited.tag, exited.exit?.status());
+    /// }
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// # Errors
+    /// The [`InsertError`] gives the tag back, and the child if it was spawned and could not be watched. Its
+    /// reason is one of [`Command::spawn`](crate::Command::spawn)'s or of [`insert`](ChildSet::insert)'s.
+    pub fn spawn<S: Spawn>(&self, command: S, tag: T) -> Result<Key, InsertError<Option<Child>, T>> {
+        let member = match command.start() {
+            Ok(started) => Member::from_started(started, tag),
+            Err(error) => return Err(InsertError { error, child: None, tag }),
+        };
+        lock(&self.members).insert(member).map(Key).map_err(|(error, member)| {
+            let (child, tag) = member.into_child(None);
+            InsertError { error, child: Some(child), tag }
+        })
+    }
+
+    /// Takes the exit of a child that has ended, or `None` if no child has. Never blocks.
+    ///
+    /// ```
+    /// # use childset::{ChildSet, Command};
+    /// use rustix::event::{poll, PollFd, PollFlags};
+    ///
+    /// let set = ChildSet::new()?;
+    /// let sleep = set.spawn(Command::new("sleep").arg("60"), "sleep")?;
+    /// assert!(set.reap()?.is_none());
+    /// set.signal(sleep, libc::SIGTERM)?;
+    /// // An event loop does this.
+    /// poll(&mut [PollFd::new(&set, PollFlags::IN)], None)?;
+    /// assert_eq!(set.reap()?.unwrap().exit?.signal(), Some(libc::SIGTERM));
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// # Errors
+    /// The set itself cannot watch: none that is known to happen.
+    pub fn reap(&self) -> io::Result<Option<Exited<T>>> {
+        sweep();
+        let mut members = lock(&self.members);
+        let ended = members.watch.take_ended()?;
+        let empty = members.watch.len() == 0;
+        drop(members);
+        if ended.is_some() && empty {
+            self.notify_ended();
+        }
+        Ok(ended.map(Exited::new))
+    }
+
+    /// Takes a child out of the set before it comes out by itself, with its tag.
+    ///
+    /// `None` if it has come out, or was removed. The child may have ended meanwhile.
+    ///
+    /// ```
+    /// # use childset::ChildSet;
+    /// # use std::process::{Command, Stdio};
+    /// # let child = Command::new("cat").stdin(Stdio::piped()).spawn()?;
+    /// let set = ChildSet::new()?;
+    /// let key = set.insert(child, "cat")?;
+    /// let (child, tag) = set.remove(key).unwrap();
+    /// assert!(set.is_empty());
+    /// # child.kill()?;
+    /// # child.wait()?;
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn remove(&self, key: Key) -> Option<(Child, T)> {
+        let mut members = lock(&self.members);
+        let member = members.watch.remove(key.0)?;
+        let empty = members.watch.len() == 0;
+        drop(members);
+        if empty {
+            self.notify_ended();
+        }
+        Some(member.into_child(None))
+    }
+
+    /// How many children are in the set: those that have not been taken, whether they run or have ended.
+    ///
+    /// ```
+    /// # use childset::{ChildSet, Command};
+    /// let set = ChildSet::new()?;
+    /// assert!(set.is_empty());
+    /// set.spawn(&mut Command::new("true"), ())?;
+    /// assert_eq!(set.len(), 1);
+    /// set.wait(None)?;
+    /// assert_eq!(set.len(), 0);
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn len(&self) -> usize {
+        lock(&self.members).watch.len()
+    }
+
+    /// Whether no child is in the set: see [`len`](ChildSet::len).
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Sends a signal to one child. To one that has ended and was not taken it does nothing.
+    ///
+    /// ```
+    /// # use childset::{ChildSet, Command};
+    /// # use std::io::ErrorKind;
+    /// let set = ChildSet::new()?;
+    /// let key = set.spawn(Command::new("sleep").arg("60"), ())?;
+    /// set.signal(key, libc::SIGTERM)?;
+    /// assert_eq!(set.wait(None)?.unwrap().exit?.signal(), Some(libc::SIGTERM));
+    /// assert_eq!(set.signal(key, libc::SIGTERM).unwrap_err().kind(), ErrorKind::NotFound);
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// # Errors
+    /// - [`NotFound`](io::ErrorKind::NotFound): the child is no longer in the set.
+    /// - As [`Pidfd::send_signal`](crate::Pidfd::send_signal).
+    pub fn signal(&self, key: Key, signal: i32) -> io::Result<()> {
+        self.with(key, |member| member.pidfd().send_signal(signal))
+    }
+
+    /// Sends a signal to the process group that one child leads.
+    ///
+    /// ```
+    /// # use childset::{ChildSet, Command};
+    /// let set = ChildSet::new()?;
+    /// let child = Command::new("sleep").arg("60").process_group(0).spawn()?;
+    /// let group = child.id() as i32;
+    /// let leader = set.insert(child, "leader")?;
+    /// set.spawn(Command::new("sleep").arg("60").process_group(group), "member")?;
+    /// set.signal_group(leader, libc::SIGTERM)?;
+    /// while let Some(exited) = set.wait(None)? {
+    ///     assert_eq!(exited.exit?.signal(), Some(libc::SIGTERM));
+    /// }
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// # Errors
+    /// - [`NotFound`](io::ErrorKind::NotFound): the child is no longer in the set.
+    /// - As [`Child::signal_group`].
+    pub fn signal_group(&self, key: Key, signal: i32) -> io::Result<()> {
+        self.with(key, |member| member.signal_group(signal))
+    }
+
+    /// Sends a signal to every child in the set; those that have ended are passed over.
+    ///
+    /// ```
+    /// # use childset::{ChildSet, Command};
+    /// let set = ChildSet::new()?;
+    /// for seconds in ["50", "60"] {
+    ///     set.spawn(Command::new("sleep").arg(seconds), ())?;
+    /// }
+    /// set.signal_all(libc::SIGTERM)?;
+    /// while let Some(exited) = set.wait(None)? {
+    ///     assert_eq!(exited.exit?.signal(), Some(libc::SIGTERM));
+    /// }
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Pidfd::send_signal`](crate::Pidfd::send_signal); the first one, after all children were tried.
+    pub fn signal_all(&self, signal: i32) -> io::Result<()> {
+        let mut result = Ok(());
+        for member in lock(&self.members).watch.values() {
+            match member.pidfd().send_signal(signal) {
+                Err(error) if error.raw_os_error() != Some(libc::ESRCH) && result.is_ok() => {
+                    result = Err(error)
+                }
+                _ => {}
+            }
+        }
+        result
+    }
+
+    /// Ends the set for good: nothing can be inserted any more, and once the children in it were taken,
+    /// the stream `exits()` ends.
+    ///
+    /// ```
+    /// # use childset::{ChildSet, Command};
+    /// # use std::io::ErrorKind;
+    /// let set = ChildSet::new()?;
+    /// set.spawn(&mut Command::new("true"), "first")?;
+    /// set.close();
+    /// let error = set.spawn(&mut Command::new("true"), "second").unwrap_err();
+    /// assert_eq!(error.error.kind(), ErrorKind::BrokenPipe);
+    /// assert_eq!(set.wait(None)?.unwrap().tag, "first");
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn close(&self) {
+        lock(&self.members).closed = true;
+        self.notify_ended();
+    }
+}
