@@ -62,7 +62,7 @@ fn main() -> anyhow::Result<()> {
     handle
         .insert_source(source, move |_, set, burst| {
             for _ in 0..most {
-                let Some(exited) = set.reap()? else { break };
+                let Some(exited) = set.try_wait()? else { break };
                 burst.exited(exited.tag, &exited.exit);
             }
             Ok(then)

@@ -35,7 +35,7 @@ fn main() -> anyhow::Result<()> {
             result => result?,
         }
         if events.iter().any(|event| event.token() == EXITS) {
-            while let Some(exited) = set.reap()? {
+            while let Some(exited) = set.try_wait()? {
                 burst.exited(exited.tag, &exited.exit);
             }
         }

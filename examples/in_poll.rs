@@ -34,7 +34,7 @@ fn main() -> anyhow::Result<()> {
         }
         if fds[0].revents().contains(PollFlags::IN) {
             for _ in 0..BATCH {
-                let Some(exited) = set.reap()? else { break };
+                let Some(exited) = set.try_wait()? else { break };
                 burst.exited(exited.tag, &exited.exit);
             }
         }

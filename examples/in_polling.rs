@@ -40,7 +40,7 @@ fn main() -> anyhow::Result<()> {
         poller.wait(&mut events, Some(due.saturating_duration_since(Instant::now())))?;
         if events.iter().any(|event| event.key == EXITS) {
             for _ in 0..BATCH {
-                let Some(exited) = set.reap()? else { break };
+                let Some(exited) = set.try_wait()? else { break };
                 burst.exited(exited.tag, &exited.exit);
             }
             // After the batch, not before it: once is enough, and nothing that ends in between is missed.

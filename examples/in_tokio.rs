@@ -27,7 +27,7 @@ async fn next<T>(set: &AsyncFd<ChildSet<T>>) -> io::Result<Exited<T>> {
     tokio::task::consume_budget().await;
     loop {
         let mut ready = set.readable().await?;
-        if let Some(exited) = set.get_ref().reap()? {
+        if let Some(exited) = set.get_ref().try_wait()? {
             return Ok(exited);
         }
         // Only now: tokio is edge-triggered, and would not tell again of exits that are left.

@@ -18,18 +18,18 @@ pub type PidfdFuture<'a, R> = Pin<Box<dyn Future<Output = io::Result<R>> + Send 
 /// ```
 /// # futures_lite::future::block_on(async {
 /// use async_io::Async;
-/// use childset::{AsyncPidfd, Pidfd, State};
+/// use childset::{AsyncPidfdExt, Pidfd, State};
 /// use std::process::Command;
 ///
 /// let child = Command::new("sh").args(["-c", "exit 3"]).spawn()?;
-/// let pidfd = Async::new(Pidfd::of_child(&child)?)?;
+/// let pidfd = Async::new(Pidfd::from_child(&child)?)?;
 /// pidfd.exited().await?;
-/// assert_eq!(pidfd.get_ref().state()?, State::Exited);
-/// assert_eq!(pidfd.wait().await?.code(), Some(3));
+/// assert_eq!(pidfd.get_ref().state()?, State::Zombie);
+/// assert_eq!(pidfd.exit().await?.code(), Some(3));
 /// pidfd.reaped().await?;
 /// # std::io::Result::Ok(()) }).unwrap();
 /// ```
-pub trait AsyncPidfd: sealed::Sealed {
+pub trait AsyncPidfdExt: sealed::Sealed {
     /// Waits until the process has ended: it is a zombie, or gone. Nothing is reaped.
     ///
     /// # Errors
@@ -63,7 +63,7 @@ pub trait AsyncPidfd: sealed::Sealed {
     ///
     /// # Cancel safety
     /// Dropping the future before it is ready loses nothing: the exit has not been taken.
-    fn wait(&self) -> PidfdFuture<'_, Exit>;
+    fn exit(&self) -> PidfdFuture<'_, Exit>;
 }
 
 mod sealed {
@@ -71,7 +71,7 @@ mod sealed {
     impl Sealed for async_io::Async<super::Pidfd> {}
 }
 
-impl AsyncPidfd for Async<Pidfd> {
+impl AsyncPidfdExt for Async<Pidfd> {
     fn exited(&self) -> PidfdFuture<'_, ()> {
         Box::pin(async move {
             start_reactor()?;
@@ -103,7 +103,7 @@ impl AsyncPidfd for Async<Pidfd> {
         })
     }
 
-    fn wait(&self) -> PidfdFuture<'_, Exit> {
+    fn exit(&self) -> PidfdFuture<'_, Exit> {
         Box::pin(async move {
             start_reactor()?;
             take_exit(self, self.get_ref(), || self.get_ref().try_wait()).await

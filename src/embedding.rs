@@ -1,7 +1,7 @@
 //! How to put a set into an event loop: a guide, with nothing to call.
 //!
 //! A [`ChildSet`](crate::ChildSet) is one descriptor ([`AsFd`](std::os::fd::AsFd)) however many children it holds.
-//! Register it for reading; when the loop reports it, take exits with [`reap`](crate::ChildSet::reap), which never
+//! Register it for reading; when the loop reports it, take exits with [`try_wait`](crate::ChildSet::try_wait), which never
 //! blocks. No SIGCHLD handler, pipe or thread is needed. The rest of this page is what to mind. The names in
 //! parentheses are the tests that show what stands before them; most are in `tests/embedding.rs`.
 //!
@@ -16,7 +16,7 @@
 //! let source = Generic::new(set, Interest::READ, Mode::Level);
 //! let inserted = event_loop.handle().insert_source(source, |_, set, seen| {
 //!     for _ in 0..32 {
-//!         let Some(exited) = set.reap()? else { break };
+//!         let Some(exited) = set.try_wait()? else { break };
 //!         println!("{}: {}", exited.tag, exited.exit?.status());
 //!         *seen += 1;
 //!     }
@@ -45,7 +45,7 @@
 //!
 //! The drain rule: a loop that is edge-triggered stalls if one exit is left, until some other child happens to end
 //! (`edge_stalls_if_one_is_left`). That may take for ever, and it shows only when several children end at once. Nor
-//! does it always show then: on Linux 6.18, `reap` itself raises an edge (`reap_may_raise_an_edge`).
+//! does it always show then: on Linux 6.18, `try_wait` itself raises an edge (`try_wait_may_raise_an_edge`).
 //!
 //! - A report may find nothing to take, where somebody else has taken it: `None` is no error
 //!   (`a_wake_up_may_find_nothing`).

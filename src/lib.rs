@@ -26,8 +26,8 @@
 //! |---|---|
 //! | smol, async-std, async-io | [`ChildSet`] as a `Stream`, or `ChildSet::next` |
 //! | a thread that may block | [`ChildSet::wait`] |
-//! | a loop of your own, or GTK's, Qt's, calloop's, tokio's | the set's descriptor, and [`ChildSet::reap`]: [`embedding`] |
-//! | one process, of anybody's | [`Pidfd`]; `Async<Pidfd>` with `AsyncPidfd` |
+//! | a loop of your own, or GTK's, Qt's, calloop's, tokio's | the set's descriptor, and [`ChildSet::try_wait`]: [`embedding`] |
+//! | one process, of anybody's | [`Pidfd`]; `Async<Pidfd>` with `AsyncPidfdExt` |
 //! | a program to run | [`Command`], [`ChildSet::spawn`]; [`Prepared`] if it is run again and again |
 //! | a `std::process::Child` | [`ChildSet::insert`], or [`Child::try_from`](Child) |
 //!
@@ -72,7 +72,7 @@
 //! | 6.9 | `reaped()` without looking now and then | looks, every second in the end |
 //! | 6.13 | `Pidfd::info`, and `Pidfd::pid` without `/proc` | `Unsupported`; `pid` reads `/proc` |
 //! | 6.15 | the status of a process that somebody else reaped, or that is not our child | `StatusUnknown` |
-//! | 7.1 | `detach`: the kernel reaps | reaped like any dropped child |
+//! | 7.1 | `autoreap`: the kernel reaps | reaped like any dropped child |
 //! | 7.1 | `kill_with_parent` by the pidfd | by `PR_SET_PDEATHSIG`: at the end of the spawning thread |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -100,7 +100,7 @@ mod set;
 pub mod embedding;
 
 #[cfg(feature = "async-io")]
-pub use async_pidfd::{AsyncPidfd, PidfdFuture};
+pub use async_pidfd::{AsyncPidfdExt, PidfdFuture};
 pub use child::{AdoptError, Child, ChildStderr, ChildStdin, ChildStdout, Containment, Output, Stdio};
 pub use command::{Command, Prepared, Spawn, SpawnError};
 pub use pidfd::{CoreDump, Exit, Info, Pidfd, State, StateChange, StatusUnknown, Usage};

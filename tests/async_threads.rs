@@ -25,7 +25,7 @@ mod awaits {
     use std::time::Duration;
 
     use async_io::Async;
-    use childset::{AsyncPidfd, Child, ChildSet, ChildStdin, Pidfd};
+    use childset::{AsyncPidfdExt, Child, ChildSet, ChildStdin, Pidfd};
     use futures_lite::future::{block_on, poll_once};
     use futures_lite::StreamExt;
 
@@ -116,13 +116,13 @@ mod awaits {
         start_reactor();
         check_leaks(|| {
             let (child, stdin) = held_with(2);
-            let pidfd = Async::new(Pidfd::of_child(&child).unwrap()).unwrap();
+            let pidfd = Async::new(Pidfd::from_child(&child).unwrap()).unwrap();
             block_on(async {
                 assert!(poll_once(pidfd.exited()).await.is_none());
                 drop(stdin);
                 pidfd.exited().await.unwrap();
                 assert_two_threads();
-                assert_eq!(pidfd.wait().await.unwrap().code(), Some(2));
+                assert_eq!(pidfd.exit().await.unwrap().code(), Some(2));
                 pidfd.reaped().await.unwrap();
             });
             assert_two_threads();
@@ -146,7 +146,7 @@ mod awaits {
             let children = (0..3)
                 .map(|_| {
                     let mut child = held();
-                    let seen = (Pidfd::of_child(&child).unwrap(), child.stdin.take().map(Into::into));
+                    let seen = (Pidfd::from_child(&child).unwrap(), child.stdin.take().map(Into::into));
                     set.insert(child, ()).unwrap();
                     seen
                 })

@@ -73,7 +73,7 @@ fn signals(command: &mut Command, name: &str) -> Vec<i32> {
 }
 
 fn errno(error: &io::Error) -> i32 {
-    SpawnError::of(error).unwrap_or_else(|| panic!("{error:?}")).errno()
+    SpawnError::from_io_error(error).unwrap_or_else(|| panic!("{error:?}")).errno()
 }
 
 #[test]
@@ -568,7 +568,7 @@ fn signal_mask() {
         });
         for none in [0, -1, 65, i32::MAX, i32::MIN] {
             let error = status(new).signal_mask(&[libc::SIGTERM, none]).spawn().unwrap_err();
-            assert_eq!(SpawnError::of(&error).unwrap().errno(), libc::EINVAL);
+            assert_eq!(SpawnError::from_io_error(&error).unwrap().errno(), libc::EINVAL);
             assert!(error.to_string().contains(&format!("block signal {none}:")), "{error}");
         }
     });
@@ -864,7 +864,7 @@ fn impossible_numbers_of_descriptors() {
         for number in [-1, i32::MIN, i32::MAX, i32::MAX - 1] {
             let error = new("true").fd(number, File::open("/dev/null").unwrap()).spawn().unwrap_err();
             let known = [libc::EBADF, libc::EINVAL, libc::EMFILE];
-            let errno = SpawnError::of(&error).map(SpawnError::errno).or(error.raw_os_error());
+            let errno = SpawnError::from_io_error(&error).map(SpawnError::errno).or(error.raw_os_error());
             assert!(errno.is_some_and(|errno| known.contains(&errno)), "{number}: {error:?}");
         }
     });

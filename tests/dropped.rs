@@ -94,7 +94,7 @@ fn running_child() {
 /// No call of `reap_dropped` is needed where the crate is used anyway.
 fn each_later_call_reaps() {
     let calls: [fn(&ChildSet<()>); 4] = [
-        |set| drop(set.reap().unwrap()),
+        |set| drop(set.try_wait().unwrap()),
         |set| drop(set.wait(Some(Duration::ZERO)).unwrap()),
         |set| assert!(set.insert(held(), ()).is_ok()),
         |_| drop(Child::try_from(held()).unwrap()),
@@ -106,10 +106,10 @@ fn each_later_call_reaps() {
             drop(child);
             drop(stdin);
             until_ended(&pidfd);
-            assert_eq!(pidfd.state().unwrap(), State::Exited);
+            assert_eq!(pidfd.state().unwrap(), State::Zombie);
             call(&set);
             assert_eq!(pidfd.state().unwrap(), State::Reaped);
-            set.signal_all(libc::SIGKILL).unwrap();
+            set.send_signal_to_all(libc::SIGKILL).unwrap();
             while set.wait(None).unwrap().is_some() {}
             reap_all_dropped();
         });
@@ -162,7 +162,7 @@ fn no_reap_on_drop() {
             let stdin = stdin.filter(|_| kill);
             until_ended(&pidfd);
             assert_eq!(reap_dropped(), 0);
-            assert_eq!((pidfd.state().unwrap(), zombies()), (State::Exited, 1));
+            assert_eq!((pidfd.state().unwrap(), zombies()), (State::Zombie, 1));
             assert_eq!(reap_by_pid(pid), if kill { libc::SIGKILL } else { 0 });
             drop(stdin);
         }
@@ -205,7 +205,7 @@ fn set_untaken() {
             drop(stdin.take());
             until_ended(pidfd);
         }
-        assert!(set.reap().unwrap().is_some());
+        assert!(set.try_wait().unwrap().is_some());
         drop(set);
         assert!(seen.iter().all(|seen| state(seen) == State::Reaped));
         are_reaped(running);
@@ -273,8 +273,8 @@ fn set_strangers() {
         let me = Pidfd::open(std::process::id()).unwrap();
         set.insert(me, "a stranger").unwrap();
         let (child, stdin) = held_with(0);
-        let seen = (Pidfd::of_child(&child).unwrap(), Some(stdin.into()));
-        set.insert(Pidfd::of_child(&child).unwrap(), "ours").unwrap();
+        let seen = (Pidfd::from_child(&child).unwrap(), Some(stdin.into()));
+        set.insert(Pidfd::from_child(&child).unwrap(), "ours").unwrap();
         drop(set);
         are_reaped(vec![seen]);
     });

@@ -36,7 +36,7 @@ fn main() {
         ("level_reports_until_all_are_taken", || alone(level_reports_until_all_are_taken)),
         ("edge_reports_once_and_is_drained", || alone(edge_reports_once_and_is_drained)),
         ("edge_stalls_if_one_is_left", || alone(edge_stalls_if_one_is_left)),
-        ("reap_may_raise_an_edge", || alone(reap_may_raise_an_edge)),
+        ("try_wait_may_raise_an_edge", || alone(try_wait_may_raise_an_edge)),
         ("oneshot_reports_what_is_left_when_armed_again", || {
             alone(oneshot_reports_what_is_left_when_armed_again);
         }),
@@ -68,7 +68,7 @@ fn ended(count: usize) -> ChildSet<usize> {
 
 fn insert_ended(set: &ChildSet<usize>, tag: usize) {
     let child = Command::new("true").spawn().unwrap();
-    until_ended(Pidfd::of_child(&child).unwrap());
+    until_ended(Pidfd::from_child(&child).unwrap());
     set.insert(child, tag).unwrap();
 }
 
@@ -84,7 +84,7 @@ fn insert_held(set: &ChildSet<usize>, tag: usize) -> ChildStdin {
 }
 
 fn drain(set: &ChildSet<usize>) -> Vec<usize> {
-    std::iter::from_fn(|| set.reap().unwrap()).map(|exited| exited.tag).collect()
+    std::iter::from_fn(|| set.try_wait().unwrap()).map(|exited| exited.tag).collect()
 }
 
 /// A calloop that takes some exits at each wake-up; its data are the numbers taken.
@@ -99,7 +99,7 @@ fn calloop_taking(
         .handle()
         .insert_source(source, move |_, set, taken: &mut Vec<usize>| {
             assert_eq!(threads(), 1);
-            taken.push(std::iter::from_fn(|| set.reap().unwrap()).take(most).count());
+            taken.push(std::iter::from_fn(|| set.try_wait().unwrap()).take(most).count());
             Ok(then)
         })
         .unwrap();
@@ -186,7 +186,7 @@ fn edge_reports_once_and_is_drained() {
 fn edge_stalls_if_one_is_left() {
     let set = ended(MANY);
     let child = Command::new("true").spawn().unwrap();
-    until_ended(Pidfd::of_child(&child).unwrap());
+    until_ended(Pidfd::from_child(&child).unwrap());
     let first = set.insert(child, MANY).unwrap();
     let mut mio = Mio::with(&set);
     assert!(mio.reports(NOW));
@@ -201,13 +201,13 @@ fn edge_stalls_if_one_is_left() {
 
 /// It hides a stall. Both outcomes are permitted but on 6.18, where the edge was seen: the kernel reports on a pidfd
 /// that its process was reaped.
-fn reap_may_raise_an_edge() {
+fn try_wait_may_raise_an_edge() {
     let set = ended(MANY);
     let mut mio = Mio::with(&set);
     for left in (0..MANY).rev() {
         let reported = mio.reports(NOW);
         assert!(reported || (left < MANY - 1 && kernel() != (6, 18)));
-        set.reap().unwrap().unwrap();
+        set.try_wait().unwrap().unwrap();
     }
 }
 
@@ -219,7 +219,7 @@ fn oneshot_reports_what_is_left_when_armed_again() {
     unsafe { poller.add(&set, Event::readable(0)).unwrap() };
     for _ in 0..MANY {
         assert!(reports(&poller, NOW));
-        set.reap().unwrap().unwrap();
+        set.try_wait().unwrap().unwrap();
         assert!(!reports(&poller, NOW), "silent until it is armed again");
         poller.modify(&set, Event::readable(0)).unwrap();
     }
@@ -235,7 +235,7 @@ fn a_wake_up_may_find_nothing() {
     let mut mio = Mio::with(&set);
     assert!(mio.reports(NOW));
     set.wait(None).unwrap().unwrap();
-    assert!(set.reap().unwrap().is_none());
+    assert!(set.try_wait().unwrap().is_none());
 }
 
 fn a_dead_child_wakes_the_loop_when_inserted() {
@@ -273,7 +273,7 @@ fn a_callback_spawns_into_its_set() {
     let mut event_loop = EventLoop::<Vec<usize>>::try_new().unwrap();
     let source = Generic::new(Rc::clone(&set), calloop::Interest::READ, Mode::Level);
     let take = |_, set: &mut calloop::generic::NoIoDrop<Rc<ChildSet<usize>>>, tags: &mut Vec<usize>| {
-        let tag = set.reap()?.unwrap().tag;
+        let tag = set.try_wait()?.unwrap().tag;
         tags.push(tag);
         if tag < 9 {
             set.spawn(&mut childset::Command::new("true"), tag + 1)?;

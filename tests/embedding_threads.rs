@@ -22,7 +22,7 @@ fn run(poller: &Poller, set: &ChildSet<usize>, most: usize, taken: &AtomicUsize)
         if taken.load(Ordering::Relaxed) == CHILDREN {
             return tags;
         }
-        for exited in std::iter::from_fn(|| set.reap().unwrap()).take(most) {
+        for exited in std::iter::from_fn(|| set.try_wait().unwrap()).take(most) {
             assert!(exited.exit.unwrap().success());
             tags.push(exited.tag);
             taken.fetch_add(1, Ordering::Relaxed);

@@ -62,7 +62,7 @@ fn open() {
     each(1, |spare| {
         let child = held();
         let limit = Limit::with_spare(spare);
-        let pidfd = Pidfd::of_child(&child);
+        let pidfd = Pidfd::from_child(&child);
         let clone = pidfd.as_ref().map(Pidfd::try_clone);
         drop(limit);
         match &clone {
@@ -123,7 +123,7 @@ fn insert_pidfd() {
     each(1, |spare| {
         let set = ChildSet::new().unwrap();
         let (child, stdin) = held_with(4);
-        let pidfd = Pidfd::of_child(&child).unwrap();
+        let pidfd = Pidfd::from_child(&child).unwrap();
         let limit = Limit::with_spare(spare);
         let inserted = set.insert(pidfd, 4);
         drop(limit);
@@ -205,7 +205,7 @@ fn nonblocking_child_wait() {
         // With a descriptor it would block here.
         let waited = (spare == 0).then(|| child.wait());
         drop(limit);
-        assert!(waited.map_or(true, |waited| is_emfile(&waited.unwrap_err())));
+        assert!(waited.is_none_or(|waited| is_emfile(&waited.unwrap_err())));
         drop(stdin);
         assert_eq!(child.wait().unwrap().code(), Some(6));
     });
@@ -216,7 +216,7 @@ mod asynchronous {
     use super::*;
 
     use async_io::Async;
-    use childset::AsyncPidfd;
+    use childset::AsyncPidfdExt;
     use futures_lite::future::{block_on, poll_once};
 
     /// The very first await of a process, which makes the reactor too.
@@ -268,11 +268,11 @@ mod asynchronous {
     pub(super) fn pidfd_wait() {
         check_leaks(|| {
             let (child, stdin) = held_with(9);
-            let pidfd = Async::new(Pidfd::of_child(&child).unwrap()).unwrap();
+            let pidfd = Async::new(Pidfd::from_child(&child).unwrap()).unwrap();
             // The reactor runs from the first await that has to wait.
-            assert!(block_on(poll_once(pidfd.wait())).is_none());
+            assert!(block_on(poll_once(pidfd.exit())).is_none());
             let limit = Limit::with_spare(0);
-            let mut wait = pidfd.wait();
+            let mut wait = pidfd.exit();
             assert!(block_on(poll_once(&mut wait)).is_none());
             drop(stdin);
             assert_eq!(block_on(wait).unwrap().code(), Some(9));

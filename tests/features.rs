@@ -20,7 +20,7 @@ const FEATURES: [(&str, Probe); 7] = [
     ("`reaped()` without looking now and then", tells_reaping),
     ("`Pidfd::info`", info),
     ("the status of a process that somebody else reaped", stolen_status),
-    ("`detach`: the kernel reaps", detach),
+    ("`autoreap`: the kernel reaps", detach),
     ("`kill_with_parent` by the pidfd", kill_with_parent),
 ];
 
@@ -84,7 +84,7 @@ fn group_signals() -> Option<bool> {
 
 fn tells_reaping() -> Option<bool> {
     let (child, stdin) = held_with(0);
-    let pidfd = Pidfd::of_child(&child).unwrap();
+    let pidfd = Pidfd::from_child(&child).unwrap();
     drop(stdin);
     until_ended(&pidfd);
     reap_by_pid(child.id());
@@ -109,7 +109,7 @@ fn stolen_status() -> Option<bool> {
 
 fn detach() -> Option<bool> {
     let mut command = Command::new("cat");
-    let mut child = command.stdin(Stdio::piped()).detach(true).spawn().unwrap();
+    let mut child = command.stdin(Stdio::piped()).autoreap(true).spawn().unwrap();
     let pidfd = child.pidfd().try_clone().unwrap();
     drop(child.stdin.take());
     until_ended(&pidfd);

@@ -41,7 +41,7 @@ fn pair() -> (OwnedFd, OwnedFd) {
 /// What a peer may send instead of a process, and what is said of it.
 fn bad_messages(send: impl Fn(&str, &[u8], &[BorrowedFd<'_>])) {
     let child = held();
-    let pidfd = Pidfd::of_child(&child).unwrap();
+    let pidfd = Pidfd::from_child(&child).unwrap();
     let file = File::open("/dev/null").unwrap();
     let directory = File::open("/proc/self").unwrap();
     let (pidfd_fd, other) = (pidfd.as_fd(), file.as_fd());
@@ -70,7 +70,7 @@ fn bad_peers() {
             });
             // The connection is none the worse for it.
             let child = held();
-            let pidfd = Pidfd::of_child(&child).unwrap();
+            let pidfd = Pidfd::from_child(&child).unwrap();
             passing::send(&theirs, b"name", &[pidfd.as_fd()]).unwrap();
             assert_eq!(passing::receive(&ours).unwrap().0.pid().unwrap(), child.id());
             drop(theirs);
@@ -99,7 +99,7 @@ fn good_peer() {
         for name in [&b"name"[..], &[b'x'; LONGEST_NAME], b"\xff"] {
             let (ours, theirs) = pair();
             let mut child = held();
-            let its = Pidfd::of_child(&child).unwrap();
+            let its = Pidfd::from_child(&child).unwrap();
             passing::send(&theirs, name, &[its.as_fd()]).unwrap();
             drop(its);
             let (pidfd, received) = passing::receive(&ours).unwrap();
@@ -114,7 +114,7 @@ fn good_peer() {
         // One that has ended already is a process all the same.
         let (ours, theirs) = pair();
         let child = held();
-        let its = Pidfd::of_child(&child).unwrap();
+        let its = Pidfd::from_child(&child).unwrap();
         its.kill().unwrap();
         its.wait().unwrap();
         passing::send(&theirs, b"name", &[its.as_fd()]).unwrap();
@@ -174,7 +174,7 @@ impl Part {
     }
 
     fn signal(&self, signal: i32) {
-        Pidfd::of_child(&self.child).unwrap().send_signal(signal).unwrap();
+        Pidfd::from_child(&self.child).unwrap().send_signal(signal).unwrap();
     }
 
     /// The exit code, and what it wrote to standard error. Until then its input is open: what it started may read

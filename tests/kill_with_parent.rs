@@ -189,7 +189,7 @@ fn without_privilege() {
 
 fn held_detached() -> (Child, ChildStdin, ChildStdout) {
     let mut command = Command::new("cat");
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).detach(true).spawn().unwrap();
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).autoreap(true).spawn().unwrap();
     let (stdin, stdout) = pipes(&mut child);
     (child, stdin, stdout)
 }
@@ -239,7 +239,7 @@ fn in_a_set() {
         for code in 0..20 {
             let mut command = Command::new("sh");
             command.args(["-c", "exit $0"]).arg(code.to_string());
-            command.detach(code % 2 == 0).kill_with_parent(code % 3 == 0);
+            command.autoreap(code % 2 == 0).kill_with_parent(code % 3 == 0);
             set.spawn(&mut command, code).unwrap();
         }
         let mut tags = Vec::new();
@@ -259,8 +259,8 @@ fn failures() {
         for (detach, kill) in [(true, false), (false, true), (true, true)] {
             for _ in 0..common::times(100) {
                 let mut command = Command::new("/no/such/program");
-                let error = command.detach(detach).kill_with_parent(kill).spawn().unwrap_err();
-                assert_eq!(SpawnError::of(&error).unwrap().errno(), libc::ENOENT, "{error}");
+                let error = command.autoreap(detach).kill_with_parent(kill).spawn().unwrap_err();
+                assert_eq!(SpawnError::from_io_error(&error).unwrap().errno(), libc::ENOENT, "{error}");
             }
         }
     });

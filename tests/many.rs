@@ -51,12 +51,12 @@ fn ten_thousand_children() {
             #[cfg(feature = "async-io")]
             let exited = match started % 3 {
                 0 => futures_lite::future::block_on(set.next()).transpose().unwrap(),
-                1 => set.reap().unwrap().or_else(|| set.wait(None).unwrap()),
+                1 => set.try_wait().unwrap().or_else(|| set.wait(None).unwrap()),
                 _ => set.wait(None).unwrap(),
             };
             #[cfg(not(feature = "async-io"))]
             let exited = match started % 2 {
-                0 => set.reap().unwrap().or_else(|| set.wait(None).unwrap()),
+                0 => set.try_wait().unwrap().or_else(|| set.wait(None).unwrap()),
                 _ => set.wait(None).unwrap(),
             };
             let Some(exited) = exited else { break };

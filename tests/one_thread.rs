@@ -31,13 +31,13 @@ fn polling_loop() {
             })
             .collect();
         let key = step(|| set.insert(held(), 10).unwrap());
-        assert!(step(|| set.reap().unwrap()).is_none());
+        assert!(step(|| set.try_wait().unwrap()).is_none());
         drop(stdins);
-        step(|| set.signal(key, 15).unwrap());
+        step(|| set.send_signal(key, 15).unwrap());
         let mut tags = Vec::new();
         while !set.is_empty() {
             assert!(step(|| readable(set.as_fd(), Duration::from_secs(60))));
-            if let Some(exited) = step(|| set.reap().unwrap()) {
+            if let Some(exited) = step(|| set.try_wait().unwrap()) {
                 assert_eq!(exited.exit.unwrap().code(), (exited.tag < 10).then_some(exited.tag.into()));
                 tags.push(exited.tag);
             }
@@ -69,7 +69,7 @@ fn blocking_waits() {
             assert_eq!(step(|| child.wait().unwrap()).code(), Some(2));
         }
         let (child, stdin) = held_with(3);
-        let pidfd = step(|| Pidfd::of_child(&child).unwrap());
+        let pidfd = step(|| Pidfd::from_child(&child).unwrap());
         drop(stdin);
         assert_eq!(step(|| pidfd.wait().unwrap()).code(), Some(3));
     });
@@ -83,7 +83,7 @@ fn drops() {
         step(|| drop(child));
         let set = ChildSet::new().unwrap();
         let mut child = held();
-        children.push((Pidfd::of_child(&child).unwrap(), child.stdin.take().map(Into::into)));
+        children.push((Pidfd::from_child(&child).unwrap(), child.stdin.take().map(Into::into)));
         set.insert(child, ()).unwrap();
         step(|| drop(set));
     }

@@ -104,12 +104,12 @@ fn reuse<R>(keep: impl FnOnce(Child) -> R) -> (R, Child) {
 
 /// Whether the child still waits for its input: nothing has hit it.
 fn lives(child: &Child) -> bool {
-    Pidfd::of_child(child).unwrap().state().unwrap() == State::Running
+    Pidfd::from_child(child).unwrap().state().unwrap() == State::Running
 }
 
 fn stale_pidfd() {
     check_leaks(|| {
-        let (stale, second) = reuse(|first| Pidfd::of_child(&first).unwrap());
+        let (stale, second) = reuse(|first| Pidfd::from_child(&first).unwrap());
         for signal in [0, libc::SIGTERM, libc::SIGKILL] {
             assert_eq!(stale.send_signal(signal).unwrap_err().raw_os_error(), Some(libc::ESRCH));
         }
@@ -133,9 +133,9 @@ fn set() {
         let (key, second) = reuse(|first| set.insert(first, "first").unwrap());
         let second_pid = second.id();
         let second_key = set.insert(second, "second").unwrap();
-        assert_eq!(set.signal(key, libc::SIGKILL).unwrap_err().raw_os_error(), Some(libc::ESRCH));
+        assert_eq!(set.send_signal(key, libc::SIGKILL).unwrap_err().raw_os_error(), Some(libc::ESRCH));
         // It has the pid of the second one, and the exit of the first.
-        let exited = set.reap().unwrap().unwrap();
+        let exited = set.try_wait().unwrap().unwrap();
         assert_eq!((exited.key, exited.pid, exited.tag), (key, second_pid, "first"));
         assert_code(&exited.exit, 7);
         // Neither killing it nor dropping it does anything to the second one.
@@ -143,9 +143,9 @@ fn set() {
         let mut child = exited.into_child();
         child.set_kill_on_drop(true);
         drop(child);
-        assert!(set.reap().unwrap().is_none());
+        assert!(set.try_wait().unwrap().is_none());
         assert_eq!(Pidfd::open(second_pid).unwrap().state().unwrap(), State::Running);
-        set.signal(second_key, libc::SIGTERM).unwrap();
+        set.send_signal(second_key, libc::SIGTERM).unwrap();
         let exited = set.wait(None).unwrap().unwrap();
         assert_eq!((exited.tag, exited.exit.unwrap().signal()), ("second", Some(libc::SIGTERM)));
     });
@@ -168,7 +168,7 @@ fn insert_of_one_whose_pid_a_stranger_has() {
     check_leaks(|| {
         let first = held();
         let pid = first.id();
-        let first_seen = Pidfd::of_child(&first).unwrap();
+        let first_seen = Pidfd::from_child(&first).unwrap();
         first_seen.kill().unwrap();
         assert_eq!(reap_by_pid(pid), libc::SIGKILL);
 
@@ -193,7 +193,7 @@ fn insert_of_one_whose_pid_a_stranger_has() {
         until_ended(&stranger);
         let exited = set.wait(None).unwrap().unwrap();
         assert_eq!(exited.tag, "stranger");
-        let unknown = StatusUnknown::of(&exited.exit.unwrap_err()).unwrap();
+        let unknown = StatusUnknown::from_io_error(&exited.exit.unwrap_err()).unwrap();
         // Where PIDFD_GET_INFO is not known (before 6.13), a zombie and a reaped process are the same.
         let not_kept = common::kernel() < (6, 13) && unknown == StatusUnknown::NotKept;
         assert!(unknown == StatusUnknown::Zombie || not_kept, "{unknown:?}");
@@ -203,7 +203,7 @@ fn insert_of_one_whose_pid_a_stranger_has() {
             Ok(exit) => assert_eq!(exit.signal(), Some(libc::SIGKILL)),
             Err(error) => {
                 assert!(common::kernel() < (6, 15), "{error}");
-                assert_eq!(StatusUnknown::of(&error), Some(StatusUnknown::NotKept));
+                assert_eq!(StatusUnknown::from_io_error(&error), Some(StatusUnknown::NotKept));
             }
         }
     });

@@ -25,7 +25,7 @@ fn is_would_block<R: std::fmt::Debug>(result: io::Result<R>) -> bool {
 }
 
 fn opened(child: &Child) -> Pidfd {
-    Pidfd::of_child(child).unwrap()
+    Pidfd::from_child(child).unwrap()
 }
 
 #[test]
@@ -55,9 +55,9 @@ fn open_errors() {
     let pidfd = opened(&child);
     until_ended(&pidfd);
     // A zombie can be opened.
-    assert_eq!(opened(&child).state().unwrap(), State::Exited);
+    assert_eq!(opened(&child).state().unwrap(), State::Zombie);
     reap_by_pid(child.id());
-    assert_eq!(errno(Pidfd::of_child(&child)), Some(libc::ESRCH));
+    assert_eq!(errno(Pidfd::from_child(&child)), Some(libc::ESRCH));
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn states() {
     assert_eq!((pidfd.state().unwrap(), pidfd.try_wait().unwrap()), (State::Running, None));
     drop(child.stdin.take());
     until_ended(&pidfd);
-    assert_eq!(pidfd.state().unwrap(), State::Exited);
+    assert_eq!(pidfd.state().unwrap(), State::Zombie);
     // A zombie takes signals, without effect.
     pidfd.kill().unwrap();
     assert!(pidfd.wait().unwrap().success());
@@ -123,7 +123,7 @@ fn nonblocking() {
         match clone.try_wait() {
             Ok(exit) => assert_eq!((exit.unwrap().code(), kernel() >= (6, 15)), (Some(3), true)),
             Err(error) => {
-                assert_eq!(StatusUnknown::of(&error), Some(StatusUnknown::NotKept));
+                assert_eq!(StatusUnknown::from_io_error(&error), Some(StatusUnknown::NotKept));
                 assert!(kernel() < (6, 15));
             }
         }
@@ -177,10 +177,10 @@ fn stops_and_continuations() {
         pidfd.send_signal(libc::SIGCONT).unwrap();
         // It may end before it was seen to go on.
         let change = next();
-        assert!(matches!(change, StateChange::Continued | StateChange::Exited), "{change:?}");
-        assert_eq!(next(), StateChange::Exited);
+        assert!(matches!(change, StateChange::Continued | StateChange::Ended), "{change:?}");
+        assert_eq!(next(), StateChange::Ended);
         // Not reaped yet, and so reported as often as one asks.
-        assert_eq!((next(), pidfd.state().unwrap()), (StateChange::Exited, State::Exited));
+        assert_eq!((next(), pidfd.state().unwrap()), (StateChange::Ended, State::Zombie));
         assert!(pidfd.wait().unwrap().success());
         assert_eq!(errno(pidfd.wait_state()), Some(libc::ECHILD));
         assert_eq!(errno(pidfd.try_wait_state()), Some(libc::ECHILD));

@@ -17,7 +17,7 @@ use childset::{Pidfd, State, StatusUnknown};
 use common::{held_with, kernel, role, until_ended};
 
 fn opened(child: &Child) -> Pidfd {
-    Pidfd::of_child(child).unwrap()
+    Pidfd::from_child(child).unwrap()
 }
 
 /// This binary in another role, for which it runs the test `another_process`.
@@ -163,11 +163,11 @@ fn stranger() {
         let waiter = scope.spawn(|| stranger.wait());
         stdin.write_all(b"e").unwrap();
         assert_eq!(said(), "zombie");
-        assert_eq!(stranger.state().unwrap(), State::Exited);
+        assert_eq!(stranger.state().unwrap(), State::Zombie);
         // Where PIDFD_GET_INFO is not known (before 6.13), nothing more will be told.
         match stranger.try_wait() {
             Ok(exit) => assert!(exit.is_none() && kernel() >= (6, 13)),
-            Err(error) => assert!(StatusUnknown::of(&error).is_some() && kernel() < (6, 13)),
+            Err(error) => assert!(StatusUnknown::from_io_error(&error).is_some() && kernel() < (6, 13)),
         }
         stdin.write_all(b"r").unwrap();
         assert_eq!(said(), "reaped");

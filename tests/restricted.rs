@@ -36,7 +36,7 @@ fn main() {
 }
 
 fn errno(error: &io::Error) -> i32 {
-    SpawnError::of(error).unwrap_or_else(|| panic!("{error:?}")).errno()
+    SpawnError::from_io_error(error).unwrap_or_else(|| panic!("{error:?}")).errno()
 }
 
 /// What everybody needs: output, a status, a signal, a set, a dropped child, an error.
@@ -60,7 +60,7 @@ fn works() {
     set.insert(held.spawn().unwrap(), "inserted").unwrap();
     let child = held.spawn().unwrap();
     set.insert(child.pidfd().try_clone().unwrap(), "pidfd").unwrap();
-    set.signal_all(libc::SIGTERM).unwrap();
+    set.send_signal_to_all(libc::SIGTERM).unwrap();
     while let Some(exited) = set.wait(None).unwrap() {
         assert_eq!(exited.exit.unwrap().signal(), Some(libc::SIGTERM), "{}", exited.tag);
     }
@@ -119,7 +119,7 @@ fn spawns_by_std(errno: i32) {
         unsupported(&Command::new("true").prepare().unwrap().spawn().unwrap_err(), "clone3");
         let set = ChildSet::new().unwrap();
         set.insert(forked(), ()).unwrap();
-        set.signal_all(libc::SIGKILL).unwrap();
+        set.send_signal_to_all(libc::SIGKILL).unwrap();
         assert!(set.wait(None).unwrap().is_some());
     });
     no_child_is_left();
@@ -280,7 +280,7 @@ fn in_new_namespace() {
     common::until_ended(&orphan);
     // Nothing that the crate does takes it.
     works();
-    assert!(set.reap().unwrap().is_none());
+    assert!(set.try_wait().unwrap().is_none());
     assert_eq!((reap_dropped(), common::zombies()), (0, 1));
     // Unless it is asked to.
     set.insert(orphan, "orphan").unwrap();

@@ -28,7 +28,7 @@ fn exiting(code: i32) -> Child {
 /// A child that has ended, as a zombie.
 fn zombie(code: i32) -> Child {
     let child = exiting(code);
-    wait_readable(&Pidfd::of_child(&child).unwrap());
+    wait_readable(&Pidfd::from_child(&child).unwrap());
     child
 }
 
@@ -57,7 +57,7 @@ fn wait_for_event(epoll: &impl AsFd) {
 fn an_empty_set_has_no_exit() {
     let set = ChildSet::<()>::new().unwrap();
     assert!(set.is_empty());
-    assert!(set.reap().unwrap().is_none());
+    assert!(set.try_wait().unwrap().is_none());
     assert!(set.wait(None).unwrap().is_none());
     assert!(!is_readable(&set));
 }
@@ -94,16 +94,16 @@ fn readable_exactly_while_an_exit_can_be_taken() {
     set.insert(zombie(1), 1).unwrap();
     set.insert(zombie(2), 2).unwrap();
     assert!(is_readable(&set));
-    assert!(set.reap().unwrap().is_some());
+    assert!(set.try_wait().unwrap().is_some());
     assert!(is_readable(&set), "one is left");
     assert!(is_readable(&set), "level-triggered");
-    assert!(set.reap().unwrap().is_some());
+    assert!(set.try_wait().unwrap().is_some());
     assert!(!is_readable(&set));
-    assert!(set.reap().unwrap().is_none());
+    assert!(set.try_wait().unwrap().is_none());
 
     drop(hold);
     wait_readable(&set);
-    assert_eq!(set.reap().unwrap().unwrap().tag, 0);
+    assert_eq!(set.try_wait().unwrap().unwrap().tag, 0);
     assert!(!is_readable(&set));
 }
 
@@ -120,7 +120,7 @@ fn an_edge_triggered_loop_that_drains_gets_all() {
     let mut tags = HashSet::new();
     while tags.len() < 50 {
         wait_for_event(&outer);
-        while let Some(exited) = set.reap().unwrap() {
+        while let Some(exited) = set.try_wait().unwrap() {
             assert!(tags.insert(exited.tag));
         }
     }
@@ -129,7 +129,7 @@ fn an_edge_triggered_loop_that_drains_gets_all() {
     set.insert(child, 50).unwrap();
     drop(hold);
     wait_for_event(&outer);
-    assert_eq!(set.reap().unwrap().unwrap().tag, 50);
+    assert_eq!(set.try_wait().unwrap().unwrap().tag, 50);
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn a_set_can_be_nested_in_other_epoll_instances() {
     assert!(!is_readable(&outer));
     set.insert(zombie(0), ()).unwrap();
     assert!(is_readable(&outer));
-    assert!(set.reap().unwrap().is_some());
+    assert!(set.try_wait().unwrap().is_some());
     assert!(!is_readable(&outer));
 }
 
@@ -176,7 +176,7 @@ fn a_child_whose_exit_was_taken_before_comes_out_with_it() {
     let exit = child.wait().unwrap();
     set.insert(child, ()).unwrap();
     assert!(is_readable(&set));
-    let exited = set.reap().unwrap().unwrap();
+    let exited = set.try_wait().unwrap().unwrap();
     assert_eq!(exited.exit.unwrap(), exit);
     assert_eq!(exited.child.wait().unwrap(), exit);
 }
@@ -196,14 +196,14 @@ fn a_process_that_is_not_ours_comes_out_when_it_ends() {
     let pid: u32 = std::str::from_utf8(&line[..read]).unwrap().trim().parse().unwrap();
     let set = ChildSet::new().unwrap();
     set.insert(Pidfd::open(pid).unwrap(), "stranger").unwrap();
-    assert!(set.reap().unwrap().is_none());
+    assert!(set.try_wait().unwrap().is_none());
     drop(shell.stdin.take());
     let exited = set.wait(None).unwrap().unwrap();
     assert_eq!((exited.tag, exited.pid), ("stranger", pid));
     match exited.exit {
         // Reaped by the shell before we looked (Linux 6.15).
         Ok(exit) => assert!(exit.success() && exit.usage().is_none()),
-        Err(error) => assert!(childset::StatusUnknown::of(&error).is_some(), "{error}"),
+        Err(error) => assert!(childset::StatusUnknown::from_io_error(&error).is_some(), "{error}"),
     }
     assert!(shell.wait().unwrap().success());
 }
@@ -228,7 +228,7 @@ fn keys_are_never_reused() {
         assert_eq!(set.wait(None).unwrap().unwrap().key, key);
         for &old in &keys {
             assert!(set.remove(old).is_none());
-            assert_eq!(set.signal(old, 0).unwrap_err().kind(), ErrorKind::NotFound);
+            assert_eq!(set.send_signal(old, 0).unwrap_err().kind(), ErrorKind::NotFound);
         }
     }
 }
@@ -241,8 +241,8 @@ fn a_removed_zombie_does_not_come_out() {
     assert!(is_readable(&set));
     let (child, tag) = set.remove(key).unwrap();
     assert_eq!(tag, "removed");
-    assert_eq!(set.reap().unwrap().unwrap().tag, "stays");
-    assert!(set.reap().unwrap().is_none());
+    assert_eq!(set.try_wait().unwrap().unwrap().tag, "stays");
+    assert!(set.try_wait().unwrap().is_none());
     assert!(!is_readable(&set));
     assert_eq!(child.wait().unwrap().code(), Some(4));
 }
@@ -353,14 +353,14 @@ fn signals_reach_one_or_all() {
             set.insert(child, tag).unwrap()
         })
         .collect();
-    set.signal(keys[1], libc::SIGUSR2).unwrap();
+    set.send_signal(keys[1], libc::SIGUSR2).unwrap();
     let exited = set.wait(None).unwrap().unwrap();
     assert_eq!((exited.tag, exited.exit.unwrap().signal()), (1, Some(libc::SIGUSR2)));
-    set.signal_all(libc::SIGUSR1).unwrap();
+    set.send_signal_to_all(libc::SIGUSR1).unwrap();
     for _ in 0..2 {
         assert_eq!(set.wait(None).unwrap().unwrap().exit.unwrap().signal(), Some(libc::SIGUSR1));
     }
-    assert_eq!(set.signal_all(999).map_err(|error| error.raw_os_error()), Ok(()), "nobody is left");
+    assert_eq!(set.send_signal_to_all(999).map_err(|error| error.raw_os_error()), Ok(()), "nobody is left");
 }
 
 #[test]
@@ -369,11 +369,11 @@ fn signal_all_passes_over_zombies_and_reports_bad_signals() {
     let set = ChildSet::new().unwrap();
     set.insert(zombie(0), 0).unwrap();
     let taken_elsewhere = exiting(1);
-    let pidfd = Pidfd::of_child(&taken_elsewhere).unwrap();
+    let pidfd = Pidfd::from_child(&taken_elsewhere).unwrap();
     set.insert(pidfd.try_clone().unwrap(), 1).unwrap();
     pidfd.wait().unwrap();
-    set.signal_all(libc::SIGTERM).unwrap();
-    assert_eq!(set.signal_all(999).unwrap_err().raw_os_error(), Some(libc::EINVAL));
+    set.send_signal_to_all(libc::SIGTERM).unwrap();
+    assert_eq!(set.send_signal_to_all(999).unwrap_err().raw_os_error(), Some(libc::EINVAL));
     set.wait(None).unwrap().unwrap();
     set.wait(None).unwrap().unwrap();
 }

@@ -99,12 +99,12 @@ fn all_of_a_set(take: impl Fn(&ChildSet<u8>) -> Option<childset::Exited<u8>>) {
 }
 
 fn pidfd_wait() {
-    one_by_one(|child| Pidfd::of_child(&child).unwrap(), Pidfd::wait);
+    one_by_one(|child| Pidfd::from_child(&child).unwrap(), Pidfd::wait);
 }
 
 fn pidfd_wait_when_gone() {
     one_by_one(
-        |child| Pidfd::of_child(&child).unwrap(),
+        |child| Pidfd::from_child(&child).unwrap(),
         |pidfd| {
             until_reaped(pidfd);
             assert_eq!(pidfd.state()?, State::Reaped);
@@ -119,7 +119,7 @@ fn pidfd_wait_when_gone() {
 fn pidfd_try_wait() {
     one_by_one(
         |child| {
-            let pidfd = Pidfd::of_child(&child).unwrap();
+            let pidfd = Pidfd::from_child(&child).unwrap();
             assert_eq!(pidfd.try_wait().unwrap(), None);
             pidfd
         },
@@ -151,7 +151,7 @@ fn set_wait() {
 
 fn set_reap() {
     all_of_a_set(|set| loop {
-        match set.reap().unwrap() {
+        match set.try_wait().unwrap() {
             None if !set.is_empty() => assert!(readable(set.as_fd(), Duration::from_secs(60)), "{set:?}"),
             exited => return exited,
         }
@@ -174,7 +174,7 @@ mod asynchronous {
     use super::*;
 
     use async_io::Async;
-    use childset::AsyncPidfd;
+    use childset::AsyncPidfdExt;
     use futures_lite::future::block_on;
 
     pub(super) fn set_next() {
@@ -183,8 +183,8 @@ mod asynchronous {
 
     pub(super) fn pidfd_wait_async() {
         one_by_one(
-            |child| Async::new(Pidfd::of_child(&child).unwrap()).unwrap(),
-            |pidfd| block_on(pidfd.wait()),
+            |child| Async::new(Pidfd::from_child(&child).unwrap()).unwrap(),
+            |pidfd| block_on(pidfd.exit()),
         );
     }
 }

@@ -42,7 +42,11 @@ fn fails(errno: i32, names: &str, change: impl Fn(New) -> Command) {
         check_leaks(|| {
             let mut command = change(new);
             let check = |error: io::Error| {
-                assert_eq!(SpawnError::of(&error).map(SpawnError::errno), Some(errno), "{error:?}");
+                assert_eq!(
+                    SpawnError::from_io_error(&error).map(SpawnError::errno),
+                    Some(errno),
+                    "{error:?}"
+                );
                 assert_eq!(error.kind(), io::Error::from_raw_os_error(errno).kind(), "{error:?}");
                 assert!(error.to_string().contains(names), "{error}, which does not name {names}");
                 assert!(error.to_string().starts_with("cannot "), "{error}");
@@ -164,7 +168,7 @@ fn null_bytes() {
                 command.arg("a\0b").stdin(Stdio::piped());
                 let error = command.spawn().unwrap_err();
                 assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
-                assert!(SpawnError::of(&error).is_none());
+                assert!(SpawnError::from_io_error(&error).is_none());
             }
         }
     });

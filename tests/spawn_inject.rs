@@ -107,7 +107,7 @@ fn talkative() -> Command {
 }
 
 fn check(error: &io::Error, errno: i32, names: &str) {
-    let found = SpawnError::of(error).map(SpawnError::errno).or(error.raw_os_error());
+    let found = SpawnError::from_io_error(error).map(SpawnError::errno).or(error.raw_os_error());
     assert_eq!(found, Some(errno), "{error:?}");
     assert!(error.to_string().contains(names), "{error}");
 }
@@ -165,7 +165,7 @@ fn run(expected: Expected) {
             }
             WithoutTheKernel => {
                 let child =
-                    talkative().detach(true).kill_with_parent(true).no_new_privs(true).spawn().unwrap();
+                    talkative().autoreap(true).kill_with_parent(true).no_new_privs(true).spawn().unwrap();
                 let exit = child.wait_with_input("").unwrap().exit;
                 // It is we who reaped it.
                 assert!(exit.code() == Some(3) && exit.usage().is_some());

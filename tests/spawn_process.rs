@@ -56,7 +56,7 @@ fn text(command: &mut Command) -> String {
 }
 
 fn errno(error: &io::Error) -> i32 {
-    SpawnError::of(error).unwrap_or_else(|| panic!("{error:?}")).errno()
+    SpawnError::from_io_error(error).unwrap_or_else(|| panic!("{error:?}")).errno()
 }
 
 fn is_dumpable() -> bool {

@@ -412,7 +412,7 @@ fn a_ready_stream_yields_to_the_executor() {
     let set = ChildSet::new().unwrap();
     for tag in 0..children {
         let child = exiting(0);
-        let pidfd = childset::Pidfd::of_child(&child).unwrap();
+        let pidfd = childset::Pidfd::from_child(&child).unwrap();
         let mut fds = [PollFd::new(&pidfd, PollFlags::IN)];
         // A zombie, before any is taken. Other tests' children may interrupt it.
         while rustix::event::poll(&mut fds, None) != Ok(1) {}

@@ -112,7 +112,7 @@ fn pidfd_wait_after_the_theft() {
     beside_a_thief(|taken| {
         for round in 0..20 {
             let (child, stdin) = held_with(code(round));
-            let pidfd = Pidfd::of_child(&child).unwrap();
+            let pidfd = Pidfd::from_child(&child).unwrap();
             drop(stdin);
             while taken.load(Ordering::Relaxed) <= round {
                 thread::yield_now();
@@ -127,14 +127,14 @@ fn pidfd_wait_after_the_theft() {
 }
 
 fn pidfd_wait() {
-    one_by_one(|child| Pidfd::of_child(&child).unwrap(), Pidfd::wait);
+    one_by_one(|child| Pidfd::from_child(&child).unwrap(), Pidfd::wait);
 }
 
 fn pidfd_wait_that_blocks_already() {
     beside_a_thief(|_| {
         for round in 0..rounds() {
             let (child, stdin) = held_with(code(round));
-            let pidfd = Pidfd::of_child(&child).unwrap();
+            let pidfd = Pidfd::from_child(&child).unwrap();
             let exit = thread::scope(|scope| {
                 let waiter = scope.spawn(|| pidfd.wait());
                 drop(stdin);
@@ -214,7 +214,7 @@ fn set_reap() {
     all_of_a_set(|set| {
         // Readable says that an exit can be taken, or that one was being taken by the thief just then.
         loop {
-            if let Some(exited) = set.reap().unwrap() {
+            if let Some(exited) = set.try_wait().unwrap() {
                 return Some(exited);
             }
             if set.is_empty() {
@@ -241,7 +241,7 @@ mod asynchronous {
     use super::*;
 
     use async_io::Async;
-    use childset::AsyncPidfd;
+    use childset::AsyncPidfdExt;
     use futures_lite::future::{block_on, zip};
 
     pub(super) fn set_next() {
@@ -274,8 +274,8 @@ mod asynchronous {
 
     pub(super) fn pidfd_wait_async() {
         one_by_one(
-            |child| Async::new(Pidfd::of_child(&child).unwrap()).unwrap(),
-            |pidfd| block_on(pidfd.wait()),
+            |child| Async::new(Pidfd::from_child(&child).unwrap()).unwrap(),
+            |pidfd| block_on(pidfd.exit()),
         );
     }
 }

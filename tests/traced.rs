@@ -121,11 +121,11 @@ fn refusal() -> Option<String> {
 /// A zombie that is held back: how the crate sees it, and the two that make it go on.
 fn zombie<C>(adopt: impl FnOnce(std::process::Child) -> C) -> (C, Tracer) {
     let Traced { child, stdin, tracer } = traced().unwrap();
-    let probe = Pidfd::of_child(&child).unwrap();
+    let probe = Pidfd::from_child(&child).unwrap();
     let child = adopt(child);
     drop(stdin);
     until_ended(&probe);
-    assert_eq!(probe.state().unwrap(), State::Exited);
+    assert_eq!(probe.state().unwrap(), State::Zombie);
     assert_eq!(probe.try_wait().unwrap(), None);
     (child, tracer)
 }
@@ -154,7 +154,7 @@ fn idle<R>(wait: impl FnOnce() -> R) -> R {
 }
 
 fn assert_quiet<T>(set: &ChildSet<T>) {
-    assert!(set.reap().unwrap().is_none());
+    assert!(set.try_wait().unwrap().is_none());
     assert!(!readable(set, Duration::ZERO), "readable, but there is nothing to reap");
 }
 
@@ -184,7 +184,7 @@ fn outer_loop<T>(set: &ChildSet<T>) -> u32 {
         let left = deadline.saturating_duration_since(Instant::now());
         if readable(set.as_fd(), left) {
             wakes += 1;
-            assert!(set.reap().unwrap().is_none());
+            assert!(set.try_wait().unwrap().is_none());
         }
         if left.is_zero() {
             return wakes;
@@ -201,7 +201,7 @@ fn set_in_an_outer_loop() {
         assert_quiet(&set);
         drop(tracer);
         assert!(readable(set.as_fd(), Duration::from_secs(60)), "no edge when the tracer let go");
-        assert_exit(set.reap().unwrap().unwrap().exit);
+        assert_exit(set.try_wait().unwrap().unwrap().exit);
     });
 }
 
@@ -227,7 +227,7 @@ fn set_of_many() {
             assert_exit(exited.exit);
             assert_quiet(&set);
         }
-        set.signal_all(libc::SIGKILL).unwrap();
+        set.send_signal_to_all(libc::SIGKILL).unwrap();
         assert_eq!(set.wait(None).unwrap().unwrap().tag, 3);
     });
 }
@@ -248,14 +248,14 @@ fn in_a_thread(tracer: Tracer, wait: impl FnOnce() -> io::Result<Exit> + Send) {
 
 fn pidfd_wait() {
     check_leaks(|| {
-        let (pidfd, tracer) = zombie(|child| Pidfd::of_child(&child).unwrap());
+        let (pidfd, tracer) = zombie(|child| Pidfd::from_child(&child).unwrap());
         in_a_thread(tracer, || pidfd.wait());
     });
 }
 
 fn pidfd_try_wait() {
     check_leaks(|| {
-        let (pidfd, tracer) = zombie(|child| Pidfd::of_child(&child).unwrap());
+        let (pidfd, tracer) = zombie(|child| Pidfd::from_child(&child).unwrap());
         pidfd.set_nonblocking(true).unwrap();
         assert_eq!(pidfd.wait().unwrap_err().kind(), io::ErrorKind::WouldBlock);
         assert_eq!(pidfd.try_wait().unwrap(), None);
@@ -282,7 +282,7 @@ fn child_wait_nonblocking() {
 fn dropped() {
     check_leaks(|| {
         let (probe, tracer) = zombie(|child| {
-            let probe = Pidfd::of_child(&child).unwrap();
+            let probe = Pidfd::from_child(&child).unwrap();
             drop(Child::try_from(child).unwrap());
             probe
         });
@@ -301,7 +301,7 @@ mod asynchronous {
     use std::future::Future;
 
     use async_io::{Async, Timer};
-    use childset::AsyncPidfd;
+    use childset::AsyncPidfdExt;
     use futures_lite::future::{block_on, or};
 
     /// `None` if the time is over first.
@@ -332,9 +332,9 @@ mod asynchronous {
 
     pub(super) fn pidfd_wait_async() {
         check_leaks(|| {
-            let (pidfd, tracer) = zombie(|child| Async::new(Pidfd::of_child(&child).unwrap()).unwrap());
+            let (pidfd, tracer) = zombie(|child| Async::new(Pidfd::from_child(&child).unwrap()).unwrap());
             // The future is kept while the tracer lets go, since it holds what it waits on.
-            let mut wait = pidfd.wait();
+            let mut wait = pidfd.exit();
             assert!(idle(|| block_on(in_vain(&mut wait))).is_none());
             drop(tracer);
             assert_exit(block_on(wait));
@@ -343,11 +343,11 @@ mod asynchronous {
 
     pub(super) fn exited_async() {
         check_leaks(|| {
-            let (pidfd, tracer) = zombie(|child| Async::new(Pidfd::of_child(&child).unwrap()).unwrap());
+            let (pidfd, tracer) = zombie(|child| Async::new(Pidfd::from_child(&child).unwrap()).unwrap());
             assert!(block_on(in_vain(pidfd.exited())).expect("it has ended").is_ok());
             assert!(idle(|| block_on(in_vain(pidfd.reaped()))).is_none());
             drop(tracer);
-            assert_exit(block_on(pidfd.wait()));
+            assert_exit(block_on(pidfd.exit()));
             block_on(pidfd.reaped()).unwrap();
         });
     }

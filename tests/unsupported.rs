@@ -57,13 +57,13 @@ fn is_unsupported(error: &io::Error, errno: &str) {
 fn pidfd_open_is_refused(errno: i32, name: &str) {
     let set = ChildSet::new().unwrap();
     let earlier = held();
-    let earlier = (Pidfd::of_child(&earlier).unwrap(), earlier);
+    let earlier = (Pidfd::from_child(&earlier).unwrap(), earlier);
     filter(libc::SYS_pidfd_open, Some(errno), None).unwrap();
     check_leaks(|| {
         is_unsupported(&Pidfd::open(std::process::id()).unwrap_err(), name);
         let child = held();
         let pid = child.id();
-        is_unsupported(&Pidfd::of_child(&child).unwrap_err(), name);
+        is_unsupported(&Pidfd::from_child(&child).unwrap_err(), name);
         let refused = set.insert(child, "tag").unwrap_err();
         is_unsupported(&refused.error, name);
         assert_eq!((refused.tag, set.len()), ("tag", 0));
@@ -87,13 +87,13 @@ fn ioctl_is_refused(errno: i32) {
     without_info(errno);
     check_leaks(|| {
         let (child, stdin) = held_with(3);
-        let pidfd = Pidfd::of_child(&child).unwrap();
+        let pidfd = Pidfd::from_child(&child).unwrap();
         assert_eq!(pidfd.info().unwrap_err().kind(), ErrorKind::Unsupported);
         // From /proc.
         assert_eq!(pidfd.pid().unwrap(), child.id());
         drop(stdin);
         until_ended(&pidfd);
-        assert_eq!((pidfd.pid().unwrap(), pidfd.state().unwrap()), (child.id(), State::Exited));
+        assert_eq!((pidfd.pid().unwrap(), pidfd.state().unwrap()), (child.id(), State::Zombie));
         assert_eq!(pidfd.wait().unwrap().code(), Some(3));
         assert_eq!(pidfd.pid().unwrap_err().raw_os_error(), Some(libc::ESRCH));
         assert_eq!(pidfd.info().unwrap_err().kind(), ErrorKind::Unsupported);
@@ -103,7 +103,7 @@ fn ioctl_is_refused(errno: i32) {
 }
 
 fn assert_not_kept<R: std::fmt::Debug>(result: io::Result<R>) {
-    assert_eq!(StatusUnknown::of(&result.unwrap_err()), Some(StatusUnknown::NotKept));
+    assert_eq!(StatusUnknown::from_io_error(&result.unwrap_err()), Some(StatusUnknown::NotKept));
 }
 
 /// Every child comes out all the same, each way.
@@ -134,19 +134,19 @@ fn theft_without_ioctl() {
         }
         assert_eq!(set.len(), 3);
         assert_not_kept(set.wait(None).unwrap().unwrap().exit);
-        assert_not_kept(set.reap().unwrap().unwrap().exit);
+        assert_not_kept(set.try_wait().unwrap().unwrap().exit);
         #[cfg(feature = "async-io")]
         assert_not_kept(futures_lite::future::block_on(set.next()).unwrap().unwrap().exit);
         #[cfg(not(feature = "async-io"))]
-        assert_not_kept(set.reap().unwrap().unwrap().exit);
+        assert_not_kept(set.try_wait().unwrap().unwrap().exit);
         assert!(set.is_empty());
         drop(set);
         #[cfg(feature = "async-io")]
         {
-            use childset::AsyncPidfd;
+            use childset::AsyncPidfdExt;
             let pidfd = Pidfd::from(std::os::fd::OwnedFd::from(stolen().pidfd().try_clone().unwrap()));
             let pidfd = async_io::Async::new(pidfd).unwrap();
-            assert_not_kept(futures_lite::future::block_on(pidfd.wait()));
+            assert_not_kept(futures_lite::future::block_on(pidfd.exit()));
         }
     });
 }
@@ -186,7 +186,7 @@ fn stranger_without_ioctl() {
         assert_eq!(stranger.try_wait().unwrap(), None);
         kill();
         until_ended(&stranger);
-        assert_eq!(stranger.state().unwrap(), State::Exited);
+        assert_eq!(stranger.state().unwrap(), State::Zombie);
         assert_not_kept(stranger.try_wait());
         assert_not_kept(stranger.wait());
         let set = ChildSet::new().unwrap();
@@ -217,7 +217,7 @@ fn group_signal() {
     check_leaks(|| {
         let mut command = Command::new("cat");
         let mut child = command.process_group(0).stdin(Stdio::piped()).spawn().unwrap();
-        let pidfd = Pidfd::of_child(&child).unwrap();
+        let pidfd = Pidfd::from_child(&child).unwrap();
         let known = common::kernel() >= (6, 9);
         match pidfd.send_signal_to_group(0) {
             Ok(()) => assert!(known),
@@ -231,7 +231,7 @@ fn group_signal() {
         let set = ChildSet::new().unwrap();
         let key = set.insert(pidfd.try_clone().unwrap(), ()).unwrap();
         // Of a child that is in a set nobody takes the number, so kill(2) does.
-        set.signal_group(key, 0).unwrap();
+        set.send_signal_to_group(key, 0).unwrap();
         // Without flags it works.
         pidfd.send_signal(0).unwrap();
         drop(child.stdin.take());

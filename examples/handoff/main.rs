@@ -24,7 +24,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use async_io::Async;
 use async_signal::{Signal, Signals};
-use childset::{AsyncPidfd, ChildSet, Command, Exited};
+use childset::{AsyncPidfdExt, ChildSet, Command, Exited};
 use clap::{Parser, Subcommand};
 use futures_lite::future::{block_on, or};
 use futures_lite::StreamExt;
@@ -154,7 +154,7 @@ fn take(path: &Path) -> Result<u8> {
         }
         std::future::pending().await
     };
-    let exit = block_on(or(process.wait(), pass_on)).context(name)?;
+    let exit = block_on(or(process.exit(), pass_on)).context(name)?;
     say!("{}", exit.status());
     let code = exit.code().or(exit.signal().map(|signal| 128 + signal));
     Ok(code.unwrap_or(FAILED.into()) as u8)

@@ -8,9 +8,9 @@ use rustix::io::Errno;
 
 /// Signals the job's process group; only the job before Linux 6.9, or if it moved to another group.
 pub(crate) fn signal<T>(set: &ChildSet<T>, key: Key, signal: i32) -> io::Result<()> {
-    match set.signal_group(key, signal) {
+    match set.send_signal_to_group(key, signal) {
         Err(error) if error.kind() == ErrorKind::Unsupported || is_gone(&error) => {
-            set.signal(key, signal).or_else(|error| if is_gone(&error) { Ok(()) } else { Err(error) })
+            set.send_signal(key, signal).or_else(|error| if is_gone(&error) { Ok(()) } else { Err(error) })
         }
         result => result,
     }
@@ -18,7 +18,7 @@ pub(crate) fn signal<T>(set: &ChildSet<T>, key: Key, signal: i32) -> io::Result<
 
 /// The same for a child that is in no set.
 pub(crate) fn signal_child(child: &Child, signal: i32) -> io::Result<()> {
-    child.signal_group(signal).or_else(|_| child.signal(signal))
+    child.send_signal_to_group(signal).or_else(|_| child.send_signal(signal))
 }
 
 /// Whether anybody lives in the process group of a job that was reaped; false where the kernel cannot tell.

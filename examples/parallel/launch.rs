@@ -110,7 +110,7 @@ impl Launcher {
 }
 
 fn errno(error: &io::Error) -> Option<i32> {
-    SpawnError::of(error).map(SpawnError::errno).or(error.raw_os_error())
+    SpawnError::from_io_error(error).map(SpawnError::errno).or(error.raw_os_error())
 }
 
 /// Without what was tried, for where that is said already.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use async_executor::LocalExecutor;
 use async_io::Timer;
-use childset::{AsyncPidfd, Exit, State, StatusUnknown};
+use childset::{AsyncPidfdExt, Exit, State, StatusUnknown};
 use futures_lite::future::or;
 
 use crate::find::{parent, Found};
@@ -54,7 +54,7 @@ async fn end_of(process: &Found, options: &Options) -> Result<()> {
             process.pidfd.get_ref().try_wait()
         }
         Until::Reaped => {
-            let exit = process.pidfd.wait().await;
+            let exit = process.pidfd.exit().await;
             process.pidfd.reaped().await?;
             exit.map(Some)
         }
@@ -70,7 +70,9 @@ fn told(exit: io::Result<Option<Exit>>) -> io::Result<String> {
     match exit {
         Ok(Some(exit)) => Ok(exit.status().to_string()),
         Ok(None) => Ok("ended, not collected yet".to_owned()),
-        Err(error) if StatusUnknown::of(&error).is_some() => Ok("ended, its status is not told".to_owned()),
+        Err(error) if StatusUnknown::from_io_error(&error).is_some() => {
+            Ok("ended, its status is not told".to_owned())
+        }
         Err(error) => Err(error),
     }
 }
@@ -86,7 +88,7 @@ async fn name_zombie(process: &Found, after: Duration) -> io::Result<()> {
     or(collected, waited).await?;
     let parent = parent(process).unwrap_or_else(|| "its parent".to_owned());
     // It is still the zombie's, since a number is free only after the reaping.
-    if process.pidfd.get_ref().state()? == State::Exited {
+    if process.pidfd.get_ref().state()? == State::Zombie {
         let seconds = after.as_secs_f64();
         writeln!(
             io::stderr(),

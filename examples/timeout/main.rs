@@ -84,7 +84,7 @@ fn die_of(signal: i32) -> Result<()> {
 }
 
 fn code_of(error: &anyhow::Error) -> u8 {
-    let error = error.downcast_ref::<io::Error>().and_then(SpawnError::of);
+    let error = error.downcast_ref::<io::Error>().and_then(SpawnError::from_io_error);
     match error.map(|error| Errno::from_raw_os_error(error.errno())) {
         // There is no process to run it in.
         None | Some(Errno::AGAIN | Errno::NOMEM) => TROUBLE,

@@ -64,7 +64,7 @@ impl<'a> Run<'a> {
     pub(crate) fn wait(&mut self) -> Result<Exit> {
         loop {
             self.block().context("cannot wait")?;
-            if let Some(exited) = self.set.reap().context("cannot watch the command")? {
+            if let Some(exited) = self.set.try_wait().context("cannot watch the command")? {
                 return exited.exit.context("cannot learn how the command ended");
             }
             while let Some(signal) = self.signals.take().context("cannot read signals")? {
@@ -118,7 +118,7 @@ impl<'a> Run<'a> {
 
     fn signal(&mut self, signal: i32) -> Result<()> {
         // By itself too: it may lead a group of its own. It has ended at worst, and is not reaped before `wait` says so.
-        match self.set.signal(self.key, signal) {
+        match self.set.send_signal(self.key, signal) {
             // It runs as another user now (set-user-ID), which is no reason to give up on the others.
             Err(error) if error.raw_os_error() == Some(libc::EPERM) => complain(format_args!("{error}")),
             result => result.context("cannot signal the command")?,

@@ -15,7 +15,7 @@ impl TryFrom<std::process::Child> for Child {
     /// `EMFILE`, `ENFILE`, `ENOMEM`, `ESRCH` (somebody else has reaped it), or
     /// [`Unsupported`](io::ErrorKind::Unsupported); the error gives the child back.
     fn try_from(mut child: std::process::Child) -> Result<Child, AdoptError> {
-        match Process::of_child(&child) {
+        match Process::from_child(&child) {
             Ok(process) => Ok(Child {
                 stdin: child.stdin.take().map(Into::into),
                 stdout: child.stdout.take().map(Into::into),

@@ -26,7 +26,7 @@ pub use stop::Containment;
 
 /// A child process: its pidfd, its pipes, and its exit once that was taken.
 ///
-/// Unlike `std`'s, it waits through `&self`, never closes a pipe unasked, keeps the whole [`Exit`] so that
+/// Unlike `std`'s, it waits through `&self`, never closes a pipe unasked, keeps the whole [`Exit`](crate::Exit) so that
 /// every wait gives the same answer, and leaves no zombie when it is dropped: it is then reaped as soon as it
 /// ends, by [`reap_dropped`](crate::reap_dropped) or what that describes.
 ///

@@ -37,8 +37,8 @@ impl Process {
         }
     }
 
-    pub(crate) fn of_child(child: &std::process::Child) -> io::Result<Process> {
-        let pidfd = Pidfd::of_child(child)?;
+    pub(crate) fn from_child(child: &std::process::Child) -> io::Result<Process> {
+        let pidfd = Pidfd::from_child(child)?;
         // A running process that is not our child got the pid of one that was waited for.
         if !pidfd.is_our_child()? && !pidfd.has_ended()? {
             return Err(io::Error::from_raw_os_error(libc::ESRCH));
@@ -78,7 +78,7 @@ impl Process {
     }
 
     /// Signals the process group that the process leads. The caller sees to it that it is not reaped meanwhile.
-    pub(crate) fn signal_group(&self, signal: i32) -> io::Result<()> {
+    pub(crate) fn send_signal_to_group(&self, signal: i32) -> io::Result<()> {
         match self.pidfd().send_signal_to_group(signal) {
             // As long as our child was not reaped, no other group can have its number.
             Err(error)

@@ -115,9 +115,9 @@ impl Shared {
     }
 
     /// Signals the group, while nobody reaps its leader.
-    pub(crate) fn signal_group(&self, signal: i32) -> io::Result<()> {
+    pub(crate) fn send_signal_to_group(&self, signal: i32) -> io::Result<()> {
         let _kept = lock(&self.kept);
-        self.process().signal_group(signal)
+        self.process().send_signal_to_group(signal)
     }
 
     /// Awaits the exit; several may.

@@ -34,15 +34,15 @@ impl Child {
     /// ```
     /// # use childset::Command;
     /// let child = Command::new("sleep").arg("60").spawn()?;
-    /// child.signal(libc::SIGTERM)?;
+    /// child.send_signal(libc::SIGTERM)?;
     /// assert_eq!(child.wait()?.signal(), Some(libc::SIGTERM));
-    /// assert_eq!(child.signal(libc::SIGTERM).unwrap_err().raw_os_error(), Some(libc::ESRCH));
+    /// assert_eq!(child.send_signal(libc::SIGTERM).unwrap_err().raw_os_error(), Some(libc::ESRCH));
     /// # std::io::Result::Ok(())
     /// ```
     ///
     /// # Errors
-    /// As [`Pidfd::send_signal`]: `ESRCH` once the child was reaped.
-    pub fn signal(&self, signal: i32) -> io::Result<()> {
+    /// As [`Pidfd::send_signal`](crate::Pidfd::send_signal): `ESRCH` once the child was reaped.
+    pub fn send_signal(&self, signal: i32) -> io::Result<()> {
         self.pidfd().send_signal(signal)
     }
 
@@ -158,7 +158,7 @@ impl Child {
     /// let mut command = Command::new("sh");
     /// command.args(["-c", "(sleep 60; echo late) & wait"]).stdout(Stdio::piped()).process_group(0);
     /// let mut child = command.spawn()?;
-    /// child.signal_group(libc::SIGTERM)?;
+    /// child.send_signal_to_group(libc::SIGTERM)?;
     /// assert_eq!(child.wait()?.signal(), Some(libc::SIGTERM));
     /// // Nobody is left who could write.
     /// assert_eq!(child.stdout.take().unwrap().read(&mut [0])?, 0);
@@ -167,8 +167,8 @@ impl Child {
     ///
     /// # Errors
     /// As [`Pidfd::send_signal_to_group`](crate::Pidfd::send_signal_to_group).
-    pub fn signal_group(&self, signal: i32) -> io::Result<()> {
-        self.shared.signal_group(signal)
+    pub fn send_signal_to_group(&self, signal: i32) -> io::Result<()> {
+        self.shared.send_signal_to_group(signal)
     }
 
     /// Sends `SIGKILL` to the child and to what it has started, as far as that is contained: to its cgroup, if
@@ -204,7 +204,7 @@ impl Child {
             }
         }
         if process.leads_group {
-            match self.signal_group(libc::SIGKILL) {
+            match self.send_signal_to_group(libc::SIGKILL) {
                 Err(error) if error.raw_os_error() != Some(libc::ESRCH) => return Err(error),
                 _ => return Ok(Containment::ProcessGroup),
             }
@@ -214,7 +214,7 @@ impl Child {
     }
 
     fn signal_unless_gone(&self, signal: i32) -> io::Result<()> {
-        match self.signal(signal) {
+        match self.send_signal(signal) {
             Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(()),
             result => result,
         }

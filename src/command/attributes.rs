@@ -66,7 +66,7 @@ impl Command {
     /// # use childset::Command;
     /// let leader = Command::new("sleep").arg("60").process_group(0).spawn()?;
     /// let member = Command::new("sleep").arg("60").process_group(leader.id() as i32).spawn()?;
-    /// leader.signal_group(libc::SIGTERM)?;
+    /// leader.send_signal_to_group(libc::SIGTERM)?;
     /// assert_eq!(leader.wait()?.signal(), Some(libc::SIGTERM));
     /// assert_eq!(member.wait()?.signal(), Some(libc::SIGTERM));
     /// # std::io::Result::Ok(())

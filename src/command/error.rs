@@ -13,7 +13,7 @@ use std::io;
 ///
 /// let error = Command::new("/no/such/program").spawn().unwrap_err();
 /// assert_eq!(error.kind(), ErrorKind::NotFound);
-/// assert_eq!(SpawnError::of(&error).unwrap().errno(), 2);
+/// assert_eq!(SpawnError::from_io_error(&error).unwrap().errno(), 2);
 /// assert!(error.to_string().contains("/no/such/program"));
 ///
 /// let error = Command::new("true").current_dir("/no/such/directory").spawn().unwrap_err();
@@ -33,7 +33,7 @@ impl SpawnError {
 
     /// Finds the `SpawnError` in an error that spawning returned; `None` if it is another one. See
     /// [`SpawnError`].
-    pub fn of(error: &io::Error) -> Option<&SpawnError> {
+    pub fn from_io_error(error: &io::Error) -> Option<&SpawnError> {
         error.get_ref()?.downcast_ref()
     }
 

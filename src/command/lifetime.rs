@@ -82,14 +82,14 @@ impl Command {
     /// ```
     /// # use childset::Command;
     /// // Started and forgotten.
-    /// drop(Command::new("true").detach(true).spawn()?);
+    /// drop(Command::new("true").autoreap(true).spawn()?);
     /// // Who asks is told.
-    /// let child = Command::new("sh").args(["-c", "exit 3"]).detach(true).spawn()?;
+    /// let child = Command::new("sh").args(["-c", "exit 3"]).autoreap(true).spawn()?;
     /// assert_eq!(child.wait()?.code(), Some(3));
     /// # std::io::Result::Ok(())
     /// ```
-    pub fn detach(&mut self, detach: bool) -> &mut Command {
-        self.options.detach = detach;
+    pub fn autoreap(&mut self, autoreap: bool) -> &mut Command {
+        self.options.autoreap = autoreap;
         self
     }
 }

@@ -28,7 +28,7 @@ pub(super) struct Options {
     pub(super) no_new_privs: bool,
     pub(super) parent_death_signal: Option<i32>,
     pub(super) kill_with_parent: bool,
-    pub(super) detach: bool,
+    pub(super) autoreap: bool,
     pub(super) default_dispositions: Vec<i32>,
     pub(super) signal_mask: Vec<i32>,
     pub(super) cgroup: Option<Arc<OwnedFd>>,
@@ -82,7 +82,7 @@ impl Options {
     }
 
     pub(super) fn life(&self) -> Life {
-        match (self.kill_with_parent, self.detach) {
+        match (self.kill_with_parent, self.autoreap) {
             (true, _) => Life::Autokill { no_new_privs: self.no_new_privs },
             (false, true) => Life::Autoreap,
             (false, false) => Life::Child,

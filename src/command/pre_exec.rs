@@ -18,7 +18,7 @@ impl Command {
     /// // SAFETY: it neither allocates nor locks.
     /// unsafe { command.pre_exec(|| Err(Error::from_raw_os_error(libc::EXDEV))) };
     /// let error = command.spawn().unwrap_err();
-    /// assert_eq!(SpawnError::of(&error).unwrap().errno(), libc::EXDEV);
+    /// assert_eq!(SpawnError::from_io_error(&error).unwrap().errno(), libc::EXDEV);
     /// ```
     ///
     /// # Safety

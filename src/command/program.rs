@@ -136,7 +136,7 @@ impl Command {
     /// let mut command = Command::new(&script);
     /// assert_eq!(command.spawn()?.wait()?.code(), Some(7));
     /// let error = command.shell_fallback(false).spawn().unwrap_err();
-    /// assert_eq!(SpawnError::of(&error).unwrap().errno(), libc::ENOEXEC);
+    /// assert_eq!(SpawnError::from_io_error(&error).unwrap().errno(), libc::ENOEXEC);
     /// # std::io::Result::Ok(())
     /// ```
     pub fn shell_fallback(&mut self, fall_back: bool) -> &mut Command {

@@ -63,14 +63,14 @@ impl Command {
     /// ```
     ///
     /// # Errors
-    /// Mostly a [`SpawnError`], which says what could not be done; no process is left then. Its kind is
+    /// Mostly a [`SpawnError`](crate::SpawnError), which says what could not be done; no process is left then. Its kind is
     /// - [`NotFound`](io::ErrorKind::NotFound) (`ENOENT`): no such program, or no such working directory;
     /// - [`PermissionDenied`](io::ErrorKind::PermissionDenied) (`EACCES`, `EPERM`): the program may not be
     ///   executed, or a step of the set-up needs a privilege;
     /// - `EAGAIN`, `ENOMEM`: a limit on processes, or memory;
     /// - `ETXTBSY`: the program is open for writing, and still was when it had been tried for a tenth of a second.
     ///
-    /// [`SpawnError::of`] gives the errno: `io::Error::raw_os_error` is `None` for an error that says more.
+    /// [`SpawnError::from_io_error`](crate::SpawnError::from_io_error) gives the errno: `io::Error::raw_os_error` is `None` for an error that says more.
     ///
     /// Others: `EMFILE`, `ENFILE`; [`InvalidInput`](io::ErrorKind::InvalidInput): a null byte, or a
     /// [`std::process::Stdio`] that has served; and [`Unsupported`](io::ErrorKind::Unsupported), see above.

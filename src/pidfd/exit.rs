@@ -144,18 +144,18 @@ impl Usage {
 
 /// The process has ended, but the kernel does not tell its exit status.
 ///
-/// It is the inner error of the [`io::Error`] that waiting returns; [`StatusUnknown::of`] finds it.
+/// It is the inner error of the [`io::Error`] that waiting returns; [`StatusUnknown::from_io_error`] finds it.
 ///
 /// ```
 /// # use childset::{Pidfd, StatusUnknown};
 /// let mut child = std::process::Command::new("true").spawn()?;
-/// let pidfd = Pidfd::of_child(&child)?;
+/// let pidfd = Pidfd::from_child(&child)?;
 /// // Somebody takes the status before us.
 /// child.wait()?;
 /// match pidfd.wait() {
 ///     // Linux 6.15 tells it all the same.
 ///     Ok(exit) => assert!(exit.success() && exit.usage().is_none()),
-///     Err(error) => assert_eq!(StatusUnknown::of(&error), Some(StatusUnknown::NotKept)),
+///     Err(error) => assert_eq!(StatusUnknown::from_io_error(&error), Some(StatusUnknown::NotKept)),
 /// }
 /// # std::io::Result::Ok(())
 /// ```
@@ -172,7 +172,7 @@ pub enum StatusUnknown {
 impl StatusUnknown {
     /// Finds the `StatusUnknown` in an error that waiting returned; `None` if it is another one. See
     /// [`StatusUnknown`].
-    pub fn of(error: &io::Error) -> Option<StatusUnknown> {
+    pub fn from_io_error(error: &io::Error) -> Option<StatusUnknown> {
         error.get_ref()?.downcast_ref().copied()
     }
 }
@@ -194,6 +194,6 @@ impl Error for StatusUnknown {}
 
 impl From<StatusUnknown> for io::Error {
     fn from(unknown: StatusUnknown) -> io::Error {
-        io::Error::new(io::ErrorKind::Other, unknown)
+        io::Error::other(unknown)
     }
 }

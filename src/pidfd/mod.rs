@@ -26,7 +26,7 @@ pub use state::{State, StateChange};
 /// A descriptor that refers to one process, and never to another that got the same pid later.
 ///
 /// It becomes readable when the process ends, so that any event loop can watch it: a `polling::Poller`, an
-/// `async_io::Async<Pidfd>` (with `AsyncPidfd`), or a [`ChildSet`](crate::ChildSet).
+/// `async_io::Async<Pidfd>` (with `AsyncPidfdExt`), or a [`ChildSet`](crate::ChildSet).
 /// Dropping it closes the descriptor and does nothing to the process.
 ///
 /// Needs Linux 5.4 to wait. See pidfd_open(2).
@@ -36,7 +36,7 @@ pub use state::{State, StateChange};
 /// use std::process::{Command, Stdio};
 ///
 /// let child = Command::new("cat").stdin(Stdio::piped()).spawn()?;
-/// let pidfd = Pidfd::of_child(&child)?;
+/// let pidfd = Pidfd::from_child(&child)?;
 /// assert_eq!(pidfd.state()?, State::Running);
 ///
 /// pidfd.kill()?;
@@ -84,7 +84,7 @@ impl Pidfd {
     ///
     /// # Errors
     /// As [`Pidfd::open`]; `ESRCH` also if somebody else has reaped the child.
-    pub fn of_child(child: &std::process::Child) -> io::Result<Pidfd> {
+    pub fn from_child(child: &std::process::Child) -> io::Result<Pidfd> {
         Pidfd::open(child.id())
     }
 
@@ -204,7 +204,7 @@ impl Pidfd {
     /// # use childset::Pidfd;
     /// # use std::process::{Command, Stdio};
     /// let mut child = Command::new("cat").stdin(Stdio::piped()).spawn()?;
-    /// let pidfd = Pidfd::of_child(&child)?;
+    /// let pidfd = Pidfd::from_child(&child)?;
     /// assert_eq!(pidfd.try_wait()?, None);
     /// drop(child.stdin.take());
     /// assert!(pidfd.wait()?.success());
@@ -229,7 +229,7 @@ impl Pidfd {
     /// # use childset::{Pidfd, StateChange};
     /// # use std::process::{Command, Stdio};
     /// # let child = Command::new("cat").stdin(Stdio::piped()).spawn()?;
-    /// let pidfd = Pidfd::of_child(&child)?;
+    /// let pidfd = Pidfd::from_child(&child)?;
     /// # const SIGSTOP: i32 = 19;
     /// pidfd.send_signal(SIGSTOP)?;
     /// assert_eq!(pidfd.wait_state()?, StateChange::Stopped(SIGSTOP));
@@ -262,7 +262,7 @@ impl Pidfd {
     ///
     /// From Linux 6.9 on, readiness tells all three apart (`POLLHUP`). Before, an ended process is probed
     /// with signal 0, which finds a zombie and not a reaped process. One that lies outside this process's pid
-    /// namespace cannot be probed: there it counts as [`Exited`](State::Exited).
+    /// namespace cannot be probed: there it counts as [`Exited`](State::Zombie).
     ///
     /// # Errors
     /// `ENOMEM`: out of memory.
@@ -276,7 +276,7 @@ impl Pidfd {
         }
         Ok(match self.send_signal(0) {
             Err(error) if error.raw_os_error() == Some(libc::ESRCH) => State::Reaped,
-            _ => State::Exited,
+            _ => State::Zombie,
         })
     }
 

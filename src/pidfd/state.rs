@@ -8,8 +8,8 @@ use crate::sys::wait::waitid;
 pub enum State {
     /// It runs, or is stopped; or its first thread has ended and others go on.
     Running,
-    /// It has ended and is a zombie: its parent has not collected the status.
-    Exited,
+    /// It has ended, and its parent has not collected the status.
+    Zombie,
     /// It is gone: its parent has collected it.
     Reaped,
 }
@@ -25,7 +25,7 @@ pub enum StateChange {
     /// `SIGCONT` made it go on.
     Continued,
     /// It has ended; [`Pidfd::wait`](crate::Pidfd::wait) takes the status.
-    Exited,
+    Ended,
 }
 
 /// Takes a stop or a continuation, or sees that the child is a zombie.
@@ -46,7 +46,7 @@ pub(crate) fn take_change(pidfd: BorrowedFd<'_>, options: i32) -> io::Result<Opt
             libc::CLD_STOPPED => StateChange::Stopped(waited.status),
             libc::CLD_TRAPPED => StateChange::Trapped(waited.status),
             libc::CLD_CONTINUED => StateChange::Continued,
-            _ => StateChange::Exited,
+            _ => StateChange::Ended,
         }));
     }
 }

@@ -37,7 +37,7 @@ impl<T> ChildSet<T> {
     /// let exit = child.wait()?;
     /// let set = ChildSet::new()?;
     /// set.insert(child, "a tag of any type")?;
-    /// let exited = set.reap()?.expect("it has ended");
+    /// let exited = set.try_wait()?.expect("it has ended");
     /// assert_eq!((exited.tag, exited.exit?), ("a tag of any type", exit));
     /// # std::io::Result::Ok(())
     /// ```
@@ -109,17 +109,18 @@ impl<T> ChildSet<T> {
     ///
     /// let set = ChildSet::new()?;
     /// let sleep = set.spawn(Command::new("sleep").arg("60"), "sleep")?;
-    /// assert!(set.reap()?.is_none());
-    /// set.signal(sleep, libc::SIGTERM)?;
+    /// assert!(set.try_wait()?.is_none());
+    /// set.send_signal(sleep, libc::SIGTERM)?;
     /// // An event loop does this.
     /// poll(&mut [PollFd::new(&set, PollFlags::IN)], None)?;
-    /// assert_eq!(set.reap()?.unwrap().exit?.signal(), Some(libc::SIGTERM));
+    /// assert_eq!(set.try_wait()?.unwrap().exit?.signal(), Some(libc::SIGTERM));
     /// # std::io::Result::Ok(())
     /// ```
     ///
     /// # Errors
     /// The set itself cannot watch: none that is known to happen.
-    pub fn reap(&self) -> io::Result<Option<Exited<T>>> {
+    #[doc(alias = "reap")]
+    pub fn try_wait(&self) -> io::Result<Option<Exited<T>>> {
         sweep();
         let mut members = lock(&self.members);
         let ended = members.watch.take_ended()?;
@@ -186,16 +187,16 @@ impl<T> ChildSet<T> {
     /// # use std::io::ErrorKind;
     /// let set = ChildSet::new()?;
     /// let key = set.spawn(Command::new("sleep").arg("60"), ())?;
-    /// set.signal(key, libc::SIGTERM)?;
+    /// set.send_signal(key, libc::SIGTERM)?;
     /// assert_eq!(set.wait(None)?.unwrap().exit?.signal(), Some(libc::SIGTERM));
-    /// assert_eq!(set.signal(key, libc::SIGTERM).unwrap_err().kind(), ErrorKind::NotFound);
+    /// assert_eq!(set.send_signal(key, libc::SIGTERM).unwrap_err().kind(), ErrorKind::NotFound);
     /// # std::io::Result::Ok(())
     /// ```
     ///
     /// # Errors
     /// - [`NotFound`](io::ErrorKind::NotFound): the child is no longer in the set.
     /// - As [`Pidfd::send_signal`](crate::Pidfd::send_signal).
-    pub fn signal(&self, key: Key, signal: i32) -> io::Result<()> {
+    pub fn send_signal(&self, key: Key, signal: i32) -> io::Result<()> {
         self.with(key, |member| member.pidfd().send_signal(signal))
     }
 
@@ -208,7 +209,7 @@ impl<T> ChildSet<T> {
     /// let group = child.id() as i32;
     /// let leader = set.insert(child, "leader")?;
     /// set.spawn(Command::new("sleep").arg("60").process_group(group), "member")?;
-    /// set.signal_group(leader, libc::SIGTERM)?;
+    /// set.send_signal_to_group(leader, libc::SIGTERM)?;
     /// while let Some(exited) = set.wait(None)? {
     ///     assert_eq!(exited.exit?.signal(), Some(libc::SIGTERM));
     /// }
@@ -217,9 +218,9 @@ impl<T> ChildSet<T> {
     ///
     /// # Errors
     /// - [`NotFound`](io::ErrorKind::NotFound): the child is no longer in the set.
-    /// - As [`Child::signal_group`].
-    pub fn signal_group(&self, key: Key, signal: i32) -> io::Result<()> {
-        self.with(key, |member| member.signal_group(signal))
+    /// - As [`Child::send_signal_to_group`].
+    pub fn send_signal_to_group(&self, key: Key, signal: i32) -> io::Result<()> {
+        self.with(key, |member| member.send_signal_to_group(signal))
     }
 
     /// Sends a signal to every child in the set; those that have ended are passed over.
@@ -230,7 +231,7 @@ impl<T> ChildSet<T> {
     /// for seconds in ["50", "60"] {
     ///     set.spawn(Command::new("sleep").arg(seconds), ())?;
     /// }
-    /// set.signal_all(libc::SIGTERM)?;
+    /// set.send_signal_to_all(libc::SIGTERM)?;
     /// while let Some(exited) = set.wait(None)? {
     ///     assert_eq!(exited.exit?.signal(), Some(libc::SIGTERM));
     /// }
@@ -239,7 +240,7 @@ impl<T> ChildSet<T> {
     ///
     /// # Errors
     /// As [`Pidfd::send_signal`](crate::Pidfd::send_signal); the first one, after all children were tried.
-    pub fn signal_all(&self, signal: i32) -> io::Result<()> {
+    pub fn send_signal_to_all(&self, signal: i32) -> io::Result<()> {
         let mut result = Ok(());
         for member in lock(&self.members).watch.values() {
             match member.pidfd().send_signal(signal) {

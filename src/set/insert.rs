@@ -19,7 +19,7 @@ use crate::pidfd::Pidfd;
 /// let set = ChildSet::new()?;
 /// set.insert(Command::new("true").spawn()?, "Child")?;
 /// set.insert(std.spawn()?, "std::process::Child")?;
-/// set.insert(Pidfd::of_child(&std.spawn()?)?, "Pidfd")?;
+/// set.insert(Pidfd::from_child(&std.spawn()?)?, "Pidfd")?;
 /// while let Some(exited) = set.wait(None)? {
 ///     assert!(exited.exit?.success(), "{}", exited.tag);
 /// }
@@ -97,7 +97,7 @@ impl sealed::Dismantle for std::process::Child {
     type Rest = std::process::Child;
 
     fn dismantle<T>(self, tag: T) -> sealed::Dismantled<Self, T> {
-        match Process::of_child(&self) {
+        match Process::from_child(&self) {
             Ok(process) => Ok((Member::new(process, tag), self)),
             Err(error) => Err((error, self, tag)),
         }

@@ -165,11 +165,11 @@ impl<T> Member<T> {
         }
     }
 
-    pub(super) fn signal_group(&self, signal: i32) -> io::Result<()> {
+    pub(super) fn send_signal_to_group(&self, signal: i32) -> io::Result<()> {
         match &self.handle {
             // The set's lock keeps it from being reaped.
-            Handle::Owned(process) => process.signal_group(signal),
-            Handle::Shared(shared) => shared.signal_group(signal),
+            Handle::Owned(process) => process.send_signal_to_group(signal),
+            Handle::Shared(shared) => shared.send_signal_to_group(signal),
         }
     }
 

@@ -30,7 +30,7 @@ pub use stream::{Exits, Next};
 
 /// Any number of children, whose exits come out one by one as they end, each with the tag it went in with.
 ///
-/// There are three ways to take an exit, to be mixed freely: [`reap`](ChildSet::reap) never blocks,
+/// There are three ways to take an exit, to be mixed freely: [`try_wait`](ChildSet::try_wait) never blocks,
 /// [`wait`](ChildSet::wait) blocks the calling thread, and `next()` or the `Stream` awaits. The first two start no
 /// thread and use no reactor.
 ///
@@ -40,12 +40,12 @@ pub use stream::{Exits, Next};
 /// # In another event loop
 ///
 /// A set is one descriptor ([`AsFd`]) however many children it holds. It is readable, level-triggered, while an
-/// exit can be taken: when the loop says so, call [`reap`](ChildSet::reap), a bounded number of times or until it
+/// exit can be taken: when the loop says so, call [`try_wait`](ChildSet::try_wait), a bounded number of times or until it
 /// returns `None`. A loop that is edge-triggered must go on until `None`. [`embedding`](crate::embedding) has more.
 ///
 /// # Dropping
 ///
-/// Dropping the set drops its children as [`Child`] describes: none is waited for, and none stays a zombie.
+/// Dropping the set drops its children as [`Child`](crate::Child) describes: none is waited for, and none stays a zombie.
 ///
 /// ```
 /// use childset::ChildSet;

@@ -58,7 +58,7 @@ impl<T> ChildSet<T> {
         Shutdown {
             set: self,
             deadline: Instant::now().checked_add(grace),
-            error: self.signal_all(libc::SIGTERM).err(),
+            error: self.send_signal_to_all(libc::SIGTERM).err(),
             #[cfg(feature = "async-io")]
             timer: None,
             #[cfg(feature = "async-io")]
@@ -93,7 +93,7 @@ impl<T> Shutdown<'_, T> {
     fn kill_if_due(&mut self) {
         if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             self.deadline = None;
-            self.error = self.set.signal_all(libc::SIGKILL).err();
+            self.error = self.set.send_signal_to_all(libc::SIGKILL).err();
         }
     }
 }

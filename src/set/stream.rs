@@ -230,7 +230,7 @@ impl<T> ChildSet<T> {
                     *slot = None;
                 }
             }
-            let item = self.reap().transpose();
+            let item = self.try_wait().transpose();
             if item.is_some() || self.has_ended(until) {
                 consumers.given.fetch_add(1, Ordering::Relaxed);
                 consumers.pass_on();

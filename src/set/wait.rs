@@ -80,7 +80,7 @@ impl<T> ChildSet<T> {
     /// let set = ChildSet::new()?;
     /// let key = set.insert(Command::new("cat").stdin(Stdio::piped()).spawn()?, ())?;
     /// assert!(set.wait(Some(Duration::from_millis(10)))?.is_none());
-    /// set.signal(key, 9)?;
+    /// set.send_signal(key, 9)?;
     /// assert_eq!(set.wait(None)?.unwrap().exit?.signal(), Some(9));
     /// # std::io::Result::Ok(())
     /// ```
@@ -91,7 +91,7 @@ impl<T> ChildSet<T> {
         // A deadline that lies too far ahead for the clock is none.
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         loop {
-            if let Some(exited) = self.reap()? {
+            if let Some(exited) = self.try_wait()? {
                 return Ok(Some(exited));
             }
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));

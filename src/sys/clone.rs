@@ -167,7 +167,7 @@ unsafe fn set_stdio(number: usize, source: &Source<'_>) -> Result<(), i32> {
         // SAFETY: the caller's promise.
         Source::Fd(fd) => unsafe { dup_to(fd.as_raw_fd() as usize, number) },
         Source::Null => {
-            let path = b"/dev/null\0".as_ptr() as usize;
+            let path = c"/dev/null".as_ptr() as usize;
             let flags = (libc::O_RDWR | libc::O_CLOEXEC) as usize;
             // SAFETY: the path is a constant; and the caller's promise.
             unsafe {

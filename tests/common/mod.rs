@@ -262,7 +262,7 @@ pub(crate) fn assert_code(exit: &io::Result<Exit>, code: u8) {
         // From 6.15 on, the kernel keeps the status.
         Err(error) => {
             assert!(kernel() < (6, 15), "{error}");
-            assert_eq!(StatusUnknown::of(error), Some(StatusUnknown::NotKept), "{error}");
+            assert_eq!(StatusUnknown::from_io_error(error), Some(StatusUnknown::NotKept), "{error}");
         }
     }
 }

@@ -49,7 +49,7 @@ fn detached_as_promised(child: &Child) {
 
 pub(crate) fn forgotten() {
     check_leaks(|| {
-        let mut child = cat().detach(true).spawn().unwrap();
+        let mut child = cat().autoreap(true).spawn().unwrap();
         let (pid, stdin) = (child.id(), child.stdin.take());
         let pidfd = Pidfd::open(pid).unwrap();
         drop(child);
@@ -70,14 +70,14 @@ pub(crate) fn forgotten() {
 pub(crate) fn ends() {
     check_leaks(|| {
         let mut child = Command::new("sh");
-        let child = child.args(["-c", "read line; exit 42"]).stdin(Stdio::piped()).detach(true).spawn();
+        let child = child.args(["-c", "read line; exit 42"]).stdin(Stdio::piped()).autoreap(true).spawn();
         let mut child = child.unwrap();
         assert_eq!((child.pidfd().state().unwrap(), child.try_wait().unwrap()), (State::Running, None));
         drop(child.stdin.take());
         detached_as_promised(&child);
         assert_eq!(child.wait().unwrap().code(), Some(42));
 
-        let child = cat().detach(true).spawn().unwrap();
+        let child = cat().autoreap(true).spawn().unwrap();
         child.kill().unwrap();
         detached_as_promised(&child);
         assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGKILL));
@@ -86,7 +86,7 @@ pub(crate) fn ends() {
 
 /// Has a detached child, which goes on after it.
 pub(crate) fn middle() {
-    let child = Command::new("cat").stdout(Stdio::null()).detach(true).spawn().unwrap();
+    let child = Command::new("cat").stdout(Stdio::null()).autoreap(true).spawn().unwrap();
     say(&child.id().to_string());
 }
 
@@ -117,7 +117,7 @@ pub(crate) fn reparented() {
 
 pub(crate) fn threads() {
     check_leaks(|| {
-        let mut child = role("leader_ends_first").detach(true).spawn().unwrap();
+        let mut child = role("leader_ends_first").autoreap(true).spawn().unwrap();
         let stat = format!("/proc/{}/stat", child.id());
         while !std::fs::read_to_string(&stat).unwrap().contains(") Z ") {
             std::thread::yield_now();
@@ -133,7 +133,7 @@ pub(crate) fn threads() {
 pub(crate) fn not_inherited() {
     check_leaks(|| {
         let script = "sh -c 'exit 77' & wait $!; exit $?";
-        let child = Command::new("sh").args(["-c", script]).detach(true).spawn().unwrap();
+        let child = Command::new("sh").args(["-c", script]).autoreap(true).spawn().unwrap();
         detached_as_promised(&child);
         // The shell found its own child's status.
         assert_eq!(child.wait().unwrap().code(), Some(77));
@@ -151,7 +151,7 @@ pub(crate) fn no_new_privs() {
         let before = ours();
         for forbid in [false, true] {
             let mut command = Command::new("cat");
-            command.arg("/proc/self/status").stdout(Stdio::piped()).detach(true).no_new_privs(forbid);
+            command.arg("/proc/self/status").stdout(Stdio::piped()).autoreap(true).no_new_privs(forbid);
             let output = command.spawn().unwrap().wait_with_output().unwrap();
             let its = forbids_privileges(std::str::from_utf8(&output.stdout).unwrap());
             assert_eq!((its, ours()), (forbid || before, before));

@@ -49,7 +49,7 @@ pub(crate) fn not_traceable() {
 pub(crate) fn reaped() {
     check_leaks(|| {
         let child = held();
-        let pidfd = Pidfd::of_child(&child).unwrap();
+        let pidfd = Pidfd::from_child(&child).unwrap();
         pidfd.kill().unwrap();
         pidfd.wait().unwrap();
         // Not EBADF, as if the descriptor were to blame.

@@ -24,11 +24,11 @@ pub(crate) fn of(pidfd: &Pidfd) -> Option<Info> {
 /// Each way to end: killed, and by itself.
 fn dying(mut test: impl FnMut(Child, Pidfd, i32)) {
     let child = held();
-    let pidfd = Pidfd::of_child(&child).unwrap();
+    let pidfd = Pidfd::from_child(&child).unwrap();
     pidfd.kill().unwrap();
     test(child, pidfd, libc::SIGKILL);
     let (child, stdin) = held_with(0);
-    let pidfd = Pidfd::of_child(&child).unwrap();
+    let pidfd = Pidfd::from_child(&child).unwrap();
     drop(stdin);
     test(child, pidfd, 0);
 }
@@ -124,7 +124,7 @@ impl Threads {
     fn kill(self, others: &[&Pidfd]) {
         self.pidfd.kill().unwrap();
         until_ended(&self.leader);
-        assert_eq!(self.leader.state().unwrap(), State::Exited);
+        assert_eq!(self.leader.state().unwrap(), State::Zombie);
         assert_eq!(self.pidfd.wait().unwrap().signal(), Some(libc::SIGKILL));
         for pidfd in [&self.pidfd, &self.leader].iter().chain(others) {
             assert_eq!(pidfd.state().unwrap(), State::Reaped);
@@ -159,7 +159,7 @@ pub(crate) fn thread_group() {
         match threads.leader.state().unwrap() {
             State::Running => {}
             // The end of the first thread alone.
-            state => assert!(state == State::Exited && kernel() < (6, 15), "{state:?}"),
+            state => assert!(state == State::Zombie && kernel() < (6, 15), "{state:?}"),
         }
         threads.both_are_told();
         let second = threads.second.try_clone().unwrap();

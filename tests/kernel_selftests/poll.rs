@@ -11,7 +11,7 @@ pub(crate) fn kills() {
     check_leaks(|| {
         for _ in 0..500 {
             let child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
-            let pidfd = Pidfd::of_child(&child).unwrap();
+            let pidfd = Pidfd::from_child(&child).unwrap();
             assert!(!readable(&pidfd, Duration::ZERO));
             pidfd.kill().unwrap();
             until_ended(&pidfd);

@@ -38,7 +38,7 @@ pub(crate) fn to_ourselves() {
 pub(crate) fn to_a_reaped_process() {
     check_leaks(|| {
         let mut child = held();
-        let pidfd = Pidfd::of_child(&child).unwrap();
+        let pidfd = Pidfd::from_child(&child).unwrap();
         let directory = File::open(format!("/proc/{}", child.id())).unwrap();
         let directory = Pidfd::from(OwnedFd::from(directory));
         drop(child.stdin.take());

@@ -17,7 +17,7 @@ pub(crate) fn simple() {
             assert_eq!(no_pidfd.wait_state().unwrap_err().raw_os_error(), Some(libc::EBADF), "{path}");
         }
         let child = Command::new("true").spawn().unwrap();
-        let exit = Pidfd::of_child(&child).unwrap().wait().unwrap();
+        let exit = Pidfd::from_child(&child).unwrap().wait().unwrap();
         assert_eq!((exit.code(), exit.signal()), (Some(0), None));
     });
 }
@@ -41,7 +41,7 @@ pub(crate) fn states() {
         assert_eq!((pidfd.state().unwrap(), pidfd.try_wait().unwrap()), (State::Running, None));
         // A stopped process is killed without being continued.
         pidfd.kill().unwrap();
-        assert_eq!(pidfd.wait_state().unwrap(), StateChange::Exited);
+        assert_eq!(pidfd.wait_state().unwrap(), StateChange::Ended);
         assert_eq!(pidfd.wait().unwrap().signal(), Some(libc::SIGKILL));
         assert_eq!(pidfd.wait_state().unwrap_err().raw_os_error(), Some(libc::ECHILD));
     });
@@ -66,7 +66,7 @@ fn ptrace(request: i32, pid: u32) -> io::Result<()> {
 pub(crate) fn trapped() {
     check_leaks(|| {
         let mut child = held();
-        let (pid, pidfd) = (child.id(), Pidfd::of_child(&child).unwrap());
+        let (pid, pidfd) = (child.id(), Pidfd::from_child(&child).unwrap());
         if let Err(error) = ptrace(SEIZE, pid) {
             println!("skipped: PTRACE_SEIZE is refused: {error}");
             drop(child.stdin.take());
@@ -87,7 +87,7 @@ pub(crate) fn trapped() {
         drop(child.stdin.take());
         until_ended(&pidfd);
         // We are its tracer and its parent.
-        assert_eq!(pidfd.wait_state().unwrap(), StateChange::Exited);
+        assert_eq!(pidfd.wait_state().unwrap(), StateChange::Ended);
         assert!(pidfd.wait().unwrap().success());
     });
 }

@@ -191,6 +191,6 @@ pub(crate) fn closed_output() {
         assert_eq!(output.status.code(), Some(3));
         let said = String::from_utf8(output.stderr).unwrap();
         assert!(said.starts_with("pidwait: No space left on device"), "{said}");
-        assert!(Pidfd::of_child(&process.child).unwrap().send_signal(0).is_ok());
+        assert!(Pidfd::from_child(&process.child).unwrap().send_signal(0).is_ok());
     });
 }

@@ -207,7 +207,7 @@ pub(crate) fn zombie() {
         // It has ended before.
         both_end(&["-e", "-x", &programs.name], 0);
         both_end(&["-e", "-f", &programs.name], 0);
-        assert_eq!(Pidfd::of_child(&process.child).unwrap().state().unwrap(), State::Exited);
+        assert_eq!(Pidfd::from_child(&process.child).unwrap().state().unwrap(), State::Zombie);
     });
 }
 
@@ -232,7 +232,7 @@ pub(crate) fn stopped() {
     check_leaks(|| {
         let programs = Programs::new();
         let process = programs.cat();
-        let pidfd = Pidfd::of_child(&process.child).unwrap();
+        let pidfd = Pidfd::from_child(&process.child).unwrap();
         pidfd.send_signal(libc::SIGSTOP).unwrap();
         pidfd.wait_state().unwrap();
         let mut both = Both::start(&["-x", &programs.name], 1);

@@ -107,7 +107,7 @@ impl Talking {
     /// Ends it, and does not reap it.
     pub(crate) fn end(&mut self) {
         drop(self.stdin.take());
-        crate::common::until_ended(childset::Pidfd::of_child(&self.child).unwrap());
+        crate::common::until_ended(childset::Pidfd::from_child(&self.child).unwrap());
     }
 
     /// Ends it, and reaps it.

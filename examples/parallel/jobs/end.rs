@@ -21,7 +21,7 @@ impl Runner<'_> {
     pub(super) fn take_exits(&mut self) -> Result<()> {
         // Not until there is none, since jobs that end at once would keep signals and deadlines waiting.
         for _ in 0..self.slots {
-            let Some(exited) = self.set.reap().context("cannot watch the jobs")? else {
+            let Some(exited) = self.set.try_wait().context("cannot watch the jobs")? else {
                 break;
             };
             self.short = false;

@@ -120,7 +120,7 @@ impl Supervisor {
 
     fn take_exits(&mut self) -> io::Result<()> {
         for _ in 0..BATCH {
-            let Some(exited) = self.set.reap()? else {
+            let Some(exited) = self.set.try_wait()? else {
                 break;
             };
             // What it has left behind in its group or cgroup. That it cannot be told on an older kernel is no news.

@@ -160,7 +160,7 @@ impl Unit {
             return;
         };
         running.stopping = Stopping::Asked(Instant::now().checked_add(self.service.stop.grace()));
-        let sent = set.signal_group(running.key, self.service.stop.signal());
+        let sent = set.send_signal_to_group(running.key, self.service.stop.signal());
         self.complain(sent);
     }
 
@@ -174,7 +174,7 @@ impl Unit {
         say(format_args!("{}: killed", self.service.name));
         let by_cgroup = self.cgroup.as_ref().is_some_and(|cgroup| cgroup.kill().is_ok());
         if !by_cgroup {
-            self.complain(set.signal_group(key, libc::SIGKILL));
+            self.complain(set.send_signal_to_group(key, libc::SIGKILL));
         }
     }
 

@@ -33,7 +33,7 @@ impl Command {
                 Err(error) => return Err(self.name_error(error)),
             }
         };
-        match Pidfd::of_child(&child) {
+        match Pidfd::from_child(&child) {
             Ok(pidfd) => Ok(Spawned {
                 pidfd,
                 pid: child.id(),

@@ -42,7 +42,7 @@ pub fn watch<T: 'static>(
     let watched = Rc::clone(set);
     let source = unix_fd_add_local_full(set.as_raw_fd(), priority, IOCondition::IN, move |_, _| {
         for _ in 0..batch {
-            match watched.reap() {
+            match watched.try_wait() {
                 Ok(Some(exited)) => act(Ok(exited)),
                 Ok(None) => break,
                 Err(error) => {
@@ -61,14 +61,14 @@ pub fn watch<T: 'static>(
 /// It takes one exit a turn of the loop, so that a task that asks for the next one at once starves nobody.
 ///
 /// # Errors
-/// As [`ChildSet::reap`].
+/// As [`ChildSet::try_wait`].
 ///
 /// # Cancel safety
 /// Dropping the future loses nothing.
 pub async fn next<T>(set: &ChildSet<T>, priority: Priority) -> io::Result<Option<Exited<T>>> {
     while !set.is_empty() {
         readable(set.as_fd(), priority).await;
-        if let Some(exited) = set.reap()? {
+        if let Some(exited) = set.try_wait()? {
             return Ok(Some(exited));
         }
     }

@@ -194,7 +194,7 @@ impl Runner {
     /// What is left after the batch is taken at the next turn: the source is level-triggered.
     fn take_exits(self: &Rc<Self>) -> ControlFlow {
         for _ in 0..BATCH {
-            match self.set.reap() {
+            match self.set.try_wait() {
                 Ok(Some(exited)) => self.ended(exited),
                 Ok(None) => break,
                 Err(error) => {
@@ -237,14 +237,14 @@ impl Runner {
     fn kill(&self, key: Key) {
         // Nobody may be left, which is what was wanted.
         let _ = match self.stopping.borrow_mut().remove(&key) {
-            Some(Some(leader)) => leader.signal_group(libc::SIGKILL),
-            Some(None) => self.set.signal_group(key, libc::SIGKILL),
+            Some(Some(leader)) => leader.send_signal_to_group(libc::SIGKILL),
+            Some(None) => self.set.send_signal_to_group(key, libc::SIGKILL),
             None => Ok(()),
         };
     }
 
     fn signal(&self, key: Key, signal: i32) {
-        if let Err(error) = self.set.signal_group(key, signal) {
+        if let Err(error) = self.set.send_signal_to_group(key, signal) {
             eprintln!("cannot signal a job: {error}");
         }
     }

@@ -87,7 +87,7 @@ fn take_exits(
     mut act: impl FnMut(usize, &io::Result<Exit>),
 ) {
     for _ in 0..BATCH {
-        match set.reap() {
+        match set.try_wait() {
             Ok(Some(exited)) => {
                 show(table, exited.tag, &exited.exit);
                 act(exited.tag, &exited.exit);

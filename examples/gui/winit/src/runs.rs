@@ -56,7 +56,7 @@ impl Runs {
 
     /// Takes the exit of a run that has ended.
     pub(crate) fn reap(&mut self) -> io::Result<Option<Exited<usize>>> {
-        self.set.reap()
+        self.set.try_wait()
     }
 
     pub(crate) fn ended(&mut self, number: usize, exit: io::Result<Exit>) {
