@@ -10,19 +10,23 @@ use std::io;
 use childset::{Child, ChildSet, Command, SpawnError, Stdio};
 use common::{check_leaks, warm_up, Limit};
 
+const TESTS: &[(&str, fn())] = &[
+    ("no_pipes", no_pipes),
+    ("three_pipes", three_pipes),
+    ("null", null),
+    ("with_descriptors", with_descriptors),
+    ("at_the_limit", at_the_limit),
+    ("by_std", by_std),
+    ("into_a_set", into_a_set),
+    #[cfg(feature = "async-io")]
+    ("output", output),
+];
+
 fn main() {
-    common::main(&[
-        ("warm", warm),
-        ("no_pipes", no_pipes),
-        ("three_pipes", three_pipes),
-        ("null", null),
-        ("with_descriptors", with_descriptors),
-        ("at_the_limit", at_the_limit),
-        ("by_std", by_std),
-        ("into_a_set", into_a_set),
-        #[cfg(feature = "async-io")]
-        ("output", output),
-    ]);
+    common::main_with(TESTS, |_, test| {
+        warm();
+        test();
+    });
 }
 
 fn warm() {

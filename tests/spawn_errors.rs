@@ -11,20 +11,21 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::PermissionsExt;
 
 use childset::{ChildSet, Command, SpawnError, Stdio};
-use common::{check_leaks, warm_up, Dir};
+use common::{check_leaks, Dir};
+
+const TESTS: &[(&str, fn())] = &[
+    ("missing_program", missing_program),
+    ("refused_program", refused_program),
+    ("missing_directory", missing_directory),
+    ("steps", steps),
+    ("too_much", too_much),
+    ("null_bytes", null_bytes),
+    ("descriptors", descriptors),
+    ("thousands", thousands),
+];
 
 fn main() {
-    common::main(&[
-        ("warm", warm_up),
-        ("missing_program", missing_program),
-        ("refused_program", refused_program),
-        ("missing_directory", missing_directory),
-        ("steps", steps),
-        ("too_much", too_much),
-        ("null_bytes", null_bytes),
-        ("descriptors", descriptors),
-        ("thousands", thousands),
-    ]);
+    common::main_warm(TESTS);
 }
 
 type New = fn(&str) -> Command;

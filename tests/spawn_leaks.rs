@@ -16,7 +16,7 @@ use common::check_leaks;
 fn main() {
     if common::role().is_some() {
         if let Err(error) = common::seccomp::filter(libc::SYS_close_range, Some(libc::ENOSYS), None) {
-            return println!("skipped: seccomp filters are refused: {error}");
+            return common::skipped(format_args!("seccomp filters are refused: {error}"));
         }
         return threads_that_open_and_spawn();
     }

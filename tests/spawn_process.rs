@@ -15,38 +15,35 @@ use std::thread;
 use childset::{Command, Containment, Prepared, SpawnError, Stdio};
 use common::{check_leaks, reexec, role};
 
-/// Each is a process of its own.
-const ROLES: [(&str, fn()); 12] = [
+const TESTS: [(&str, fn()); 12] = [
     ("stays_dumpable", stays_dumpable),
     ("dispositions", dispositions),
     ("without_stdio", without_stdio),
     ("swapped_stdio", swapped_stdio),
     ("not_root", not_root),
     ("cgroup", cgroup),
-    ("exec", exec),
-    ("exec_with_everything", exec_with_everything),
+    ("exec", || ends_with("exec", b"exec'd a  b\n")),
+    ("exec_with_everything", || ends_with("exec_with_everything", b"0\n1\n2\n3\n9\n20\n0022\n1\nlast\n")),
     ("failed_exec", failed_exec),
     ("many_descriptors", many_descriptors),
     ("much_memory", much_memory),
     ("sigchld_ignored", sigchld_ignored),
 ];
 
+/// The program takes the place of the process, and what it prints comes last.
+const ROLES: [(&str, fn()); 2] = [("exec", exec), ("exec_with_everything", exec_with_everything)];
+
 fn main() {
-    if let Some(role) = role() {
-        return common::play(&role, &ROLES, 300).expect("a role");
+    match role() {
+        Some(role) => common::play(&role, &ROLES, 60).expect("a role"),
+        None => common::main(&TESTS),
     }
-    common::main_with(&ROLES.map(|(name, _)| name), |role| {
-        let output = reexec(role).stdin(StdStdio::null()).output().unwrap();
-        io::stdout().write_all(&output.stdout).unwrap();
-        io::stderr().write_all(&output.stderr).unwrap();
-        assert!(output.status.success(), "{}", output.status);
-        if role == "exec" {
-            assert!(output.stdout.ends_with(b"exec'd a  b\n"), "the program took our place");
-        }
-        if role == "exec_with_everything" {
-            assert!(output.stdout.ends_with(b"0\n1\n2\n3\n9\n20\n0022\n1\nlast\n"));
-        }
-    });
+}
+
+fn ends_with(role: &str, last: &[u8]) {
+    let output = reexec(role).stdin(StdStdio::null()).stderr(StdStdio::inherit()).output().unwrap();
+    assert!(output.status.success(), "{}", output.status);
+    assert!(output.stdout.ends_with(last), "{:?}", String::from_utf8_lossy(&output.stdout));
 }
 
 fn text(command: &mut Command) -> String {
@@ -66,8 +63,8 @@ fn is_dumpable() -> bool {
 
 /// Children that change their user do it on our memory, many at once too.
 fn stays_dumpable() {
-    if !rustix::process::geteuid().is_root() {
-        return println!("skipped: it takes root");
+    if !common::is_root() {
+        return;
     }
     assert!(is_dumpable());
     let run = |command: &mut Command| {
@@ -270,7 +267,7 @@ fn not_root() {
 fn cgroup() {
     let path = match common::new_cgroup() {
         Ok(path) => path,
-        Err(why) => return println!("skipped: {why}"),
+        Err(why) => return common::skipped(why),
     };
     let name = path.file_name().unwrap().to_str().unwrap().to_owned();
     let result = std::panic::catch_unwind(|| {

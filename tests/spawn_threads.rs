@@ -11,7 +11,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use childset::{ChildSet, Command, Stdio};
-use common::{check_leaks, warm_up};
+use common::check_leaks;
 
 /// The system's allocator behind a lock that a thread can hold, counting what each thread allocates.
 struct Counting;
@@ -55,14 +55,15 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
+const TESTS: &[(&str, fn())] = &[
+    ("allocations", allocations),
+    ("allocator_locked_by_another_thread", allocator_locked_by_another_thread),
+    ("one_prepared_for_many_threads", one_prepared_for_many_threads),
+    ("failures_in_many_threads", failures_in_many_threads),
+];
+
 fn main() {
-    common::main(&[
-        ("warm", warm_up),
-        ("allocations", allocations),
-        ("allocator_locked_by_another_thread", allocator_locked_by_another_thread),
-        ("one_prepared_for_many_threads", one_prepared_for_many_threads),
-        ("failures_in_many_threads", failures_in_many_threads),
-    ]);
+    common::main_warm(TESTS);
 }
 
 fn count(act: impl FnOnce()) -> usize {

@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use childset::{Child, ChildSet, Exit, Pidfd, State};
-use common::{check_leaks, readable, reexec, role, until_ended, warm_up};
+use common::{check_leaks, readable, reexec, role, skipped, until_ended, warm_up};
 
 /// How long a zombie is waited for in vain, and the processor time which that may cost.
 const VAIN: Duration = Duration::from_secs(1);
@@ -20,33 +20,36 @@ const BUDGET: Duration = Duration::from_millis(20);
 
 const CODE: u8 = 7;
 
+const TESTS: &[(&str, fn())] = &[
+    ("set_wait", set_wait),
+    ("set_in_an_outer_loop", set_in_an_outer_loop),
+    ("set_of_many", set_of_many),
+    ("pidfd_wait", pidfd_wait),
+    ("pidfd_try_wait", pidfd_try_wait),
+    ("child_wait", child_wait),
+    ("child_wait_nonblocking", child_wait_nonblocking),
+    ("dropped", dropped),
+    #[cfg(feature = "async-io")]
+    ("set_next", asynchronous::set_next),
+    #[cfg(feature = "async-io")]
+    ("pidfd_wait_async", asynchronous::pidfd_wait_async),
+    #[cfg(feature = "async-io")]
+    ("exited_async", asynchronous::exited_async),
+];
+
 fn main() {
     match role() {
         Some(role) if role == "tracee" => return tracee(),
         Some(pid) => return tracer(pid.parse().unwrap()),
         None => {}
     }
-    if let Some(errno) = refusal() {
-        println!("skipped: PTRACE_SEIZE is refused: {errno}");
-        return common::main(&[]);
-    }
-    warm_up();
-    common::main(&[
-        ("set_wait", set_wait),
-        ("set_in_an_outer_loop", set_in_an_outer_loop),
-        ("set_of_many", set_of_many),
-        ("pidfd_wait", pidfd_wait),
-        ("pidfd_try_wait", pidfd_try_wait),
-        ("child_wait", child_wait),
-        ("child_wait_nonblocking", child_wait_nonblocking),
-        ("dropped", dropped),
-        #[cfg(feature = "async-io")]
-        ("set_next", asynchronous::set_next),
-        #[cfg(feature = "async-io")]
-        ("pidfd_wait_async", asynchronous::pidfd_wait_async),
-        #[cfg(feature = "async-io")]
-        ("exited_async", asynchronous::exited_async),
-    ]);
+    common::main_with(TESTS, |_, test| {
+        if let Some(errno) = refusal() {
+            return skipped(format_args!("PTRACE_SEIZE is refused: {errno}"));
+        }
+        warm_up();
+        test();
+    });
 }
 
 /// Lets anybody trace it, says so, and lives until its standard input is closed.

@@ -2,76 +2,54 @@
 
 #![allow(dead_code, unsafe_code)]
 
+mod harness;
 pub(crate) mod seccomp;
 
+use std::fmt::Display;
 use std::fs::{File, Permissions};
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
-use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
-use std::process::{exit, Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use childset::{Exit, StatusUnknown};
+#[allow(unused_imports)]
+pub(crate) use harness::{main, main_warm, main_with};
 use rustix::event::{poll, PollFd, PollFlags};
 use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
 
-/// A test that runs longer than this is ended by SIGALRM: that costs no thread.
-const HANGS_AFTER_SECONDS: u32 = 120;
-
-/// The name of a test that runs whichever are asked for.
-const WARM: &str = "warm";
-
-/// The `main` of a test binary without the standard harness: runs the tests in order, in this thread.
-///
-/// Of the harness's arguments it knows name filters and `--list`, and ignores the others.
-pub(crate) fn main(tests: &[(&str, fn())]) {
-    let names: Vec<_> = tests.iter().map(|(name, _)| *name).collect();
-    main_with(&names, |wanted| tests.iter().filter(|(name, _)| *name == wanted).for_each(|(_, test)| test()));
+/// Says that a test, or a part of it, is not run here: also where the harness keeps what a test prints.
+pub(crate) fn skipped(why: impl Display) {
+    io::stdout().write_all(format!("skipped: {why}\n").as_bytes()).unwrap();
 }
 
-/// As [`main`], for tests that differ in their name alone.
-pub(crate) fn main_with(tests: &[&str], run: impl Fn(&str)) {
-    let mut filters = Vec::new();
-    let mut args = std::env::args().skip(1);
-    while let Some(arg) = args.next() {
-        match arg.as_str() {
-            "--list" => {
-                tests.iter().for_each(|name| println!("{name}: test"));
-                return;
-            }
-            "--test-threads" | "--skip" | "--color" | "--format" | "--logfile" => drop(args.next()),
-            flag if flag.starts_with('-') => {}
-            _ => filters.push(arg),
-        }
+/// Whether a program can be run. If not, says that the test is skipped, and how to have it.
+pub(crate) fn has_program(name: &str, package: &str) -> bool {
+    let found = Command::new(name).arg("--version").stdin(Stdio::null()).output();
+    if let Err(error) = &found {
+        skipped(format_args!("{name}: {error}; Debian's package {package} has it"));
     }
-    let chosen = |name: &str| {
-        // What the others build on.
-        name == WARM || filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str()))
-    };
-    let chosen: Vec<_> = tests.iter().filter(|name| chosen(name)).collect();
-    let count = chosen.len();
-    println!("\nrunning {count} tests");
-    let mut failed = 0;
-    for name in chosen {
-        end_after(HANGS_AFTER_SECONDS);
-        print!("test {name} ... ");
-        io::stdout().flush().unwrap();
-        match catch_unwind(AssertUnwindSafe(|| run(name))) {
-            Ok(()) => println!("ok"),
-            Err(_) => {
-                println!("FAILED");
-                failed += 1;
-            }
-        }
+    found.is_ok()
+}
+
+/// Whether this process is root's. If not, says that the test is skipped.
+pub(crate) fn is_root() -> bool {
+    let root = rustix::process::geteuid().is_root();
+    if !root {
+        skipped("it takes root");
     }
-    let (word, passed) = (if failed == 0 { "ok" } else { "FAILED" }, count - failed);
-    println!("\ntest result: {word}. {passed} passed; {failed} failed; {} filtered out", tests.len() - count);
-    if failed > 0 {
-        exit(101);
-    }
+    root
+}
+
+/// An example of this package, which was built with the tests.
+pub(crate) fn example(name: &str) -> PathBuf {
+    let me = std::env::current_exe().unwrap();
+    let path = me.parent().unwrap().parent().unwrap().join("examples").join(name);
+    assert!(path.is_file(), "{} is missing: `cargo build --example {name}` makes it", path.display());
+    path
 }
 
 /// How often to do what is done often, to meet rare moments or large numbers: fewer times where each takes long,
