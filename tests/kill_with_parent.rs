@@ -36,8 +36,7 @@ const PARENTS: [(&str, fn()); 4] = [
     ("a_killed_parent_without_privilege", || parent(true, |_| {})),
     ("a_killed_parent_that_spawns_by_std", || {
         parent(false, |command| {
-            // SAFETY: the closure does nothing.
-            unsafe { command.pre_exec(|| Ok(())) };
+            common::make_by_std(command);
         })
     }),
 ];

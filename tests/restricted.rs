@@ -9,9 +9,9 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 use std::process::Stdio as StdStdio;
 
-use childset::{reap_dropped, Child, ChildSet, Command, Pidfd, SpawnError, Stdio};
+use childset::{reap_dropped, Child, ChildSet, Command, Pidfd, Stdio};
 use common::seccomp::refuse_from;
-use common::{check_leaks, reap_all_dropped, reexec, role, skipped};
+use common::{check_leaks, errno, no_child_is_left, reap_all_dropped, reexec, role, skipped};
 
 const TESTS: [(&str, fn()); 9] = [
     ("a_profile_of_2020", a_profile_of_2020),
@@ -30,10 +30,6 @@ fn main() {
         Some(_) => in_new_namespace(),
         None => common::main(&TESTS),
     }
-}
-
-fn errno(error: &io::Error) -> i32 {
-    SpawnError::of(error).unwrap_or_else(|| panic!("{error:?}")).errno()
 }
 
 /// What everybody needs: output, a status, a signal, a set, a dropped child, an error.
@@ -66,11 +62,6 @@ fn works() {
     reap_all_dropped();
     let error = Command::new("/no/such/program").spawn().unwrap_err();
     assert_eq!(errno(&error), libc::ENOENT);
-}
-
-fn no_child_is_left() {
-    // SAFETY: no status is written.
-    assert_eq!(unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) }, -1);
 }
 
 fn unsupported(error: &io::Error, names: &str) {
@@ -307,8 +298,7 @@ fn limit_of_processes() {
         for by_std in [false, true] {
             let mut command = Command::new("true");
             if by_std {
-                // SAFETY: the closure does nothing.
-                unsafe { command.pre_exec(|| Ok(())) };
+                common::make_by_std(&mut command);
             }
             no_more_processes(command.stdout(Stdio::piped()));
         }

@@ -53,9 +53,7 @@ fn each(enough: usize, mut command: Command, spawn: impl Fn(&mut Command) -> io:
                     drop(limit);
                     assert!(is_emfile(&error), "with {spare} to spare: {error:?}");
                     assert!(spare < enough, "with {spare} to spare: {error}");
-                    // No child, not even one that has ended. SAFETY: no status is written.
-                    let any = unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) };
-                    assert_eq!(any, -1, "with {spare} to spare");
+                    common::no_child_is_left();
                     return;
                 }
             };
@@ -128,8 +126,7 @@ fn at_the_limit() {
             command.args(["-c", "test -c /proc/self/fd/$0 && exit 3"]);
             command.arg(number.to_string()).fd(number, File::open("/dev/null").unwrap());
             if by_std {
-                // SAFETY: the closure does nothing.
-                unsafe { command.pre_exec(|| Ok(())) };
+                common::make_by_std(&mut command);
             }
             match command.spawn() {
                 Ok(child) => {
@@ -148,12 +145,10 @@ fn at_the_limit() {
 
 fn by_std() {
     let mut command = piped();
-    // SAFETY: the closure does nothing.
-    unsafe { command.pre_exec(|| Ok(())) };
+    common::make_by_std(&mut command);
     each(10, command, spawn);
     let mut command = quiet();
-    // SAFETY: the closure does nothing.
-    unsafe { command.pre_exec(|| Ok(())) };
+    common::make_by_std(&mut command);
     each(4, command, spawn);
 }
 

@@ -90,8 +90,7 @@ fn threads_that_open_and_spawn() {
                                 _ => {
                                     command.stdin(File::open("/dev/null").unwrap());
                                     if round % 10 == 0 {
-                                        // SAFETY: the closure does nothing.
-                                        unsafe { command.pre_exec(|| Ok(())) };
+                                        common::make_by_std(&mut command);
                                     }
                                 }
                             }

@@ -12,14 +12,15 @@ use std::os::fd::FromRawFd;
 use std::process::Stdio as StdStdio;
 use std::thread;
 
-use childset::{Command, Containment, Prepared, SpawnError, Stdio};
-use common::{check_leaks, reexec, role};
+use childset::{Command, Containment, Prepared, Stdio};
+use common::{check_leaks, errno, reexec, role};
 
 const TESTS: [(&str, fn()); 12] = [
     ("stays_dumpable", stays_dumpable),
     ("dispositions", dispositions),
     ("without_stdio", without_stdio),
-    ("swapped_stdio", swapped_stdio),
+    // Its standard output and error must differ.
+    ("swapped_stdio", || ends_with("swapped_stdio", b"")),
     ("not_root", not_root),
     ("cgroup", cgroup),
     ("exec", || ends_with("exec", b"exec'd a  b\n")),
@@ -30,8 +31,8 @@ const TESTS: [(&str, fn()); 12] = [
     ("sigchld_ignored", sigchld_ignored),
 ];
 
-/// The program takes the place of the process, and what it prints comes last.
-const ROLES: [(&str, fn()); 2] = [("exec", exec), ("exec_with_everything", exec_with_everything)];
+const ROLES: [(&str, fn()); 3] =
+    [("exec", exec), ("exec_with_everything", exec_with_everything), ("swapped_stdio", swapped_stdio)];
 
 fn main() {
     match role() {
@@ -40,6 +41,7 @@ fn main() {
     }
 }
 
+/// What it prints last: where it calls `execve`, that is the program's.
 fn ends_with(role: &str, last: &[u8]) {
     let output = reexec(role).stdin(StdStdio::null()).stderr(StdStdio::inherit()).output().unwrap();
     assert!(output.status.success(), "{}", output.status);
@@ -50,10 +52,6 @@ fn text(command: &mut Command) -> String {
     let output = command.stdout(Stdio::piped()).spawn().unwrap().wait_with_output().unwrap();
     assert!(output.status.success(), "{}", output.status);
     String::from_utf8(output.stdout).unwrap()
-}
-
-fn errno(error: &io::Error) -> i32 {
-    SpawnError::of(error).unwrap_or_else(|| panic!("{error:?}")).errno()
 }
 
 fn is_dumpable() -> bool {
@@ -103,8 +101,7 @@ fn dispositions() {
     unsafe { libc::signal(libc::SIGUSR1, handler as extern "C" fn(i32) as libc::sighandler_t) };
     let by_std = || {
         let mut command = Command::new("cat");
-        // SAFETY: the closure does nothing.
-        unsafe { command.pre_exec(|| Ok(())) };
+        common::make_by_std(&mut command);
         command
     };
     for new in [|| Command::new("cat"), by_std] {
@@ -250,8 +247,7 @@ fn not_root() {
             for by_std in [false, true] {
                 let mut command = Command::new("true");
                 if by_std {
-                    // SAFETY: the closure does nothing.
-                    unsafe { command.pre_exec(|| Ok(())) };
+                    common::make_by_std(&mut command);
                 }
                 change(&mut command);
                 let error = command.spawn().unwrap_err();
@@ -296,8 +292,7 @@ fn cgroup() {
         let error = Command::new("true").cgroup(File::open("/").unwrap()).spawn().unwrap_err();
         assert_eq!(errno(&error), libc::EBADF, "{error}");
         let mut by_std = Command::new("true");
-        // SAFETY: the closure does nothing.
-        unsafe { by_std.pre_exec(|| Ok(())) };
+        common::make_by_std(&mut by_std);
         assert_eq!(by_std.cgroup(directory()).spawn().unwrap_err().kind(), io::ErrorKind::Unsupported);
     });
     common::remove_cgroup(&path);

@@ -149,8 +149,7 @@ fn allocator_locked_by_another_thread() {
             missing.spawn().unwrap_err();
             // By `std`, whose child has a copy of the lock: it must not need it either.
             let mut by_std = Command::new("true");
-            // SAFETY: the closure does nothing.
-            unsafe { by_std.pre_exec(|| Ok(())) };
+            common::make_by_std(&mut by_std);
             assert!(by_std.spawn().unwrap().wait().unwrap().success());
             assert!(Command::new("true").spawn().unwrap().wait().unwrap().success());
         }
@@ -200,6 +199,5 @@ fn failures_in_many_threads() {
             }
         });
     });
-    // SAFETY: no status is written.
-    assert_eq!(unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) }, -1);
+    common::no_child_is_left();
 }

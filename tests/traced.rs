@@ -40,7 +40,7 @@ const TESTS: &[(&str, fn())] = &[
 fn main() {
     match role() {
         Some(role) if role == "tracee" => return tracee(),
-        Some(pid) => return tracer(pid.parse().unwrap()),
+        Some(pid) => return common::tracer(pid.parse().unwrap()),
         None => {}
     }
     common::main_with(TESTS, |_, test| {
@@ -59,17 +59,6 @@ fn tracee() {
     println!("traceable");
     io::stdin().read_to_end(&mut Vec::new()).unwrap();
     exit(CODE.into());
-}
-
-/// Traces the process until its own standard input is closed.
-fn tracer(pid: i32) {
-    // SAFETY: it changes only the other process. The address and the options are null.
-    let result = unsafe { libc::ptrace(libc::PTRACE_SEIZE, pid, 0_usize, 0_usize) };
-    match result {
-        -1 => println!("{}", io::Error::last_os_error()),
-        _ => println!("ready"),
-    }
-    io::stdin().read_to_end(&mut Vec::new()).unwrap();
 }
 
 /// A process on its standard input, and the first line that it wrote.
@@ -103,7 +92,7 @@ fn traced() -> Result<Traced, String> {
     let stdin = child.stdin.take().unwrap();
     let (tracer, line) = start(reexec(&child.id().to_string()));
     let tracer = Tracer(tracer);
-    if line != "ready" {
+    if line != "started" {
         drop(stdin);
         child.wait().unwrap();
         return Err(line);

@@ -16,13 +16,12 @@ mod run;
 mod stdio;
 
 use std::fs::{self, File, Permissions};
-use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use childset::{Command, Output, SpawnError, Stdio};
-use common::Dir;
+use childset::{Command, Output, Stdio};
+use common::{by_std, errno, Dir};
 
 pub(crate) type New = fn(&str) -> Command;
 
@@ -30,13 +29,6 @@ pub(crate) type New = fn(&str) -> Command;
 pub(crate) fn both_ways(test: impl Fn(New)) {
     test(|program| Command::new(program));
     test(by_std);
-}
-
-pub(crate) fn by_std(program: &str) -> Command {
-    let mut command = Command::new(program);
-    // SAFETY: the closure does nothing.
-    unsafe { command.pre_exec(|| Ok(())) };
-    command
 }
 
 pub(crate) fn output(command: &mut Command) -> Output {
@@ -59,10 +51,6 @@ pub(crate) fn sh(new: New, script: &str) -> Command {
     let mut command = new("sh");
     command.args(["-c", script]);
     command
-}
-
-pub(crate) fn errno(error: &io::Error) -> i32 {
-    SpawnError::of(error).unwrap_or_else(|| panic!("{error:?}")).errno()
 }
 
 /// A script that the kernel runs by its first line.

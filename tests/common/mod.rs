@@ -7,7 +7,7 @@ pub(crate) mod seccomp;
 
 use std::fmt::Display;
 use std::fs::{File, Permissions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use childset::{Exit, StatusUnknown};
+use childset::{Exit, SpawnError, StatusUnknown};
 #[allow(unused_imports)]
 pub(crate) use harness::{main, main_warm, main_with};
 use rustix::event::{poll, PollFd, PollFlags};
@@ -121,6 +121,25 @@ pub(crate) fn held_with(code: u8) -> (Child, ChildStdin) {
     let mut child = Command::new("sh").args(["-c", &script]).stdin(Stdio::piped()).spawn().unwrap();
     let stdin = child.stdin.take().unwrap();
     (child, stdin)
+}
+
+/// A shell that ignores TERM, and lives until it is killed or its input ends.
+pub(crate) fn stubborn() -> Child {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "trap '' TERM; echo ready; read line"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = shell.spawn().unwrap();
+    child.stdout.as_mut().unwrap().read_exact(&mut [0; 6]).unwrap();
+    child
+}
+
+/// The role of a process that traces another one until its own standard input is closed. It says `started`, or why not.
+pub(crate) fn tracer(pid: i32) {
+    // SAFETY: it changes only the other process. The address and the options are null.
+    match unsafe { libc::ptrace(libc::PTRACE_SEIZE, pid, 0_usize, 0_usize) } {
+        -1 => println!("{}", io::Error::last_os_error()),
+        _ => println!("started"),
+    }
+    io::stdin().read_to_end(&mut Vec::new()).unwrap();
 }
 
 /// Whether the descriptor is readable, at once or within the time.
@@ -252,6 +271,29 @@ pub(crate) fn reap_by_pid(pid: u32) -> i32 {
     let reaped = unsafe { libc::waitpid(pid as i32, &mut status, 0) };
     assert_eq!(reaped, pid as i32, "{}", io::Error::last_os_error());
     status
+}
+
+/// No child of ours is left, in whatever state.
+pub(crate) fn no_child_is_left() {
+    // SAFETY: no status is written.
+    assert_eq!(unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) }, -1);
+}
+
+/// Has it spawned by `std`, which a closure to run makes necessary.
+pub(crate) fn make_by_std(command: &mut childset::Command) -> &mut childset::Command {
+    // SAFETY: the closure does nothing.
+    unsafe { command.pre_exec(|| Ok(())) }
+}
+
+pub(crate) fn by_std(program: &str) -> childset::Command {
+    let mut command = childset::Command::new(program);
+    make_by_std(&mut command);
+    command
+}
+
+/// The errno of a spawn that failed.
+pub(crate) fn errno(error: &io::Error) -> i32 {
+    SpawnError::of(error).unwrap_or_else(|| panic!("{error:?}")).errno()
 }
 
 /// Leaves this process a number of spare descriptors, until it is dropped. For a process with one thread.
