@@ -52,8 +52,7 @@ fn skip(what: &str, error: &io::Error) {
 
 fn inner() {
     assert_eq!(std::process::id(), 1);
-    // No SIGALRM ends process 1. SAFETY: no memory is touched.
-    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+    common::die_with_parent();
     // SAFETY: the strings end with a zero byte, and the null pointers are permitted. The propagation is cut
     // before the mount, which is the namespace's own. Where it is refused, the other /proc is of use too.
     unsafe {

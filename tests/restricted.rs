@@ -245,6 +245,7 @@ fn process_1() {
 
 fn in_new_namespace() {
     assert_eq!(std::process::id(), 1);
+    common::die_with_parent();
     if let Err(error) = mount(b"proc\0", b"/proc\0") {
         return skipped(format_args!("/proc cannot be mounted: {error}"));
     }

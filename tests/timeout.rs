@@ -8,6 +8,7 @@ use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Once;
 
 use common::{example, skipped};
 use rustix::process::{kill_process, Pid, Signal};
@@ -22,7 +23,12 @@ fn both() -> Vec<OsString> {
     let is_gnu =
         version.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("GNU coreutils"));
     if !is_gnu {
-        skipped("side by side: no timeout of GNU coreutils is installed; Debian's package coreutils has it");
+        static SAID: Once = Once::new();
+        SAID.call_once(|| {
+            skipped(
+                "side by side: no timeout of GNU coreutils is installed; Debian's package coreutils has it",
+            )
+        });
     }
     [Some(ours()), is_gnu.then(|| "timeout".into())].into_iter().flatten().collect()
 }

@@ -31,6 +31,7 @@ const TESTS: [(&str, fn()); 10] = [
 
 fn main() {
     if let Some(role) = role() {
+        common::end_after(300);
         return parent(role.parse().unwrap());
     }
     common::main_with(&TESTS, |_, test| match filter(libc::SYS_getpid, None, None) {

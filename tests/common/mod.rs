@@ -84,6 +84,12 @@ pub(crate) fn end_after(seconds: u32) {
     unsafe { libc::alarm(seconds) };
 }
 
+/// Process 1 of a pid namespace is killed with its parent, since no SIGALRM ends it.
+pub(crate) fn die_with_parent() {
+    // SAFETY: no memory is touched.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+}
+
 /// Makes this process one of an ordinary user for good, if it is root's.
 pub(crate) fn give_up_root(id: u32) {
     if rustix::process::geteuid().is_root() {
