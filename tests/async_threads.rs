@@ -10,7 +10,6 @@ fn main() {
 #[cfg(feature = "async-io")]
 fn main() {
     common::main(&[
-        // First, while there is no reactor.
         ("dropped_before_the_first_await", awaits::dropped_before_the_first_await),
         ("set", awaits::set),
         ("pidfd", awaits::pidfd),

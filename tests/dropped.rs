@@ -10,36 +10,36 @@ use std::time::Duration;
 
 use childset::{reap_dropped, Child, ChildSet, ChildStdin, Pidfd, State};
 use common::{
-    check_leaks, held, held_with, reap_all_dropped, reap_by_pid, reexec, role, until_ended, warm_up, zombies,
+    check_leaks, held, held_with, reap_all_dropped, reap_by_pid, reexec, role, until_ended, zombies,
 };
+
+const TESTS: &[(&str, fn())] = &[
+    ("running_child", running_child),
+    ("each_later_call_reaps", each_later_call_reaps),
+    ("ended_child", ended_child),
+    ("taken_child", taken_child),
+    ("kill_on_drop", kill_on_drop),
+    ("no_reap_on_drop", no_reap_on_drop),
+    ("pipes_close", pipes_close),
+    ("set_empty", set_empty),
+    ("set_running", set_running),
+    ("set_untaken", set_untaken),
+    ("set_kept", set_kept),
+    ("set_shutting_down", set_shutting_down),
+    ("set_removed", set_removed),
+    ("set_strangers", set_strangers),
+    ("set_own_settings", set_own_settings),
+    ("thousands", thousands),
+    ("no_descriptors", no_descriptors),
+    #[cfg(feature = "async-io")]
+    ("dropped_next", asynchronous::dropped_next),
+];
 
 fn main() {
     if role().is_some() {
         return no_descriptors_here();
     }
-    warm_up();
-    common::main(&[
-        ("running_child", running_child),
-        ("each_later_call_reaps", each_later_call_reaps),
-        ("ended_child", ended_child),
-        ("taken_child", taken_child),
-        ("kill_on_drop", kill_on_drop),
-        ("no_reap_on_drop", no_reap_on_drop),
-        ("pipes_close", pipes_close),
-        ("set_empty", set_empty),
-        ("set_running", set_running),
-        ("set_untaken", set_untaken),
-        ("set_kept", set_kept),
-        ("set_shutting_down", set_shutting_down),
-        ("set_removed", set_removed),
-        ("set_strangers", set_strangers),
-        ("set_own_settings", set_own_settings),
-        ("thousands", thousands),
-        ("no_descriptors", no_descriptors),
-        // Last, since from then on the reactor reaps.
-        #[cfg(feature = "async-io")]
-        ("dropped_next", asynchronous::dropped_next),
-    ]);
+    common::main_warm(TESTS);
 }
 
 /// Another descriptor of the child, to see it by, and what keeps it alive.

@@ -25,31 +25,35 @@ const NOW: Duration = Duration::ZERO;
 /// More than one batch of events in the set.
 const MANY: usize = 40;
 
+const TESTS: &[(&str, fn())] = &[
+    ("level_reports_until_all_are_taken", || alone(level_reports_until_all_are_taken)),
+    ("edge_reports_once_and_is_drained", || alone(edge_reports_once_and_is_drained)),
+    ("edge_stalls_if_one_is_left", || alone(edge_stalls_if_one_is_left)),
+    ("try_wait_may_raise_an_edge", || alone(try_wait_may_raise_an_edge)),
+    ("oneshot_reports_what_is_left_when_armed_again", || {
+        alone(oneshot_reports_what_is_left_when_armed_again);
+    }),
+    ("a_wake_up_may_find_nothing", || alone(a_wake_up_may_find_nothing)),
+    ("a_dead_child_wakes_the_loop_when_inserted", || alone(a_dead_child_wakes_the_loop_when_inserted)),
+    ("timers_run_between_bounded_batches", || alone(timers_run_between_bounded_batches)),
+    ("a_callback_spawns_into_its_set", || alone(a_callback_spawns_into_its_set)),
+    ("four_loops_nest_above_a_set", || alone(four_loops_nest_above_a_set)),
+    ("a_set_is_dropped_by_its_source", || alone(a_set_is_dropped_by_its_source)),
+    ("a_set_dropped_while_registered_is_silent", || alone(a_set_dropped_while_registered_is_silent)),
+    ("a_set_outlives_its_loop", || alone(a_set_outlives_its_loop)),
+    ("the_guide_names_tests_that_exist", the_guide_names_tests_that_exist),
+];
+
 fn main() {
-    // The descriptor by which dropped children are watched is made once. `warm_up` would start async-io's thread.
-    let set = ended(0);
-    let stdin = insert_held(&set, 0);
-    drop(set);
-    drop(stdin);
-    reap_all_dropped();
-    common::main(&[
-        ("level_reports_until_all_are_taken", || alone(level_reports_until_all_are_taken)),
-        ("edge_reports_once_and_is_drained", || alone(edge_reports_once_and_is_drained)),
-        ("edge_stalls_if_one_is_left", || alone(edge_stalls_if_one_is_left)),
-        ("try_wait_may_raise_an_edge", || alone(try_wait_may_raise_an_edge)),
-        ("oneshot_reports_what_is_left_when_armed_again", || {
-            alone(oneshot_reports_what_is_left_when_armed_again);
-        }),
-        ("a_wake_up_may_find_nothing", || alone(a_wake_up_may_find_nothing)),
-        ("a_dead_child_wakes_the_loop_when_inserted", || alone(a_dead_child_wakes_the_loop_when_inserted)),
-        ("timers_run_between_bounded_batches", || alone(timers_run_between_bounded_batches)),
-        ("a_callback_spawns_into_its_set", || alone(a_callback_spawns_into_its_set)),
-        ("four_loops_nest_above_a_set", || alone(four_loops_nest_above_a_set)),
-        ("a_set_is_dropped_by_its_source", || alone(a_set_is_dropped_by_its_source)),
-        ("a_set_dropped_while_registered_is_silent", || alone(a_set_dropped_while_registered_is_silent)),
-        ("a_set_outlives_its_loop", || alone(a_set_outlives_its_loop)),
-        ("the_guide_names_tests_that_exist", the_guide_names_tests_that_exist),
-    ]);
+    common::main_with(TESTS, |_, test| {
+        // The descriptor by which dropped children are watched is made once. `warm_up` would start async-io's thread.
+        let set = ended(0);
+        let stdin = insert_held(&set, 0);
+        drop(set);
+        drop(stdin);
+        reap_all_dropped();
+        test();
+    });
 }
 
 /// Runs a test that leaves nothing behind: no descriptor, no zombie, and at no time a second thread.

@@ -7,7 +7,24 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use childset::{Child, ChildSet, Pidfd};
-use common::{check_leaks, held, held_with, kernel, role, warm_up, Limit};
+use common::{check_leaks, held, held_with, kernel, role, Limit};
+
+const TESTS: &[(&str, fn())] = &[
+    #[cfg(feature = "async-io")]
+    ("first_await", asynchronous::first_await),
+    ("new", new),
+    ("open", open),
+    ("insert_std_child", insert_std_child),
+    ("insert_pidfd", insert_pidfd),
+    ("insert_child", insert_child),
+    ("adopt", adopt),
+    ("wait", wait),
+    ("nonblocking_child_wait", nonblocking_child_wait),
+    #[cfg(feature = "async-io")]
+    ("next", asynchronous::next),
+    #[cfg(feature = "async-io")]
+    ("pidfd_wait", asynchronous::pidfd_wait),
+];
 
 fn main() {
     #[cfg(feature = "async-io")]
@@ -15,24 +32,7 @@ fn main() {
         return asynchronous::first_await_with(role.parse().unwrap());
     }
     assert!(role().is_none());
-    common::main(&[
-        #[cfg(feature = "async-io")]
-        // First, since it counts on descriptors that are not made yet.
-        ("first_await", asynchronous::first_await),
-        ("warm", warm_up),
-        ("new", new),
-        ("open", open),
-        ("insert_std_child", insert_std_child),
-        ("insert_pidfd", insert_pidfd),
-        ("insert_child", insert_child),
-        ("adopt", adopt),
-        ("wait", wait),
-        ("nonblocking_child_wait", nonblocking_child_wait),
-        #[cfg(feature = "async-io")]
-        ("next", asynchronous::next),
-        #[cfg(feature = "async-io")]
-        ("pidfd_wait", asynchronous::pidfd_wait),
-    ]);
+    common::main_warm(TESTS);
 }
 
 fn is_emfile(error: &io::Error) -> bool {

@@ -47,7 +47,7 @@ fn each_version_of_the_table_is_true() {
         let (_, probe) = FEATURES.iter().find(|(name, _)| text.starts_with(name)).expect(text);
         match check_leaks(probe) {
             Some(there) => assert_eq!(there, common::kernel() >= version, "{version:?}: {text}"),
-            None => println!("skipped: {text}: no cgroup v2 that is ours"),
+            None => common::skipped(format_args!("{text}: no cgroup v2 that is ours")),
         }
     }
 }

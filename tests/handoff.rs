@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use childset::{Pidfd, State};
-use common::{check_leaks, held, kernel, Dir, Limit};
+use common::{check_leaks, example, held, kernel, Dir, Limit};
 use passing::{Refused, LONGEST_NAME};
 
 fn main() {
@@ -123,12 +123,9 @@ fn good_peer() {
 }
 
 fn handoff() -> Command {
-    let me = std::env::current_exe().unwrap();
-    let path = me.parent().unwrap().parent().unwrap().join("examples/handoff");
-    assert!(path.is_file(), "{} is missing: `cargo build --example handoff` makes it", path.display());
     // Whoever runs the tests may have SIGINT ignored.
     let mut command = Command::new("env");
-    command.arg("--default-signal=INT,TERM").arg(path);
+    command.arg("--default-signal=INT,TERM").arg(example("handoff"));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }

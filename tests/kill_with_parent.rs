@@ -14,8 +14,7 @@ use childset::{
 };
 use common::{check_leaks, reap_all_dropped, reexec, role, until_ended, until_reaped};
 
-/// Each is a process of its own.
-const ROLES: [(&str, fn()); 8] = [
+const TESTS: [(&str, fn()); 8] = [
     ("status_and_usage", status_and_usage),
     ("closing_the_pidfd", closing_the_pidfd),
     ("end_of_the_spawning_thread", end_of_the_spawning_thread),
@@ -37,20 +36,20 @@ const PARENTS: [(&str, fn()); 4] = [
     ("a_killed_parent_without_privilege", || parent(true, |_| {})),
     ("a_killed_parent_that_spawns_by_std", || {
         parent(false, |command| {
-            // SAFETY: the closure does nothing.
-            unsafe { command.pre_exec(|| Ok(())) };
+            common::make_by_std(command);
         })
     }),
 ];
 
 fn main() {
     if let Some(role) = role() {
-        return common::play(&role, ROLES.iter().chain(&PARENTS), 60).expect("a role");
+        return common::play(&role, &PARENTS, 60).expect("a role");
     }
-    let names: Vec<_> = ROLES.iter().chain(&PARENTS).map(|(name, _)| *name).collect();
-    common::main_with(&names, |role| match PARENTS.iter().any(|(name, _)| *name == role) {
-        true => is_followed_by_its_children(role),
-        false => assert!(reexec(role).stdin(StdStdio::null()).status().unwrap().success()),
+    common::main_with(&[&TESTS[..], &PARENTS].concat(), |name, test| {
+        match PARENTS.iter().any(|(parent, _)| *parent == name) {
+            true => is_followed_by_its_children(name),
+            false => test(),
+        }
     });
 }
 

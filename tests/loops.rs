@@ -1,23 +1,18 @@
 //! Each example of an event loop runs to its end, sees every exit, and has no thread but the loop's own.
 
+mod common;
+
 use std::io::Read;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use childset::{ChildSet, Command, Exited, Stdio};
+use common::example;
 
 /// As many as the examples make.
 const CHILDREN: usize = 500;
 
 /// An example that runs longer than this hangs.
 const HANGS_AFTER: Duration = Duration::from_secs(120);
-
-fn example(name: &str) -> PathBuf {
-    let me = std::env::current_exe().unwrap();
-    let path = me.parent().unwrap().parent().unwrap().join("examples").join(name);
-    assert!(path.is_file(), "{} is missing: `cargo build --example {name}` makes it", path.display());
-    path
-}
 
 fn read(mut pipe: impl Read) -> String {
     let mut text = String::new();

@@ -1,6 +1,6 @@
 //! A pid that is given to another process at once: whatever refers to the former one never hits the latter.
 //!
-//! Runs as pid 1 of a pid namespace of its own, in which nobody else makes processes.
+//! Each test is pid 1 of a pid namespace of its own, in which nobody else makes processes.
 
 #![allow(unsafe_code)]
 
@@ -8,27 +8,30 @@ mod common;
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read};
-use std::process::{exit, Child, Stdio};
+use std::process::{Child, Stdio};
 
 use childset::{ChildSet, Pidfd, State, StatusUnknown};
-use common::{assert_code, check_leaks, held, held_with, reap_by_pid, reexec, role, until_ended};
+use common::{assert_code, check_leaks, held, held_with, reap_by_pid, reexec, role, skipped, until_ended};
 
 const LAST_PID: &str = "/proc/sys/kernel/ns_last_pid";
 
+const TESTS: [(&str, fn()); 4] = [
+    ("stale_pidfd", stale_pidfd),
+    ("set", set),
+    ("dropped", dropped),
+    ("insert_of_one_whose_pid_a_stranger_has", insert_of_one_whose_pid_a_stranger_has),
+];
+
 fn main() {
     match role().as_deref() {
-        None => {
-            let status = reexec("outer").args(std::env::args().skip(1)).status().unwrap();
-            exit(status.code().unwrap_or(101));
-        }
-        Some("outer") => outer(),
+        None => common::main_with(&TESTS, |name, _| in_a_namespace(name)),
         Some("inner") => inner(),
         Some(pid) => parent_of(pid.parse().unwrap()),
     }
 }
 
 /// Makes the namespace, whose first process is the next child.
-fn outer() {
+fn in_a_namespace(test: &str) {
     // SAFETY: this process has one thread, and the calls touch no memory of ours.
     let (uid, result) = unsafe {
         let uid = libc::getuid();
@@ -40,17 +43,16 @@ fn outer() {
     if let Err(error) = fs::write("/proc/self/uid_map", format!("0 {uid} 1")) {
         return skip("/proc/self/uid_map", &error);
     }
-    let status = reexec("inner").args(std::env::args().skip(1)).status().unwrap();
-    exit(status.code().unwrap_or(101));
+    assert!(reexec("inner").arg(test).status().unwrap().success());
 }
 
 fn skip(what: &str, error: &io::Error) {
-    println!("skipped: {what}: {error}");
-    common::main(&[]);
+    skipped(format_args!("{what}: {error}"));
 }
 
 fn inner() {
     assert_eq!(std::process::id(), 1);
+    common::die_with_parent();
     // SAFETY: the strings end with a zero byte, and the null pointers are permitted. The propagation is cut
     // before the mount, which is the namespace's own. Where it is refused, the other /proc is of use too.
     unsafe {
@@ -62,12 +64,9 @@ fn inner() {
         return skip(LAST_PID, &error);
     }
     common::warm_up();
-    common::main(&[
-        ("stale_pidfd", stale_pidfd),
-        ("set", set),
-        ("dropped", dropped),
-        ("insert_of_one_whose_pid_a_stranger_has", insert_of_one_whose_pid_a_stranger_has),
-    ]);
+    let wanted = std::env::args().nth(1).expect("a name");
+    let (_, test) = TESTS.iter().find(|(name, _)| *name == wanted).expect("a test");
+    test();
 }
 
 fn c(text: &'static [u8]) -> *const libc::c_char {

@@ -9,12 +9,11 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 use std::process::Stdio as StdStdio;
 
-use childset::{reap_dropped, Child, ChildSet, Command, Pidfd, SpawnError, Stdio};
+use childset::{reap_dropped, Child, ChildSet, Command, Pidfd, Stdio};
 use common::seccomp::refuse_from;
-use common::{check_leaks, reap_all_dropped, reexec, role};
+use common::{check_leaks, errno, no_child_is_left, reap_all_dropped, reexec, role, skipped};
 
-/// Each is a process of its own.
-const ROLES: [(&str, fn()); 9] = [
+const TESTS: [(&str, fn()); 9] = [
     ("a_profile_of_2020", a_profile_of_2020),
     ("a_profile_of_2020_enosys", a_profile_of_2020_enosys),
     ("a_profile_without_pidfd_open", a_profile_without_pidfd_open),
@@ -27,16 +26,10 @@ const ROLES: [(&str, fn()); 9] = [
 ];
 
 fn main() {
-    if let Some(role) = role() {
-        return common::play(&role, &ROLES, 60).unwrap_or_else(in_new_namespace);
+    match role() {
+        Some(_) => in_new_namespace(),
+        None => common::main(&TESTS),
     }
-    common::main_with(&ROLES.map(|(name, _)| name), |role| {
-        assert!(reexec(role).stdin(StdStdio::null()).status().unwrap().success());
-    });
-}
-
-fn errno(error: &io::Error) -> i32 {
-    SpawnError::from_io_error(error).unwrap_or_else(|| panic!("{error:?}")).errno()
 }
 
 /// What everybody needs: output, a status, a signal, a set, a dropped child, an error.
@@ -71,11 +64,6 @@ fn works() {
     assert_eq!(errno(&error), libc::ENOENT);
 }
 
-fn no_child_is_left() {
-    // SAFETY: no status is written.
-    assert_eq!(unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) }, -1);
-}
-
 fn unsupported(error: &io::Error, names: &str) {
     assert_eq!(error.kind(), io::ErrorKind::Unsupported, "{error}");
     assert!(error.to_string().contains(names), "{error}");
@@ -85,7 +73,7 @@ fn unsupported(error: &io::Error, names: &str) {
 fn profile(first_refused: libc::c_long, errno: i32) -> bool {
     let result = refuse_from(first_refused, errno);
     if let Err(error) = &result {
-        println!("skipped: seccomp filters are refused: {error}");
+        skipped(format_args!("seccomp filters are refused: {error}"));
     }
     result.is_ok()
 }
@@ -154,7 +142,7 @@ fn open_descriptors() -> usize {
 /// Puts an empty file system over `/proc`.
 fn hide_proc() -> bool {
     if let Err(error) = new_namespaces(libc::CLONE_NEWNS) {
-        println!("skipped: {error}");
+        skipped(error);
         return false;
     }
     mount(b"tmpfs\0", b"/proc\0").unwrap();
@@ -228,7 +216,7 @@ fn mount(kind: &'static [u8], place: &'static [u8]) -> io::Result<()> {
 /// What only the mapped user may do is refused by name.
 fn user_namespace() {
     if let Err(error) = new_namespaces(0) {
-        return println!("skipped: {error}");
+        return skipped(error);
     }
     common::warm_up();
     check_leaks(|| {
@@ -249,7 +237,7 @@ fn user_namespace() {
 /// The first process of a pid namespace gets the orphans of all others.
 fn process_1() {
     if let Err(error) = new_namespaces(libc::CLONE_NEWPID | libc::CLONE_NEWNS) {
-        return println!("skipped: {error}");
+        return skipped(error);
     }
     let status = reexec("in_new_namespace").stdin(StdStdio::null()).status().unwrap();
     assert!(status.success(), "{status}");
@@ -257,8 +245,9 @@ fn process_1() {
 
 fn in_new_namespace() {
     assert_eq!(std::process::id(), 1);
+    common::die_with_parent();
     if let Err(error) = mount(b"proc\0", b"/proc\0") {
-        return println!("skipped: /proc cannot be mounted: {error}");
+        return skipped(format_args!("/proc cannot be mounted: {error}"));
     }
     common::warm_up();
     check_leaks(works);
@@ -310,8 +299,7 @@ fn limit_of_processes() {
         for by_std in [false, true] {
             let mut command = Command::new("true");
             if by_std {
-                // SAFETY: the closure does nothing.
-                unsafe { command.pre_exec(|| Ok(())) };
+                common::make_by_std(&mut command);
             }
             no_more_processes(command.stdout(Stdio::piped()));
         }
@@ -334,7 +322,7 @@ fn full_cgroup() -> Result<PathBuf, String> {
 fn pids_max() {
     let path = match full_cgroup() {
         Ok(path) => path,
-        Err(why) => return println!("skipped: {why}"),
+        Err(why) => return skipped(why),
     };
     common::warm_up();
     let set_limit = |limit: &str| fs::write(path.join("pids.max"), limit).unwrap();

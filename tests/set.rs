@@ -378,24 +378,12 @@ fn signal_all_passes_over_zombies_and_reports_bad_signals() {
     set.wait(None).unwrap().unwrap();
 }
 
-/// A shell that says when it ignores TERM, and lives until it is killed or its input ends.
-fn stubborn() -> Child {
-    let mut child = Command::new("sh")
-        .args(["-c", "trap '' TERM; echo ready; read line"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdout.as_mut().unwrap().read_exact(&mut [0; 6]).unwrap();
-    child
-}
-
 #[test]
 fn shutdown_terminates_then_kills() {
     let set = ChildSet::new().unwrap();
     let grace = Duration::from_millis(100);
     set.insert(Command::new("cat").stdin(Stdio::piped()).spawn().unwrap(), libc::SIGTERM).unwrap();
-    set.insert(stubborn(), libc::SIGKILL).unwrap();
+    set.insert(common::stubborn(), libc::SIGKILL).unwrap();
     let start = Instant::now();
     let mut shutdown = set.shutdown(grace);
     for signal in [libc::SIGTERM, libc::SIGKILL] {
@@ -409,7 +397,7 @@ fn shutdown_terminates_then_kills() {
 #[test]
 fn a_shutdown_that_is_dropped_leaves_the_children() {
     let set = ChildSet::new().unwrap();
-    set.insert(stubborn(), ()).unwrap();
+    set.insert(common::stubborn(), ()).unwrap();
     drop(set.shutdown(NOW));
     assert!(set.wait(Some(Duration::from_millis(20))).unwrap().is_none());
     let mut shutdown = set.shutdown(NOW);

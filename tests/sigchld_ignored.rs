@@ -19,23 +19,27 @@ fn rounds() -> u8 {
 const DISPOSITIONS: [fn(); 2] =
     [|| set_sigchld(libc::SIG_IGN, 0), || set_sigchld(libc::SIG_DFL, libc::SA_NOCLDWAIT)];
 
+const TESTS: &[(&str, fn())] = &[
+    ("pidfd_wait", pidfd_wait),
+    ("pidfd_wait_when_gone", pidfd_wait_when_gone),
+    ("pidfd_try_wait", pidfd_try_wait),
+    ("child_wait", child_wait),
+    ("child_wait_nonblocking", child_wait_nonblocking),
+    ("set_wait", set_wait),
+    ("set_reap", set_reap),
+    ("dropped", dropped),
+    #[cfg(feature = "async-io")]
+    ("set_next", asynchronous::set_next),
+    #[cfg(feature = "async-io")]
+    ("pidfd_wait_async", asynchronous::pidfd_wait_async),
+];
+
 fn main() {
-    DISPOSITIONS[0]();
-    warm_up();
-    common::main(&[
-        ("pidfd_wait", pidfd_wait),
-        ("pidfd_wait_when_gone", pidfd_wait_when_gone),
-        ("pidfd_try_wait", pidfd_try_wait),
-        ("child_wait", child_wait),
-        ("child_wait_nonblocking", child_wait_nonblocking),
-        ("set_wait", set_wait),
-        ("set_reap", set_reap),
-        ("dropped", dropped),
-        #[cfg(feature = "async-io")]
-        ("set_next", asynchronous::set_next),
-        #[cfg(feature = "async-io")]
-        ("pidfd_wait_async", asynchronous::pidfd_wait_async),
-    ]);
+    common::main_with(TESTS, |_, test| {
+        DISPOSITIONS[0]();
+        warm_up();
+        test();
+    });
 }
 
 fn set_sigchld(handler: libc::sighandler_t, flags: libc::c_int) {

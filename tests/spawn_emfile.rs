@@ -10,19 +10,23 @@ use std::io;
 use childset::{Child, ChildSet, Command, SpawnError, Stdio};
 use common::{check_leaks, warm_up, Limit};
 
+const TESTS: &[(&str, fn())] = &[
+    ("no_pipes", no_pipes),
+    ("three_pipes", three_pipes),
+    ("null", null),
+    ("with_descriptors", with_descriptors),
+    ("at_the_limit", at_the_limit),
+    ("by_std", by_std),
+    ("into_a_set", into_a_set),
+    #[cfg(feature = "async-io")]
+    ("output", output),
+];
+
 fn main() {
-    common::main(&[
-        ("warm", warm),
-        ("no_pipes", no_pipes),
-        ("three_pipes", three_pipes),
-        ("null", null),
-        ("with_descriptors", with_descriptors),
-        ("at_the_limit", at_the_limit),
-        ("by_std", by_std),
-        ("into_a_set", into_a_set),
-        #[cfg(feature = "async-io")]
-        ("output", output),
-    ]);
+    common::main_with(TESTS, |_, test| {
+        warm();
+        test();
+    });
 }
 
 fn warm() {
@@ -49,9 +53,7 @@ fn each(enough: usize, mut command: Command, spawn: impl Fn(&mut Command) -> io:
                     drop(limit);
                     assert!(is_emfile(&error), "with {spare} to spare: {error:?}");
                     assert!(spare < enough, "with {spare} to spare: {error}");
-                    // No child, not even one that has ended. SAFETY: no status is written.
-                    let any = unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) };
-                    assert_eq!(any, -1, "with {spare} to spare");
+                    common::no_child_is_left();
                     return;
                 }
             };
@@ -124,8 +126,7 @@ fn at_the_limit() {
             command.args(["-c", "test -c /proc/self/fd/$0 && exit 3"]);
             command.arg(number.to_string()).fd(number, File::open("/dev/null").unwrap());
             if by_std {
-                // SAFETY: the closure does nothing.
-                unsafe { command.pre_exec(|| Ok(())) };
+                common::make_by_std(&mut command);
             }
             match command.spawn() {
                 Ok(child) => {
@@ -144,12 +145,10 @@ fn at_the_limit() {
 
 fn by_std() {
     let mut command = piped();
-    // SAFETY: the closure does nothing.
-    unsafe { command.pre_exec(|| Ok(())) };
+    common::make_by_std(&mut command);
     each(10, command, spawn);
     let mut command = quiet();
-    // SAFETY: the closure does nothing.
-    unsafe { command.pre_exec(|| Ok(())) };
+    common::make_by_std(&mut command);
     each(4, command, spawn);
 }
 

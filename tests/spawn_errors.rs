@@ -11,30 +11,24 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::PermissionsExt;
 
 use childset::{ChildSet, Command, SpawnError, Stdio};
-use common::{check_leaks, warm_up, Dir};
+use common::{by_std, check_leaks, Dir};
+
+const TESTS: &[(&str, fn())] = &[
+    ("missing_program", missing_program),
+    ("refused_program", refused_program),
+    ("missing_directory", missing_directory),
+    ("steps", steps),
+    ("too_much", too_much),
+    ("null_bytes", null_bytes),
+    ("descriptors", descriptors),
+    ("thousands", thousands),
+];
 
 fn main() {
-    common::main(&[
-        ("warm", warm_up),
-        ("missing_program", missing_program),
-        ("refused_program", refused_program),
-        ("missing_directory", missing_directory),
-        ("steps", steps),
-        ("too_much", too_much),
-        ("null_bytes", null_bytes),
-        ("descriptors", descriptors),
-        ("thousands", thousands),
-    ]);
+    common::main_warm(TESTS);
 }
 
 type New = fn(&str) -> Command;
-
-fn by_std(program: &str) -> Command {
-    let mut command = Command::new(program);
-    // SAFETY: the closure does nothing.
-    unsafe { command.pre_exec(|| Ok(())) };
-    command
-}
 
 /// Spawns each way, to the error, which must have the errno and name what it says.
 fn fails(errno: i32, names: &str, change: impl Fn(New) -> Command) {
@@ -194,6 +188,5 @@ fn thousands() {
         }
     });
     // Not even an unreaped child of ours: there is none to wait for.
-    // SAFETY: no status is written.
-    assert_eq!(unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) }, -1);
+    common::no_child_is_left();
 }

@@ -16,7 +16,7 @@ use common::check_leaks;
 fn main() {
     if common::role().is_some() {
         if let Err(error) = common::seccomp::filter(libc::SYS_close_range, Some(libc::ENOSYS), None) {
-            return println!("skipped: seccomp filters are refused: {error}");
+            return common::skipped(format_args!("seccomp filters are refused: {error}"));
         }
         return threads_that_open_and_spawn();
     }
@@ -90,8 +90,7 @@ fn threads_that_open_and_spawn() {
                                 _ => {
                                     command.stdin(File::open("/dev/null").unwrap());
                                     if round % 10 == 0 {
-                                        // SAFETY: the closure does nothing.
-                                        unsafe { command.pre_exec(|| Ok(())) };
+                                        common::make_by_std(&mut command);
                                     }
                                 }
                             }

@@ -9,17 +9,18 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 use std::thread;
 
 use childset::{Child, ChildSet, Command, Stdio};
-use common::{check_leaks, warm_up};
+use common::check_leaks;
 
 const SIGNALS: [i32; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGUSR1];
 
+const TESTS: &[(&str, fn())] = &[
+    ("storm_on_the_group", storm_on_the_group),
+    ("storm_on_this_process", storm_on_this_process),
+    ("stopped_and_continued", stopped_and_continued),
+];
+
 fn main() {
-    common::main(&[
-        ("warm", warm_up),
-        ("storm_on_the_group", storm_on_the_group),
-        ("storm_on_this_process", storm_on_this_process),
-        ("stopped_and_continued", stopped_and_continued),
-    ]);
+    common::main_warm(TESTS);
 }
 
 /// Who ran the handler, by the number of its run.

@@ -11,7 +11,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use childset::{ChildSet, Command, Stdio};
-use common::{check_leaks, warm_up};
+use common::check_leaks;
 
 /// The system's allocator behind a lock that a thread can hold, counting what each thread allocates.
 struct Counting;
@@ -55,14 +55,15 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
+const TESTS: &[(&str, fn())] = &[
+    ("allocations", allocations),
+    ("allocator_locked_by_another_thread", allocator_locked_by_another_thread),
+    ("one_prepared_for_many_threads", one_prepared_for_many_threads),
+    ("failures_in_many_threads", failures_in_many_threads),
+];
+
 fn main() {
-    common::main(&[
-        ("warm", warm_up),
-        ("allocations", allocations),
-        ("allocator_locked_by_another_thread", allocator_locked_by_another_thread),
-        ("one_prepared_for_many_threads", one_prepared_for_many_threads),
-        ("failures_in_many_threads", failures_in_many_threads),
-    ]);
+    common::main_warm(TESTS);
 }
 
 fn count(act: impl FnOnce()) -> usize {
@@ -148,8 +149,7 @@ fn allocator_locked_by_another_thread() {
             missing.spawn().unwrap_err();
             // By `std`, whose child has a copy of the lock: it must not need it either.
             let mut by_std = Command::new("true");
-            // SAFETY: the closure does nothing.
-            unsafe { by_std.pre_exec(|| Ok(())) };
+            common::make_by_std(&mut by_std);
             assert!(by_std.spawn().unwrap().wait().unwrap().success());
             assert!(Command::new("true").spawn().unwrap().wait().unwrap().success());
         }
@@ -199,6 +199,5 @@ fn failures_in_many_threads() {
             }
         });
     });
-    // SAFETY: no status is written.
-    assert_eq!(unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) }, -1);
+    common::no_child_is_left();
 }

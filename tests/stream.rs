@@ -456,16 +456,8 @@ fn a_set_dropped_with_a_registered_stream() {
 
 #[test]
 fn shutdown_as_a_stream_kills_at_the_deadline() {
-    use std::io::Read;
-    let mut stubborn = Command::new("sh")
-        .args(["-c", "trap '' TERM; echo ready; read line"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    stubborn.stdout.as_mut().unwrap().read_exact(&mut [0; 6]).unwrap();
     let set = ChildSet::new().unwrap();
-    set.insert(stubborn, libc::SIGKILL).unwrap();
+    set.insert(common::stubborn(), libc::SIGKILL).unwrap();
     set.insert(Command::new("cat").stdin(Stdio::piped()).spawn().unwrap(), libc::SIGTERM).unwrap();
     let start = Instant::now();
     let grace = Duration::from_millis(100);

@@ -11,35 +11,36 @@ use std::thread;
 use std::time::Duration;
 
 use childset::{Child, ChildSet, Exit, Pidfd, State};
-use common::{assert_code, check_leaks, held, held_with, kernel, reexec, role, warm_up};
+use common::{assert_code, check_leaks, held, held_with, kernel, reexec, role};
 
 /// How many children, in each test.
 fn rounds() -> usize {
     common::times(300)
 }
 
+const TESTS: &[(&str, fn())] = &[
+    ("pidfd_wait_after_the_theft", pidfd_wait_after_the_theft),
+    ("pidfd_wait", pidfd_wait),
+    ("pidfd_wait_that_blocks_already", pidfd_wait_that_blocks_already),
+    ("pidfd_try_wait_in_the_middle_of_the_reaping", pidfd_try_wait_in_the_middle_of_the_reaping),
+    ("child_wait", child_wait),
+    ("child_wait_nonblocking", child_wait_nonblocking),
+    ("set_wait", set_wait),
+    ("set_reap", set_reap),
+    ("dropped", dropped),
+    #[cfg(feature = "async-io")]
+    ("set_next", asynchronous::set_next),
+    #[cfg(feature = "async-io")]
+    ("set_next_by_two_tasks", asynchronous::set_next_by_two_tasks),
+    #[cfg(feature = "async-io")]
+    ("pidfd_wait_async", asynchronous::pidfd_wait_async),
+];
+
 fn main() {
     if role().is_some() {
         return parent();
     }
-    warm_up();
-    common::main(&[
-        ("pidfd_wait_after_the_theft", pidfd_wait_after_the_theft),
-        ("pidfd_wait", pidfd_wait),
-        ("pidfd_wait_that_blocks_already", pidfd_wait_that_blocks_already),
-        ("pidfd_try_wait_in_the_middle_of_the_reaping", pidfd_try_wait_in_the_middle_of_the_reaping),
-        ("child_wait", child_wait),
-        ("child_wait_nonblocking", child_wait_nonblocking),
-        ("set_wait", set_wait),
-        ("set_reap", set_reap),
-        ("dropped", dropped),
-        #[cfg(feature = "async-io")]
-        ("set_next", asynchronous::set_next),
-        #[cfg(feature = "async-io")]
-        ("set_next_by_two_tasks", asynchronous::set_next_by_two_tasks),
-        #[cfg(feature = "async-io")]
-        ("pidfd_wait_async", asynchronous::pidfd_wait_async),
-    ]);
+    common::main_warm(TESTS);
 }
 
 /// Runs the test beside a thief, and tells it how many statuses that has taken.

@@ -2,19 +2,19 @@
 //!
 //! Each command holds our ends of pipes, so that their end-of-file tells that nothing of it is left.
 
+mod common;
+
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Once;
 
+use common::{example, skipped};
 use rustix::process::{kill_process, Pid, Signal};
 
 fn ours() -> OsString {
-    let me = std::env::current_exe().unwrap();
-    let path: PathBuf = me.parent().unwrap().parent().unwrap().join("examples/timeout");
-    assert!(path.is_file(), "{} is missing: `cargo build --example timeout` makes it", path.display());
-    path.into()
+    example("timeout").into()
 }
 
 /// Ours, and that of coreutils, unless another one is installed: what it does is no measure.
@@ -23,7 +23,12 @@ fn both() -> Vec<OsString> {
     let is_gnu =
         version.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("GNU coreutils"));
     if !is_gnu {
-        let _ = writeln!(std::io::stderr(), "no timeout of GNU coreutils is installed: not side by side");
+        static SAID: Once = Once::new();
+        SAID.call_once(|| {
+            skipped(
+                "side by side: no timeout of GNU coreutils is installed; Debian's package coreutils has it",
+            )
+        });
     }
     [Some(ours()), is_gnu.then(|| "timeout".into())].into_iter().flatten().collect()
 }

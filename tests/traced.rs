@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use childset::{Child, ChildSet, Exit, Pidfd, State};
-use common::{check_leaks, readable, reexec, role, until_ended, warm_up};
+use common::{check_leaks, readable, reexec, role, skipped, until_ended, warm_up};
 
 /// How long a zombie is waited for in vain, and the processor time which that may cost.
 const VAIN: Duration = Duration::from_secs(1);
@@ -20,33 +20,36 @@ const BUDGET: Duration = Duration::from_millis(20);
 
 const CODE: u8 = 7;
 
+const TESTS: &[(&str, fn())] = &[
+    ("set_wait", set_wait),
+    ("set_in_an_outer_loop", set_in_an_outer_loop),
+    ("set_of_many", set_of_many),
+    ("pidfd_wait", pidfd_wait),
+    ("pidfd_try_wait", pidfd_try_wait),
+    ("child_wait", child_wait),
+    ("child_wait_nonblocking", child_wait_nonblocking),
+    ("dropped", dropped),
+    #[cfg(feature = "async-io")]
+    ("set_next", asynchronous::set_next),
+    #[cfg(feature = "async-io")]
+    ("pidfd_wait_async", asynchronous::pidfd_wait_async),
+    #[cfg(feature = "async-io")]
+    ("exited_async", asynchronous::exited_async),
+];
+
 fn main() {
     match role() {
         Some(role) if role == "tracee" => return tracee(),
-        Some(pid) => return tracer(pid.parse().unwrap()),
+        Some(pid) => return common::tracer(pid.parse().unwrap()),
         None => {}
     }
-    if let Some(errno) = refusal() {
-        println!("skipped: PTRACE_SEIZE is refused: {errno}");
-        return common::main(&[]);
-    }
-    warm_up();
-    common::main(&[
-        ("set_wait", set_wait),
-        ("set_in_an_outer_loop", set_in_an_outer_loop),
-        ("set_of_many", set_of_many),
-        ("pidfd_wait", pidfd_wait),
-        ("pidfd_try_wait", pidfd_try_wait),
-        ("child_wait", child_wait),
-        ("child_wait_nonblocking", child_wait_nonblocking),
-        ("dropped", dropped),
-        #[cfg(feature = "async-io")]
-        ("set_next", asynchronous::set_next),
-        #[cfg(feature = "async-io")]
-        ("pidfd_wait_async", asynchronous::pidfd_wait_async),
-        #[cfg(feature = "async-io")]
-        ("exited_async", asynchronous::exited_async),
-    ]);
+    common::main_with(TESTS, |_, test| {
+        if let Some(errno) = refusal() {
+            return skipped(format_args!("PTRACE_SEIZE is refused: {errno}"));
+        }
+        warm_up();
+        test();
+    });
 }
 
 /// Lets anybody trace it, says so, and lives until its standard input is closed.
@@ -56,17 +59,6 @@ fn tracee() {
     println!("traceable");
     io::stdin().read_to_end(&mut Vec::new()).unwrap();
     exit(CODE.into());
-}
-
-/// Traces the process until its own standard input is closed.
-fn tracer(pid: i32) {
-    // SAFETY: it changes only the other process. The address and the options are null.
-    let result = unsafe { libc::ptrace(libc::PTRACE_SEIZE, pid, 0_usize, 0_usize) };
-    match result {
-        -1 => println!("{}", io::Error::last_os_error()),
-        _ => println!("ready"),
-    }
-    io::stdin().read_to_end(&mut Vec::new()).unwrap();
 }
 
 /// A process on its standard input, and the first line that it wrote.
@@ -100,7 +92,7 @@ fn traced() -> Result<Traced, String> {
     let stdin = child.stdin.take().unwrap();
     let (tracer, line) = start(reexec(&child.id().to_string()));
     let tracer = Tracer(tracer);
-    if line != "ready" {
+    if line != "started" {
         drop(stdin);
         child.wait().unwrap();
         return Err(line);

@@ -14,10 +14,9 @@ use std::thread;
 
 use childset::{Child, ChildSet, Pidfd, State, StatusUnknown};
 use common::seccomp::{filter, Only};
-use common::{check_leaks, held, held_with, reap_by_pid, reexec, role, until_ended, until_reaped};
+use common::{check_leaks, held, held_with, reap_by_pid, reexec, role, skipped, until_ended, until_reaped};
 
-/// Each role is a process of its own, since a filter stays for good.
-const ROLES: [(&str, fn()); 10] = [
+const TESTS: [(&str, fn()); 10] = [
     ("pidfd_open_enosys", || pidfd_open_is_refused(libc::ENOSYS, "ENOSYS")),
     ("pidfd_open_eperm", || pidfd_open_is_refused(libc::EPERM, "EPERM")),
     ("ioctl_einval", || ioctl_is_refused(libc::EINVAL)),
@@ -32,14 +31,12 @@ const ROLES: [(&str, fn()); 10] = [
 
 fn main() {
     if let Some(role) = role() {
-        return common::play(&role, &ROLES, 300).unwrap_or_else(|| parent(role.parse().unwrap()));
+        common::end_after(300);
+        return parent(role.parse().unwrap());
     }
-    if let Err(error) = filter(libc::SYS_getpid, None, None) {
-        println!("skipped: seccomp filters are refused: {error}");
-        return common::main(&[]);
-    }
-    common::main_with(&ROLES.map(|(name, _)| name), |role| {
-        assert!(reexec(role).stdin(Stdio::null()).status().unwrap().success());
+    common::main_with(&TESTS, |_, test| match filter(libc::SYS_getpid, None, None) {
+        Ok(()) => test(),
+        Err(error) => skipped(format_args!("seccomp filters are refused: {error}")),
     });
 }
 

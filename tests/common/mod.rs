@@ -2,76 +2,54 @@
 
 #![allow(dead_code, unsafe_code)]
 
+mod harness;
 pub(crate) mod seccomp;
 
+use std::fmt::Display;
 use std::fs::{File, Permissions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
-use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
-use std::process::{exit, Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use childset::{Exit, StatusUnknown};
+use childset::{Exit, SpawnError, StatusUnknown};
+#[allow(unused_imports)]
+pub(crate) use harness::{main, main_warm, main_with};
 use rustix::event::{poll, PollFd, PollFlags};
 use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
 
-/// A test that runs longer than this is ended by SIGALRM: that costs no thread.
-const HANGS_AFTER_SECONDS: u32 = 120;
-
-/// The name of a test that runs whichever are asked for.
-const WARM: &str = "warm";
-
-/// The `main` of a test binary without the standard harness: runs the tests in order, in this thread.
-///
-/// Of the harness's arguments it knows name filters and `--list`, and ignores the others.
-pub(crate) fn main(tests: &[(&str, fn())]) {
-    let names: Vec<_> = tests.iter().map(|(name, _)| *name).collect();
-    main_with(&names, |wanted| tests.iter().filter(|(name, _)| *name == wanted).for_each(|(_, test)| test()));
+/// Says that a test, or a part of it, is not run here: also where the harness keeps what a test prints.
+pub(crate) fn skipped(why: impl Display) {
+    io::stdout().write_all(format!("skipped: {why}\n").as_bytes()).unwrap();
 }
 
-/// As [`main`], for tests that differ in their name alone.
-pub(crate) fn main_with(tests: &[&str], run: impl Fn(&str)) {
-    let mut filters = Vec::new();
-    let mut args = std::env::args().skip(1);
-    while let Some(arg) = args.next() {
-        match arg.as_str() {
-            "--list" => {
-                tests.iter().for_each(|name| println!("{name}: test"));
-                return;
-            }
-            "--test-threads" | "--skip" | "--color" | "--format" | "--logfile" => drop(args.next()),
-            flag if flag.starts_with('-') => {}
-            _ => filters.push(arg),
-        }
+/// Whether a program can be run. If not, says that the test is skipped, and how to have it.
+pub(crate) fn has_program(name: &str, package: &str) -> bool {
+    let found = Command::new(name).arg("--version").stdin(Stdio::null()).output();
+    if let Err(error) = &found {
+        skipped(format_args!("{name}: {error}; Debian's package {package} has it"));
     }
-    let chosen = |name: &str| {
-        // What the others build on.
-        name == WARM || filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str()))
-    };
-    let chosen: Vec<_> = tests.iter().filter(|name| chosen(name)).collect();
-    let count = chosen.len();
-    println!("\nrunning {count} tests");
-    let mut failed = 0;
-    for name in chosen {
-        end_after(HANGS_AFTER_SECONDS);
-        print!("test {name} ... ");
-        io::stdout().flush().unwrap();
-        match catch_unwind(AssertUnwindSafe(|| run(name))) {
-            Ok(()) => println!("ok"),
-            Err(_) => {
-                println!("FAILED");
-                failed += 1;
-            }
-        }
+    found.is_ok()
+}
+
+/// Whether this process is root's. If not, says that the test is skipped.
+pub(crate) fn is_root() -> bool {
+    let root = rustix::process::geteuid().is_root();
+    if !root {
+        skipped("it takes root");
     }
-    let (word, passed) = (if failed == 0 { "ok" } else { "FAILED" }, count - failed);
-    println!("\ntest result: {word}. {passed} passed; {failed} failed; {} filtered out", tests.len() - count);
-    if failed > 0 {
-        exit(101);
-    }
+    root
+}
+
+/// An example of this package, which was built with the tests.
+pub(crate) fn example(name: &str) -> PathBuf {
+    let me = std::env::current_exe().unwrap();
+    let path = me.parent().unwrap().parent().unwrap().join("examples").join(name);
+    assert!(path.is_file(), "{} is missing: `cargo build --example {name}` makes it", path.display());
+    path
 }
 
 /// How often to do what is done often, to meet rare moments or large numbers: fewer times where each takes long,
@@ -104,6 +82,12 @@ pub(crate) fn play<'a>(
 pub(crate) fn end_after(seconds: u32) {
     // SAFETY: alarm(2) touches no memory.
     unsafe { libc::alarm(seconds) };
+}
+
+/// Process 1 of a pid namespace is killed with its parent, since no SIGALRM ends it.
+pub(crate) fn die_with_parent() {
+    // SAFETY: no memory is touched.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
 }
 
 /// Makes this process one of an ordinary user for good, if it is root's.
@@ -143,6 +127,25 @@ pub(crate) fn held_with(code: u8) -> (Child, ChildStdin) {
     let mut child = Command::new("sh").args(["-c", &script]).stdin(Stdio::piped()).spawn().unwrap();
     let stdin = child.stdin.take().unwrap();
     (child, stdin)
+}
+
+/// A shell that ignores TERM, and lives until it is killed or its input ends.
+pub(crate) fn stubborn() -> Child {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "trap '' TERM; echo ready; read line"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = shell.spawn().unwrap();
+    child.stdout.as_mut().unwrap().read_exact(&mut [0; 6]).unwrap();
+    child
+}
+
+/// The role of a process that traces another one until its own standard input is closed. It says `started`, or why not.
+pub(crate) fn tracer(pid: i32) {
+    // SAFETY: it changes only the other process. The address and the options are null.
+    match unsafe { libc::ptrace(libc::PTRACE_SEIZE, pid, 0_usize, 0_usize) } {
+        -1 => println!("{}", io::Error::last_os_error()),
+        _ => println!("started"),
+    }
+    io::stdin().read_to_end(&mut Vec::new()).unwrap();
 }
 
 /// Whether the descriptor is readable, at once or within the time.
@@ -274,6 +277,29 @@ pub(crate) fn reap_by_pid(pid: u32) -> i32 {
     let reaped = unsafe { libc::waitpid(pid as i32, &mut status, 0) };
     assert_eq!(reaped, pid as i32, "{}", io::Error::last_os_error());
     status
+}
+
+/// No child of ours is left, in whatever state.
+pub(crate) fn no_child_is_left() {
+    // SAFETY: no status is written.
+    assert_eq!(unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) }, -1);
+}
+
+/// Has it spawned by `std`, which a closure to run makes necessary.
+pub(crate) fn make_by_std(command: &mut childset::Command) -> &mut childset::Command {
+    // SAFETY: the closure does nothing.
+    unsafe { command.pre_exec(|| Ok(())) }
+}
+
+pub(crate) fn by_std(program: &str) -> childset::Command {
+    let mut command = childset::Command::new(program);
+    make_by_std(&mut command);
+    command
+}
+
+/// The errno of a spawn that failed.
+pub(crate) fn errno(error: &io::Error) -> i32 {
+    SpawnError::from_io_error(error).unwrap_or_else(|| panic!("{error:?}")).errno()
 }
 
 /// Leaves this process a number of spare descriptors, until it is dropped. For a process with one thread.

@@ -58,40 +58,41 @@ mod roles;
 mod send_signal;
 mod wait;
 
+const TESTS: &[(&str, fn())] = &[
+    ("open::invalid_pid", open::invalid_pid),
+    ("open::info_of_ourselves", open::info_of_ourselves),
+    ("poll::kills", poll::kills),
+    ("poll::exec_in_a_thread", poll::exec_in_a_thread),
+    ("poll::leader_ends_first", poll::leader_ends_first),
+    ("send_signal::to_ourselves", send_signal::to_ourselves),
+    ("send_signal::to_a_reaped_process", send_signal::to_a_reaped_process),
+    ("wait::simple", wait::simple),
+    ("wait::states", wait::states),
+    ("wait::trapped", wait::trapped),
+    ("wait::nonblocking", wait::nonblocking),
+    ("getfd::fetch", getfd::fetch),
+    ("getfd::not_traceable", getfd::not_traceable),
+    ("getfd::reaped", getfd::reaped),
+    ("info::of_a_zombie", info::of_a_zombie),
+    ("info::of_a_reaped_process", info::of_a_reaped_process),
+    ("info::thread_group", info::thread_group),
+    ("info::exec_after_the_leader", info::exec_after_the_leader),
+    ("info::exec_beside_the_leader", info::exec_beside_the_leader),
+    ("info::supported_mask", info::supported_mask),
+    ("info::core_dump", info::core_dump),
+    ("autoreap::forgotten", autoreap::forgotten),
+    ("autoreap::ends", autoreap::ends),
+    ("autoreap::reparented", autoreap::reparented),
+    ("autoreap::threads", autoreap::threads),
+    ("autoreap::not_inherited", autoreap::not_inherited),
+    ("autoreap::no_new_privs", autoreap::no_new_privs),
+    ("autoreap::killed_by_the_last_close", autoreap::killed_by_the_last_close),
+    ("autoreap::capability", autoreap::capability),
+];
+
 fn main() {
     if let Some(role) = common::role() {
         return roles::play(&role);
     }
-    common::warm_up();
-    common::main(&[
-        ("open::invalid_pid", open::invalid_pid),
-        ("open::info_of_ourselves", open::info_of_ourselves),
-        ("poll::kills", poll::kills),
-        ("poll::exec_in_a_thread", poll::exec_in_a_thread),
-        ("poll::leader_ends_first", poll::leader_ends_first),
-        ("send_signal::to_ourselves", send_signal::to_ourselves),
-        ("send_signal::to_a_reaped_process", send_signal::to_a_reaped_process),
-        ("wait::simple", wait::simple),
-        ("wait::states", wait::states),
-        ("wait::trapped", wait::trapped),
-        ("wait::nonblocking", wait::nonblocking),
-        ("getfd::fetch", getfd::fetch),
-        ("getfd::not_traceable", getfd::not_traceable),
-        ("getfd::reaped", getfd::reaped),
-        ("info::of_a_zombie", info::of_a_zombie),
-        ("info::of_a_reaped_process", info::of_a_reaped_process),
-        ("info::thread_group", info::thread_group),
-        ("info::exec_after_the_leader", info::exec_after_the_leader),
-        ("info::exec_beside_the_leader", info::exec_beside_the_leader),
-        ("info::supported_mask", info::supported_mask),
-        ("info::core_dump", info::core_dump),
-        ("autoreap::forgotten", autoreap::forgotten),
-        ("autoreap::ends", autoreap::ends),
-        ("autoreap::reparented", autoreap::reparented),
-        ("autoreap::threads", autoreap::threads),
-        ("autoreap::not_inherited", autoreap::not_inherited),
-        ("autoreap::no_new_privs", autoreap::no_new_privs),
-        ("autoreap::killed_by_the_last_close", autoreap::killed_by_the_last_close),
-        ("autoreap::capability", autoreap::capability),
-    ]);
+    common::main_warm(TESTS);
 }

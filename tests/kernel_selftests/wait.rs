@@ -68,7 +68,7 @@ pub(crate) fn trapped() {
         let mut child = held();
         let (pid, pidfd) = (child.id(), Pidfd::from_child(&child).unwrap());
         if let Err(error) = ptrace(SEIZE, pid) {
-            println!("skipped: PTRACE_SEIZE is refused: {error}");
+            crate::common::skipped(format_args!("PTRACE_SEIZE is refused: {error}"));
             drop(child.stdin.take());
             assert!(pidfd.wait().unwrap().success());
             return;

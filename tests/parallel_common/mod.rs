@@ -3,20 +3,19 @@
 // No test binary uses all of it.
 #![allow(dead_code)]
 
+#[path = "../common/mod.rs"]
+pub(crate) mod common;
+
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::process::{kill_process, Pid, Signal};
 
 pub(crate) fn binary() -> PathBuf {
-    let me = std::env::current_exe().unwrap();
-    let path = me.parent().unwrap().parent().unwrap().join("examples/parallel");
-    assert!(path.is_file(), "{} is missing: `cargo build --example parallel` makes it", path.display());
-    path
+    common::example("parallel")
 }
 
 /// Whoever runs the tests in the background may have SIGINT ignored, which a program inherits and respects.
@@ -78,32 +77,21 @@ pub(crate) fn read_until(reader: &mut impl BufRead, text: &str) {
 }
 
 /// A directory of its own for a test.
-pub(crate) struct Directory(pub(crate) PathBuf);
+pub(crate) struct Directory(pub(crate) common::Dir);
 
 impl Directory {
     pub(crate) fn new() -> Directory {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name =
-            format!("childset-parallel-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir(&path).unwrap();
-        Directory(path)
+        Directory(common::Dir::new())
     }
 
     pub(crate) fn path(&self, name: &str) -> String {
-        self.0.join(name).into_os_string().into_string().unwrap()
+        self.0.path().join(name).into_os_string().into_string().unwrap()
     }
 
     pub(crate) fn fifo(&self, name: &str) -> String {
         let path = self.path(name);
         assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
         path
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
     }
 }
 

@@ -310,7 +310,7 @@ pub(crate) fn set_user_id() {
         let programs = Programs::new();
         let path = programs.copy("cat", "");
         if rustix::fs::chown(&path, Some(Uid::from_raw(NOBODY)), None).is_err() {
-            return println!("skipped: it takes root to make a file another user's");
+            return crate::common::skipped("it takes root to make a file another user's");
         }
         fs::set_permissions(&path, fs::Permissions::from_mode(0o4755)).unwrap();
         let mut process = programs.cat();
@@ -318,7 +318,7 @@ pub(crate) fn set_user_id() {
         let status = fs::read_to_string(format!("/proc/{}/status", process.child.id())).unwrap();
         let its = status.lines().find_map(|line| line.strip_prefix("Uid:")).unwrap();
         if its.split_whitespace().nth(1) != Some(&NOBODY.to_string()) {
-            return println!("skipped: set-user-ID programs do not become another user here");
+            return crate::common::skipped("set-user-ID programs do not become another user here");
         }
         both_end(&["-u", "0", "-x", &programs.name], 1);
         let mut both = Both::start(&["-u", &NOBODY.to_string(), "-x", &programs.name], 1);

@@ -10,45 +10,42 @@ mod beside_procps;
 mod common;
 mod programs;
 
+const TESTS: &[(&str, fn())] = &[
+    ("statuses", alone::statuses),
+    ("until_reaped", alone::until_reaped),
+    ("zombie_after", alone::zombie_after),
+    ("timeout", alone::timeout),
+    ("pids", alone::pids),
+    ("inherited_child", alone::inherited_child),
+    ("same_exec_another_name", alone::same_exec_another_name),
+    ("closed_output", alone::closed_output),
+    ("beside_procps::one", beside_procps::one),
+    ("beside_procps::several", beside_procps::several),
+    ("beside_procps::none", beside_procps::none),
+    ("beside_procps::part_of_the_name", beside_procps::part_of_the_name),
+    ("beside_procps::command_line", beside_procps::command_line),
+    ("beside_procps::user", beside_procps::user),
+    ("beside_procps::parent", beside_procps::parent),
+    ("beside_procps::count", beside_procps::count),
+    ("beside_procps::ignore_case", beside_procps::ignore_case),
+    ("beside_procps::wrong_usage", beside_procps::wrong_usage),
+    ("beside_procps::zombie", beside_procps::zombie),
+    ("beside_procps::reaped_late", beside_procps::reaped_late),
+    ("beside_procps::stopped", beside_procps::stopped),
+    ("beside_procps::traced", beside_procps::traced),
+    ("beside_procps::orphan", beside_procps::orphan),
+    ("beside_procps::leader_ends_first", beside_procps::leader_ends_first),
+    ("beside_procps::child_and_parent", beside_procps::child_and_parent),
+    ("beside_procps::set_user_id", beside_procps::set_user_id),
+];
+
 fn main() {
     if let Some(role) = common::role() {
         return programs::play(&role);
     }
-    let alone: [(&str, fn()); 8] = [
-        ("statuses", alone::statuses),
-        ("until_reaped", alone::until_reaped),
-        ("zombie_after", alone::zombie_after),
-        ("timeout", alone::timeout),
-        ("pids", alone::pids),
-        ("inherited_child", alone::inherited_child),
-        ("same_exec_another_name", alone::same_exec_another_name),
-        ("closed_output", alone::closed_output),
-    ];
-    let beside_procps: [(&str, fn()); 18] = [
-        ("beside_procps::one", beside_procps::one),
-        ("beside_procps::several", beside_procps::several),
-        ("beside_procps::none", beside_procps::none),
-        ("beside_procps::part_of_the_name", beside_procps::part_of_the_name),
-        ("beside_procps::command_line", beside_procps::command_line),
-        ("beside_procps::user", beside_procps::user),
-        ("beside_procps::parent", beside_procps::parent),
-        ("beside_procps::count", beside_procps::count),
-        ("beside_procps::ignore_case", beside_procps::ignore_case),
-        ("beside_procps::wrong_usage", beside_procps::wrong_usage),
-        ("beside_procps::zombie", beside_procps::zombie),
-        ("beside_procps::reaped_late", beside_procps::reaped_late),
-        ("beside_procps::stopped", beside_procps::stopped),
-        ("beside_procps::traced", beside_procps::traced),
-        ("beside_procps::orphan", beside_procps::orphan),
-        ("beside_procps::leader_ends_first", beside_procps::leader_ends_first),
-        ("beside_procps::child_and_parent", beside_procps::child_and_parent),
-        ("beside_procps::set_user_id", beside_procps::set_user_id),
-    ];
-    match std::process::Command::new("pidwait").arg("--version").output() {
-        Ok(_) => common::main(&[&alone[..], &beside_procps].concat()),
-        Err(error) => {
-            println!("skipped: beside_procps: pidwait (of procps 4) cannot be run: {error}");
-            common::main(&alone);
+    common::main_with(TESTS, |name, test| {
+        if !name.starts_with("beside_procps") || common::has_program("pidwait", "procps, from 4.0 on,") {
+            test();
         }
-    }
+    });
 }

@@ -6,14 +6,13 @@ use std::path::PathBuf;
 use std::process::{exit, Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::common::{reexec, Dir};
+use crate::common::{self, example, reexec, Dir};
 
 pub(crate) fn play(role: &str) {
-    // SAFETY: alarm(2) touches no memory.
-    unsafe { libc::alarm(60) };
+    common::end_after(60);
     match role.strip_prefix("leaderless ") {
         Some(name) => leaderless(name),
-        None => tracer(role.parse().unwrap()),
+        None => common::tracer(role.parse().unwrap()),
     }
 }
 
@@ -29,16 +28,6 @@ fn leaderless(name: &str) {
     });
     // SAFETY: the thread ends where it is. What its stack holds lives on.
     unsafe { libc::syscall(libc::SYS_exit, 0) };
-}
-
-/// Traces the process until its own standard input is closed.
-fn tracer(pid: i32) {
-    // SAFETY: it changes only the other process. The address and the options are null.
-    match unsafe { libc::ptrace(libc::PTRACE_SEIZE, pid, 0_usize, 0_usize) } {
-        -1 => println!("{}", io::Error::last_os_error()),
-        _ => println!("started"),
-    }
-    io::stdin().read_to_end(&mut Vec::new()).unwrap();
 }
 
 /// Programs with a name that no other process has.
@@ -107,7 +96,7 @@ impl Talking {
     /// Ends it, and does not reap it.
     pub(crate) fn end(&mut self) {
         drop(self.stdin.take());
-        crate::common::until_ended(childset::Pidfd::from_child(&self.child).unwrap());
+        common::until_ended(childset::Pidfd::from_child(&self.child).unwrap());
     }
 
     /// Ends it, and reaps it.
@@ -125,15 +114,8 @@ impl Drop for Talking {
     }
 }
 
-fn path_of_ours() -> PathBuf {
-    let me = std::env::current_exe().unwrap();
-    let path = me.parent().unwrap().parent().unwrap().join("examples/pidwait");
-    assert!(path.is_file(), "{} is missing: `cargo build --example pidwait` makes it", path.display());
-    path
-}
-
 pub(crate) fn ours(args: &[&str]) -> Command {
-    let mut command = Command::new(path_of_ours());
+    let mut command = Command::new(example("pidwait"));
     command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }

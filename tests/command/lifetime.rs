@@ -1,0 +1,39 @@
+//! A child that ends with its parent.
+
+use std::io::{Read, Write};
+use std::thread;
+
+use childset::{Command, Stdio};
+
+use crate::both_ways;
+
+#[test]
+fn parent_death_signal() {
+    both_ways(|new| {
+        // The thread that spawns it is the parent.
+        let (child, stdin) = thread::scope(|scope| {
+            let spawn = || {
+                let mut command = new("cat");
+                command.stdin(Stdio::piped()).stdout(Stdio::null()).parent_death_signal(libc::SIGTERM);
+                let mut child = command.spawn().unwrap();
+                let stdin = child.stdin.take();
+                assert_eq!(child.try_wait().unwrap(), None);
+                (child, stdin)
+            };
+            scope.spawn(spawn).join().unwrap()
+        });
+        assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGTERM));
+        drop(stdin);
+    });
+    // From a thread that stays, it lives.
+    let mut child = Command::new("cat")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .parent_death_signal(libc::SIGKILL)
+        .spawn()
+        .unwrap();
+    child.stdin.as_mut().unwrap().write_all(b"x").unwrap();
+    child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+    drop(child.stdin.take());
+    assert!(child.wait().unwrap().success());
+}

@@ -1,0 +1,68 @@
+//! Closures that run in the child.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::AsRawFd;
+
+use childset::{Command, Stdio};
+
+use crate::{errno, pipe, sh};
+
+#[test]
+fn closure_in_the_child() {
+    let mut command = sh(|program| Command::new(program), "cat <&9; ulimit -n");
+    let (reader, low) = pipe();
+    // A number that is not installed over.
+    let mut writer = File::from(rustix::io::fcntl_dupfd_cloexec(&low, 100).unwrap());
+    drop(low);
+    writer.write_all(b"by the parent ").unwrap();
+    let ours = std::process::id();
+    let number = writer.as_raw_fd();
+    let write = move || {
+        // SAFETY: system calls that are allowed after a fork, on memory that lives.
+        let written = unsafe {
+            assert_ne!(libc::getpid() as u32, ours);
+            libc::write(number, b"by the child ".as_ptr().cast(), 13)
+        };
+        if written == 13 {
+            Ok(())
+        } else {
+            Err(io::Error::last_os_error())
+        }
+    };
+    command.fd(9, reader).rlimit(libc::RLIMIT_NOFILE, 25, 25);
+    // SAFETY: it makes system calls alone.
+    unsafe { command.pre_exec(write) };
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    drop(writer);
+    let mut told = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut told).unwrap();
+    assert_eq!(told, "by the parent by the child 25\n");
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn closures_run_in_order_until_one_fails() {
+    let (mut reader, writer) = pipe();
+    let number = writer.as_raw_fd();
+    let mut command = Command::new("true");
+    for act in 0..4u8 {
+        // SAFETY: it makes a system call alone.
+        unsafe {
+            command.pre_exec(move || {
+                libc::write(number, [b'0' + act].as_ptr().cast(), 1);
+                if act == 2 {
+                    Err(io::Error::from_raw_os_error(libc::EXDEV))
+                } else {
+                    Ok(())
+                }
+            })
+        };
+    }
+    let error = command.spawn().unwrap_err();
+    assert_eq!(errno(&error), libc::EXDEV, "{error:?}");
+    drop(writer);
+    let mut told = String::new();
+    reader.read_to_string(&mut told).unwrap();
+    assert_eq!(told, "012");
+}

@@ -1,0 +1,48 @@
+//! Commands that are prepared once.
+
+use std::fs;
+use std::io::ErrorKind;
+
+use childset::{Command, Stdio};
+
+use crate::common::Dir;
+use crate::{errno, script};
+
+#[test]
+fn prepared() {
+    let mut command = Command::new("sh");
+    command.args(["-c", "cat; echo $A; ls -x /proc/self/fd"]).env("A", "first");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let prepared = command.prepare().unwrap();
+    command.env("A", "second");
+    drop(command);
+    for _ in 0..3 {
+        let output = prepared.spawn().unwrap().wait_with_input("in ").unwrap();
+        assert_eq!(output.stdout, b"in first\n0  1  2  3\n");
+    }
+    let missing = Command::new("/no/such/program").prepare().unwrap();
+    for _ in 0..2 {
+        assert_eq!(errno(&missing.spawn().unwrap_err()), libc::ENOENT);
+    }
+    // SAFETY: the closure does nothing.
+    let with_closure = unsafe { Command::new("true").pre_exec(|| Ok(())).prepare().unwrap_err() };
+    let with_std = Command::new("true").stdin(std::process::Stdio::null()).prepare().unwrap_err();
+    for error in [with_closure, with_std] {
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert!(error.to_string().contains("cannot be prepared"), "{error}");
+    }
+}
+
+#[test]
+fn prepared_before_its_program_is_there() {
+    let directory = Dir::new();
+    fs::create_dir(directory.path().join("a")).unwrap();
+    script(&directory, "b/tool", 0o755, "#!/bin/sh\nexit 2\n");
+    let search = format!("{0}/a:{0}/b", directory.path().display());
+    let tool = Command::new("tool").env("PATH", search).prepare().unwrap();
+    assert_eq!(tool.spawn().unwrap().wait().unwrap().code(), Some(2));
+    // Only which one seems likely was found out before: if that is gone, all are tried.
+    script(&directory, "a/tool", 0o755, "#!/bin/sh\nexit 1\n");
+    fs::remove_file(directory.path().join("b/tool")).unwrap();
+    assert_eq!(tool.spawn().unwrap().wait().unwrap().code(), Some(1));
+}

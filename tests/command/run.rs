@@ -1,0 +1,56 @@
+//! Spawning, and the status; into a set, too.
+
+use std::io::ErrorKind;
+
+use childset::{Command, Stdio};
+
+use crate::{both_ways, by_std, errno, sh};
+
+#[test]
+fn exit_status() {
+    both_ways(|new| {
+        for code in [0, 1, 7, 127, 255] {
+            let child = sh(new, &format!("exit {code}")).spawn().unwrap();
+            assert!(child.id() > 0);
+            let exit = child.wait().unwrap();
+            assert_eq!((exit.code(), exit.success()), (Some(code), code == 0));
+            assert_eq!(child.wait().unwrap(), exit);
+            assert_eq!(child.try_wait().unwrap(), Some(exit));
+        }
+        let exit = sh(new, "kill -KILL $$").spawn().unwrap().wait().unwrap();
+        assert_eq!((exit.code(), exit.signal()), (None, Some(libc::SIGKILL)));
+    });
+}
+
+#[test]
+fn into_a_set() {
+    use childset::ChildSet;
+
+    let set = ChildSet::new().unwrap();
+    let prepared = Command::new("sh").args(["-c", "exit 3"]).prepare().unwrap();
+    set.spawn(&prepared, 3).unwrap();
+    set.spawn(Command::new("sh").args(["-c", "exit 4"]), 4).unwrap();
+    set.spawn(by_std("sh").args(["-c", "exit 5"]), 5).unwrap();
+    for _ in 0..3 {
+        let exited = set.wait(None).unwrap().unwrap();
+        assert_eq!(exited.exit.unwrap().code(), Some(exited.tag));
+    }
+    let mut cat = Command::new("cat");
+    cat.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let key = set.spawn(&mut cat, 6).unwrap();
+    let (mut child, tag) = set.remove(key).unwrap();
+    assert_eq!(tag, 6);
+    assert!(child.stdin.is_some() && child.stdout.is_some() && child.stderr.is_none());
+    drop(child.stdin.take());
+    assert!(child.wait().unwrap().success());
+
+    let error = set.spawn(&mut Command::new("/no/such/program"), 7).unwrap_err();
+    assert_eq!((error.tag, error.child.is_none(), errno(&error.error)), (7, true, libc::ENOENT));
+    set.close();
+    let error = set.spawn(&mut cat, 8).unwrap_err();
+    assert_eq!((error.tag, error.error.kind()), (8, ErrorKind::BrokenPipe));
+    let mut child = error.child.expect("it was spawned");
+    drop(child.stdin.take());
+    assert!(child.wait().unwrap().success());
+    assert!(set.is_empty());
+}

@@ -1,0 +1,179 @@
+//! Standard input, output and error.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::OwnedFd;
+
+use childset::{Command, Stdio};
+
+use crate::common::Dir;
+use crate::{both_ways, pipe, sh, text};
+
+#[test]
+fn stdio_null_and_inherit() {
+    let link = |number: i32| fs::read_link(format!("/proc/self/fd/{number}")).unwrap();
+    both_ways(|new| {
+        let script = r#"links=$(for n in 0 1 2; do readlink /proc/$$/fd/$n; done); echo "$links" >&9"#;
+        let (mut reader, writer) = pipe();
+        let mut child = sh(new, script);
+        child.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).fd(9, writer);
+        assert!(child.spawn().unwrap().wait().unwrap().success());
+        // The pipe's end belongs to the command, for another spawn.
+        child.fd(9, File::open("/dev/null").unwrap());
+        let mut told = String::new();
+        reader.read_to_string(&mut told).unwrap();
+        assert_eq!(told, "/dev/null\n/dev/null\n/dev/null\n");
+
+        let told = text(&mut sh(new, "readlink /proc/$$/fd/0; readlink /proc/$$/fd/2"));
+        assert_eq!(told, format!("{}\n{}", link(0).display(), link(2).display()));
+        // Null can be written to.
+        assert_eq!(text(sh(new, "echo lost >&2 && echo kept").stderr(Stdio::null())), "kept");
+    });
+}
+
+#[test]
+fn stdio_piped() {
+    both_ways(|new| {
+        let mut command = sh(new, "cat; echo error >&2");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let output = command.spawn().unwrap().wait_with_input("input").unwrap();
+        assert_eq!((&output.stdout[..], &output.stderr[..]), (&b"input"[..], &b"error\n"[..]));
+
+        // By hand: what is not taken stays open.
+        let mut child = command.spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(b"one ").unwrap();
+        let mut first = [0; 4];
+        child.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
+        assert_eq!(&first, b"one ");
+        assert_eq!(child.try_wait().unwrap(), None);
+        drop(stdin);
+        assert!(child.wait().unwrap().success());
+        let mut rest = String::new();
+        child.stdout.take().unwrap().read_to_string(&mut rest).unwrap();
+        child.stderr.take().unwrap().read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, "error\n");
+    });
+}
+
+#[test]
+fn stdio_of_files() {
+    let directory = Dir::new();
+    let path = directory.path().join("file");
+    both_ways(|new| {
+        fs::write(&path, "content").unwrap();
+        assert_eq!(text(new("cat").stdin(File::open(&path).unwrap())), "content");
+        let file = File::create(&path).unwrap();
+        let mut command = sh(new, "echo out; echo err >&2");
+        command.stdout(file.try_clone().unwrap()).stderr(OwnedFd::from(file));
+        // The descriptors serve each spawn.
+        for _ in 0..2 {
+            assert!(command.spawn().unwrap().wait().unwrap().success());
+        }
+        assert_eq!(fs::read_to_string(&path).unwrap(), "out\nerr\nout\nerr\n");
+    });
+}
+
+#[test]
+fn stdio_of_std() {
+    let mut command = Command::new("cat");
+    command.stdin(std::process::Stdio::null()).stdout(Stdio::piped());
+    assert_eq!(text(&mut command), "");
+    let mut child = Command::new("echo").arg("hello").stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut told = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut told).unwrap();
+    assert_eq!(told, "hello\n");
+    assert!(child.wait().unwrap().success());
+    let mut std =
+        std::process::Command::new("echo").arg("std").stdout(std::process::Stdio::piped()).spawn().unwrap();
+    assert_eq!(text(Command::new("tr").args(["a-z", "A-Z"]).stdin(std.stdout.take().unwrap())), "STD");
+    assert!(std.wait().unwrap().success());
+}
+
+#[test]
+fn stdio_of_std_serves_one_spawn() {
+    let mut command = Command::new("true");
+    command.stdin(std::process::Stdio::null());
+    assert!(command.spawn().unwrap().wait().unwrap().success());
+    // It must not be left out unnoticed.
+    for _ in 0..2 {
+        let error = command.spawn().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert!(error.to_string().contains("one spawn"), "{error}");
+    }
+    assert_eq!(command.prepare().unwrap_err().kind(), ErrorKind::Unsupported);
+    assert!(command.stdin(Stdio::null()).spawn().unwrap().wait().unwrap().success());
+}
+
+#[test]
+fn pipelines() {
+    both_ways(|new| {
+        let mut first =
+            sh(new, "echo one; echo two >&2").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        assert_eq!(text(new("tr").args(["a-z", "A-Z"]).stdin(first.stdout.take().unwrap())), "ONE");
+        assert_eq!(text(new("tr").args(["a-z", "A-Z"]).stdin(first.stderr.take().unwrap())), "TWO");
+        assert!(first.wait().unwrap().success());
+
+        // The other way round: a child that writes to the standard input of one that runs.
+        let mut last = new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut writer = sh(new, "echo written");
+        writer.stdout(last.stdin.take().unwrap());
+        assert!(writer.spawn().unwrap().wait().unwrap().success());
+        drop(writer);
+        assert_eq!(last.wait_with_output().unwrap().stdout, b"written\n");
+    });
+}
+
+#[cfg(feature = "async-io")]
+#[test]
+fn an_awaited_pipe_as_stdio_blocks_again() {
+    use futures_lite::{future::block_on, AsyncReadExt};
+
+    both_ways(|new| {
+        block_on(async {
+            let mut first = new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+            let mut stdin = first.stdin.take().unwrap();
+            Write::write_all(&mut stdin, b"x").unwrap();
+            let mut stdout = first.stdout.take().unwrap();
+            let mut byte = [0];
+            AsyncReadExt::read_exact(&mut stdout, &mut byte).await.unwrap();
+            let mut second = sh(new, "cat /proc/self/fdinfo/0; cat")
+                .stdin(stdout.into_stdio().await.unwrap())
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap();
+            Write::write_all(&mut stdin, b"later").unwrap();
+            drop(stdin);
+            let mut told = String::new();
+            AsyncReadExt::read_to_string(second.stdout.as_mut().unwrap(), &mut told).await.unwrap();
+            assert!(told.ends_with("later"), "{told}");
+            assert_blocking(&told);
+            assert!(second.status().await.unwrap().success() && first.status().await.unwrap().success());
+        });
+    });
+}
+
+/// Looks at what `/proc/PID/fdinfo` said.
+fn assert_blocking(fdinfo: &str) {
+    let lines: Vec<_> = fdinfo.lines().filter_map(|line| line.strip_prefix("flags:")).collect();
+    assert!(!lines.is_empty(), "{fdinfo}");
+    for flags in lines {
+        let flags = i32::from_str_radix(flags.trim(), 8).unwrap();
+        assert_eq!(flags & libc::O_NONBLOCK, 0, "{fdinfo}");
+    }
+}
+
+#[test]
+fn stdio_is_blocking() {
+    both_ways(|new| {
+        let mut command = sh(new, "exec cat /proc/self/fdinfo/0 /proc/self/fdinfo/1 /proc/self/fdinfo/2");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let output = command.spawn().unwrap().wait_with_output().unwrap();
+        assert_blocking(std::str::from_utf8(&output.stdout).unwrap());
+        #[cfg(feature = "async-io")]
+        {
+            let output = futures_lite::future::block_on(command.output()).unwrap();
+            assert_blocking(std::str::from_utf8(&output.stdout).unwrap());
+        }
+    });
+}
