@@ -103,7 +103,7 @@ pub mod embedding;
 pub use async_pidfd::{AsyncPidfdExt, PidfdFuture};
 pub use child::{AdoptError, Child, ChildStderr, ChildStdin, ChildStdout, Containment, Output, Stdio};
 pub use command::{Command, Prepared, Spawn, SpawnError};
-pub use pidfd::{CoreDump, Exit, Info, Pidfd, State, StateChange, StatusUnknown, Usage};
+pub use pidfd::{CoreDump, Exit, Gone, Info, Pidfd, Signal, State, StateChange, StatusUnknown, Usage};
 pub use set::{ChildSet, Exited, InsertError, IntoChild, Key, Shutdown};
 #[cfg(feature = "async-io")]
 pub use set::{Exits, Next};

@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::pidfd::Pidfd;
+use crate::pidfd::{Gone, Pidfd, Signal};
 use crate::sys::signal::kill_group;
 use crate::watch::dropped::hand_over;
 use crate::watch::registered::Owner;
@@ -41,7 +41,7 @@ impl Process {
         let pidfd = Pidfd::from_child(child)?;
         // A running process that is not our child got the pid of one that was waited for.
         if !pidfd.is_our_child()? && !pidfd.has_ended()? {
-            return Err(io::Error::from_raw_os_error(libc::ESRCH));
+            return Err(Gone::Reaped.into());
         }
         Ok(Process::new(pidfd, child.id(), true))
     }
@@ -50,12 +50,11 @@ impl Process {
     pub(crate) fn of_pidfd(pidfd: Pidfd) -> Result<Process, (io::Error, Pidfd)> {
         let facts = pidfd.is_our_child().and_then(|is_our_child| match pidfd.pid() {
             Err(error)
-                if error.raw_os_error() != Some(libc::ESRCH)
-                    && error.kind() != io::ErrorKind::Unsupported =>
+                if Gone::from_io_error(&error).is_none() && error.kind() != io::ErrorKind::Unsupported =>
             {
                 Err(error)
             }
-            pid => Ok((pid.unwrap_or(0), is_our_child)),
+            pid => Ok((pid.ok().flatten().unwrap_or(0), is_our_child)),
         });
         match facts {
             Ok((pid, is_our_child)) => Ok(Process::new(pidfd, pid, is_our_child)),
@@ -78,7 +77,7 @@ impl Process {
     }
 
     /// Signals the process group that the process leads. The caller sees to it that it is not reaped meanwhile.
-    pub(crate) fn send_signal_to_group(&self, signal: i32) -> io::Result<()> {
+    pub(crate) fn send_signal_to_group(&self, signal: Signal) -> io::Result<()> {
         match self.pidfd().send_signal_to_group(signal) {
             // As long as our child was not reaped, no other group can have its number.
             Err(error)
@@ -86,7 +85,7 @@ impl Process {
                     && self.is_our_child
                     && !self.reaped.load(Ordering::Acquire) =>
             {
-                kill_group(self.pid, signal)
+                kill_group(self.pid, signal.as_raw()).map_err(Gone::explain)
             }
             result => result,
         }

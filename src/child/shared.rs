@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::Process;
 #[cfg(feature = "async-io")]
 use crate::async_pidfd::take_exit;
-use crate::pidfd::{collect, Collected, Edge, Exit, Pidfd};
+use crate::pidfd::{collect, Collected, Edge, Exit, Pidfd, Signal};
 use crate::sync::lock;
 use crate::watch::registered::Registered;
 
@@ -115,7 +115,7 @@ impl Shared {
     }
 
     /// Signals the group, while nobody reaps its leader.
-    pub(crate) fn send_signal_to_group(&self, signal: i32) -> io::Result<()> {
+    pub(crate) fn send_signal_to_group(&self, signal: Signal) -> io::Result<()> {
         let _kept = lock(&self.kept);
         self.process().send_signal_to_group(signal)
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Child;
-use crate::pidfd::Exit;
+use crate::pidfd::{Exit, Gone, Signal};
 
 /// How far [`Child::kill_tree`] reached.
 ///
@@ -32,27 +32,27 @@ impl Child {
     /// Sends a signal. To a zombie it does nothing.
     ///
     /// ```
-    /// # use childset::Command;
+    /// # use childset::{Command, Signal};
     /// let child = Command::new("sleep").arg("60").spawn()?;
-    /// child.send_signal(libc::SIGTERM)?;
-    /// assert_eq!(child.wait()?.signal(), Some(libc::SIGTERM));
-    /// assert_eq!(child.send_signal(libc::SIGTERM).unwrap_err().raw_os_error(), Some(libc::ESRCH));
+    /// child.send_signal(Signal::TERM)?;
+    /// assert_eq!(child.wait()?.signal(), Some(Signal::TERM));
+    /// assert_eq!(child.send_signal(Signal::TERM).unwrap_err().kind(), std::io::ErrorKind::NotFound);
     /// # std::io::Result::Ok(())
     /// ```
     ///
     /// # Errors
-    /// As [`Pidfd::send_signal`](crate::Pidfd::send_signal): `ESRCH` once the child was reaped.
-    pub fn send_signal(&self, signal: i32) -> io::Result<()> {
+    /// As [`Pidfd::send_signal`](crate::Pidfd::send_signal): [`Gone`] once the child was reaped.
+    pub fn send_signal(&self, signal: impl Into<Signal>) -> io::Result<()> {
         self.pidfd().send_signal(signal)
     }
 
     /// Sends `SIGKILL`; a child that has ended is no error, as in `std`.
     ///
     /// ```
-    /// # use childset::Command;
+    /// # use childset::{Command, Signal};
     /// let child = Command::new("sleep").arg("60").spawn()?;
     /// child.kill()?;
-    /// assert_eq!(child.wait()?.signal(), Some(libc::SIGKILL));
+    /// assert_eq!(child.wait()?.signal(), Some(Signal::KILL));
     /// child.kill()?;
     /// # std::io::Result::Ok(())
     /// ```
@@ -60,23 +60,20 @@ impl Child {
     /// # Errors
     /// `EPERM`: the child changed its user.
     pub fn kill(&self) -> io::Result<()> {
-        match self.pidfd().kill() {
-            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(()),
-            result => result,
-        }
+        Gone::is_fine(self.pidfd().kill())
     }
 
     /// Whether dropping the `Child` kills it; false unless set.
     ///
     /// ```
-    /// # use childset::Command;
+    /// # use childset::{Command, Signal};
     /// let mut child = Command::new("sleep").arg("60").spawn()?;
     /// let pidfd = child.pidfd().try_clone()?;
     /// child.set_kill_on_drop(true);
     /// // The zombie is for us.
     /// child.set_reap_on_drop(false);
     /// drop(child);
-    /// assert_eq!(pidfd.wait()?.signal(), Some(libc::SIGKILL));
+    /// assert_eq!(pidfd.wait()?.signal(), Some(Signal::KILL));
     /// # std::io::Result::Ok(())
     /// ```
     pub fn set_kill_on_drop(&mut self, kill: bool) {
@@ -93,10 +90,10 @@ impl Child {
     /// Ends the child: `SIGTERM`, and `SIGKILL` if it has not ended when the grace is over. Blocks until it has.
     ///
     /// ```
-    /// # use childset::Command;
+    /// # use childset::{Command, Signal};
     /// # use std::time::Duration;
     /// let child = Command::new("sleep").arg("60").spawn()?;
-    /// assert_eq!(child.wait_terminated(Duration::from_secs(5))?.signal(), Some(15));
+    /// assert_eq!(child.wait_terminated(Duration::from_secs(5))?.signal(), Some(Signal::TERM));
     /// # std::io::Result::Ok(())
     /// ```
     ///
@@ -106,7 +103,7 @@ impl Child {
         if let Some(exit) = self.try_wait()? {
             return Ok(exit);
         }
-        self.signal_unless_gone(libc::SIGTERM)?;
+        Gone::is_fine(self.send_signal(Signal::TERM))?;
         if let Some(exit) = self.wait_timeout(grace)? {
             return Ok(exit);
         }
@@ -118,10 +115,10 @@ impl Child {
     ///
     /// ```
     /// # futures_lite::future::block_on(async {
-    /// # use childset::Command;
+    /// # use childset::{Command, Signal};
     /// # use std::time::Duration;
     /// let child = Command::new("sleep").arg("60").spawn()?;
-    /// assert_eq!(child.terminate(Duration::from_secs(5)).await?.signal(), Some(15));
+    /// assert_eq!(child.terminate(Duration::from_secs(5)).await?.signal(), Some(Signal::TERM));
     /// # std::io::Result::Ok(()) }).unwrap();
     /// ```
     ///
@@ -135,7 +132,7 @@ impl Child {
         if let Some(exit) = self.try_wait()? {
             return Ok(exit);
         }
-        self.signal_unless_gone(libc::SIGTERM)?;
+        Gone::is_fine(self.send_signal(Signal::TERM))?;
         let exit = async { Some(self.exit().await) };
         let over = async {
             async_io::Timer::after(grace).await;
@@ -153,13 +150,13 @@ impl Child {
     /// Before Linux 6.9, only until the child is reaped.
     ///
     /// ```
-    /// # use childset::{Command, Stdio};
+    /// # use childset::{Command, Signal, Stdio};
     /// # use std::io::Read;
     /// let mut command = Command::new("sh");
     /// command.args(["-c", "(sleep 60; echo late) & wait"]).stdout(Stdio::piped()).process_group(0);
     /// let mut child = command.spawn()?;
-    /// child.send_signal_to_group(libc::SIGTERM)?;
-    /// assert_eq!(child.wait()?.signal(), Some(libc::SIGTERM));
+    /// child.send_signal_to_group(Signal::TERM)?;
+    /// assert_eq!(child.wait()?.signal(), Some(Signal::TERM));
     /// // Nobody is left who could write.
     /// assert_eq!(child.stdout.take().unwrap().read(&mut [0])?, 0);
     /// # std::io::Result::Ok(())
@@ -167,8 +164,8 @@ impl Child {
     ///
     /// # Errors
     /// As [`Pidfd::send_signal_to_group`](crate::Pidfd::send_signal_to_group).
-    pub fn send_signal_to_group(&self, signal: i32) -> io::Result<()> {
-        self.shared.send_signal_to_group(signal)
+    pub fn send_signal_to_group(&self, signal: impl Into<Signal>) -> io::Result<()> {
+        self.shared.send_signal_to_group(signal.into())
     }
 
     /// Sends `SIGKILL` to the child and to what it has started, as far as that is contained: to its cgroup, if
@@ -176,10 +173,10 @@ impl Child {
     /// group, if it was made to lead one; else to the child alone. Says which.
     ///
     /// ```
-    /// # use childset::{Command, Containment};
+    /// # use childset::{Command, Containment, Signal};
     /// let child = Command::new("sh").args(["-c", "sleep 60 & wait"]).process_group(0).spawn()?;
     /// assert_eq!(child.kill_tree()?, Containment::ProcessGroup);
-    /// assert_eq!(child.wait()?.signal(), Some(9));
+    /// assert_eq!(child.wait()?.signal(), Some(Signal::KILL));
     /// # std::io::Result::Ok(())
     /// ```
     ///
@@ -204,19 +201,10 @@ impl Child {
             }
         }
         if process.leads_group {
-            match self.send_signal_to_group(libc::SIGKILL) {
-                Err(error) if error.raw_os_error() != Some(libc::ESRCH) => return Err(error),
-                _ => return Ok(Containment::ProcessGroup),
-            }
+            Gone::is_fine(self.send_signal_to_group(Signal::KILL))?;
+            return Ok(Containment::ProcessGroup);
         }
         self.kill()?;
         Ok(Containment::Process)
-    }
-
-    fn signal_unless_gone(&self, signal: i32) -> io::Result<()> {
-        match self.send_signal(signal) {
-            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(()),
-            result => result,
-        }
     }
 }

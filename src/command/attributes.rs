@@ -63,12 +63,12 @@ impl Command {
     /// Puts the process into a process group: 0 for a new one, which it leads. See setpgid(2).
     ///
     /// ```
-    /// # use childset::Command;
+    /// # use childset::{Command, Signal};
     /// let leader = Command::new("sleep").arg("60").process_group(0).spawn()?;
     /// let member = Command::new("sleep").arg("60").process_group(leader.id() as i32).spawn()?;
-    /// leader.send_signal_to_group(libc::SIGTERM)?;
-    /// assert_eq!(leader.wait()?.signal(), Some(libc::SIGTERM));
-    /// assert_eq!(member.wait()?.signal(), Some(libc::SIGTERM));
+    /// leader.send_signal_to_group(Signal::TERM)?;
+    /// assert_eq!(leader.wait()?.signal(), Some(Signal::TERM));
+    /// assert_eq!(member.wait()?.signal(), Some(Signal::TERM));
     /// # std::io::Result::Ok(())
     /// ```
     pub fn process_group(&mut self, group: i32) -> &mut Command {
@@ -177,11 +177,11 @@ impl Command {
     /// Signals that this process handles have their defaults in the child in any case.
     ///
     /// ```
-    /// # use childset::Command;
+    /// # use childset::{Command, Signal};
     /// // A program in Rust ignores SIGPIPE.
     /// let mut command = Command::new("sh");
     /// command.args(["-c", "kill -PIPE $$; exit 3"]);
-    /// assert_eq!(command.spawn()?.wait()?.signal(), Some(libc::SIGPIPE));
+    /// assert_eq!(command.spawn()?.wait()?.signal(), Some(Signal::PIPE));
     /// assert_eq!(command.default_signals(&[]).spawn()?.wait()?.code(), Some(3));
     /// # std::io::Result::Ok(())
     /// ```

@@ -13,13 +13,13 @@ impl Command {
     /// Whether dropping the child kills it; false unless set.
     ///
     /// ```
-    /// # use childset::Command;
+    /// # use childset::{Command, Signal};
     /// let mut command = Command::new("sleep");
     /// // The zombie is for us.
     /// let child = command.arg("60").kill_on_drop(true).reap_on_drop(false).spawn()?;
     /// let pidfd = child.pidfd().try_clone()?;
     /// drop(child);
-    /// assert_eq!(pidfd.wait()?.signal(), Some(libc::SIGKILL));
+    /// assert_eq!(pidfd.wait()?.signal(), Some(Signal::KILL));
     /// # std::io::Result::Ok(())
     /// ```
     pub fn kill_on_drop(&mut self, kill: bool) -> &mut Command {
@@ -33,12 +33,12 @@ impl Command {
     /// lives on. Spawn from a thread that stays.
     ///
     /// ```
-    /// # use childset::Command;
+    /// # use childset::{Command, Signal};
     /// let child = std::thread::spawn(|| {
     ///     Command::new("sleep").arg("60").parent_death_signal(libc::SIGTERM).spawn()
     /// });
     /// // The thread has ended.
-    /// assert_eq!(child.join().unwrap()?.wait()?.signal(), Some(libc::SIGTERM));
+    /// assert_eq!(child.join().unwrap()?.wait()?.signal(), Some(Signal::TERM));
     /// # std::io::Result::Ok(())
     /// ```
     pub fn parent_death_signal(&mut self, signal: i32) -> &mut Command {

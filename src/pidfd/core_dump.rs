@@ -1,3 +1,4 @@
+use super::signal::Signal;
 use crate::sys::info::{LaterInfo, COREDUMP, COREDUMP_CODE, COREDUMP_SIGNAL};
 
 const DUMPED: u32 = 1 << 0;
@@ -24,7 +25,7 @@ const AS_ROOT: u32 = 1 << 3;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CoreDump {
     mask: u32,
-    signal: Option<i32>,
+    signal: Option<Signal>,
     code: Option<i32>,
 }
 
@@ -35,7 +36,7 @@ impl CoreDump {
         let has = |bit| filled & bit != 0;
         (has(COREDUMP) && info.coredump_mask != 0).then_some(CoreDump {
             mask: info.coredump_mask,
-            signal: has(COREDUMP_SIGNAL).then_some(info.coredump_signal as i32),
+            signal: has(COREDUMP_SIGNAL).then_some(Signal::from(info.coredump_signal as i32)),
             code: has(COREDUMP_CODE).then_some(info.coredump_code as i32),
         })
     }
@@ -68,7 +69,7 @@ impl CoreDump {
     }
 
     /// The signal that the process crashed of. Needs Linux 6.19.
-    pub fn signal(&self) -> Option<i32> {
+    pub fn signal(&self) -> Option<Signal> {
         self.signal
     }
 

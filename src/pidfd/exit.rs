@@ -5,6 +5,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::Duration;
 
+use super::signal::Signal;
 use crate::sys::wait::{Rusage, Timeval, Waited};
 
 /// How a process ended: its status, and what it used.
@@ -46,8 +47,8 @@ impl Exit {
     }
 
     /// The signal that ended the process, if one did.
-    pub fn signal(&self) -> Option<i32> {
-        self.status.signal()
+    pub fn signal(&self) -> Option<Signal> {
+        self.status.signal().map(Signal::from)
     }
 
     /// The processor time spent in user mode, by the process and the children that it waited for; `None` as

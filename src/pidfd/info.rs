@@ -40,19 +40,19 @@ impl Info {
         }
     }
 
-    /// The pid, as this process's pid namespace numbers it.
+    /// The pid, as this process's pid namespace numbers it; `None` also if the process lies outside of it.
     pub fn pid(&self) -> Option<u32> {
-        self.field(info::PID, self.0.tgid)
+        self.field(info::PID, self.0.tgid).and_then(known)
     }
 
     /// The thread, where the descriptor refers to one (`PIDFD_THREAD`); else the same as the pid.
     pub fn thread(&self) -> Option<u32> {
-        self.field(info::PID, self.0.pid)
+        self.field(info::PID, self.0.pid).and_then(known)
     }
 
-    /// The parent's pid; 0 if it lies outside this process's pid namespace.
+    /// The parent's pid; `None` also if it lies outside this process's pid namespace.
     pub fn parent(&self) -> Option<u32> {
-        self.field(info::PID, self.0.ppid)
+        self.field(info::PID, self.0.ppid).and_then(known)
     }
 
     /// The real user id.
@@ -122,10 +122,10 @@ impl Info {
     }
 }
 
-/// The pid behind a pidfd, from the kernel or, before Linux 6.13, from `/proc`.
-pub(crate) fn pid(pidfd: BorrowedFd<'_>) -> io::Result<u32> {
+/// The pid behind a pidfd, `None` if it lies outside this process's pid namespace: from the kernel or, before Linux 6.13, from `/proc`.
+pub(super) fn pid(pidfd: BorrowedFd<'_>) -> io::Result<Option<u32>> {
     match info::get(pidfd, info::PID) {
-        Ok(raw) => Ok(raw.tgid),
+        Ok(raw) => Ok(known(raw.tgid)),
         Err(error) if is_unknown_ioctl(&error) => {
             let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd()));
             match text {
@@ -140,6 +140,11 @@ pub(crate) fn pid(pidfd: BorrowedFd<'_>) -> io::Result<u32> {
     }
 }
 
+/// 0 stands for a process that has no number here.
+fn known(pid: u32) -> Option<u32> {
+    (pid != 0).then_some(pid)
+}
+
 /// Whether the kernel answers for this process: it does from Linux 6.13 on, until the process is reaped and,
 /// from 6.15 on, after that too.
 pub(crate) fn tells_exits(pidfd: BorrowedFd<'_>) -> bool {
@@ -147,11 +152,11 @@ pub(crate) fn tells_exits(pidfd: BorrowedFd<'_>) -> bool {
 }
 
 /// Finds the `Pid:` line: -1 stands for a process that was reaped.
-fn pid_in_fdinfo(text: &str) -> io::Result<u32> {
+fn pid_in_fdinfo(text: &str) -> io::Result<Option<u32>> {
     let pid = text.lines().find_map(|line| line.strip_prefix("Pid:"));
     match pid.and_then(|pid| pid.trim().parse::<i32>().ok()) {
         Some(-1) => Err(io::Error::from_raw_os_error(libc::ESRCH)),
-        Some(pid) => Ok(pid as u32),
+        Some(pid) => Ok(known(pid as u32)),
         None => Err(io::Error::from_raw_os_error(libc::EBADF)),
     }
 }
@@ -169,8 +174,8 @@ mod tests {
     fn fdinfo_of_each_kind_of_process() {
         let of =
             |pid| format!("pos:\t0\nflags:\t02000002\nmnt_id:\t15\nino:\t2\nPid:\t{pid}\nNSpid:\t{pid}\n");
-        assert_eq!(pid_in_fdinfo(&of("4711")).unwrap(), 4711);
-        assert_eq!(pid_in_fdinfo(&of("0")).unwrap(), 0);
+        assert_eq!(pid_in_fdinfo(&of("4711")).unwrap(), Some(4711));
+        assert_eq!(pid_in_fdinfo(&of("0")).unwrap(), None);
         assert_eq!(pid_in_fdinfo(&of("-1")).unwrap_err().raw_os_error(), Some(libc::ESRCH));
         assert_eq!(pid_in_fdinfo("pos:\t0\n").unwrap_err().raw_os_error(), Some(libc::EBADF));
     }

@@ -1,7 +1,9 @@
 mod core_dump;
 mod edge;
 mod exit;
+mod gone;
 mod info;
+mod signal;
 mod state;
 mod take;
 
@@ -20,7 +22,9 @@ pub(crate) use take::{can_be_collected, collect, Collected};
 
 pub use core_dump::CoreDump;
 pub use exit::{Exit, StatusUnknown, Usage};
+pub use gone::Gone;
 pub use info::Info;
+pub use signal::Signal;
 pub use state::{State, StateChange};
 
 /// A descriptor that refers to one process, and never to another that got the same pid later.
@@ -32,7 +36,7 @@ pub use state::{State, StateChange};
 /// Needs Linux 5.4 to wait. See pidfd_open(2).
 ///
 /// ```
-/// use childset::{Pidfd, State};
+/// use childset::{Pidfd, Signal, State};
 /// use std::process::{Command, Stdio};
 ///
 /// let child = Command::new("cat").stdin(Stdio::piped()).spawn()?;
@@ -40,7 +44,7 @@ pub use state::{State, StateChange};
 /// assert_eq!(pidfd.state()?, State::Running);
 ///
 /// pidfd.kill()?;
-/// assert_eq!(pidfd.wait()?.signal(), Some(9));
+/// assert_eq!(pidfd.wait()?.signal(), Some(Signal::KILL));
 /// assert_eq!(pidfd.state()?, State::Reaped);
 /// # std::io::Result::Ok(())
 /// ```
@@ -55,12 +59,12 @@ impl Pidfd {
     ///
     /// ```
     /// let me = childset::Pidfd::open(std::process::id())?;
-    /// assert_eq!(me.pid()?, std::process::id());
+    /// assert_eq!(me.pid()?, Some(std::process::id()));
     /// # std::io::Result::Ok(())
     /// ```
     ///
     /// # Errors
-    /// - `ESRCH`: no such process.
+    /// - [`Gone`]: no such process.
     /// - `EINVAL`: the number is no pid, or belongs to a thread that does not lead its process.
     /// - `EMFILE`, `ENFILE`, `ENOMEM`: out of descriptors or memory.
     /// - [`Unsupported`](io::ErrorKind::Unsupported): the kernel is older than 5.3, or a filter refuses the call.
@@ -72,7 +76,7 @@ impl Pidfd {
             Err(error) => Err(match error.raw_os_error() {
                 libc::ENOSYS => unsupported("pidfd_open needs Linux 5.3, or a filter refuses it (ENOSYS)"),
                 libc::EPERM => unsupported("pidfd_open is refused, by a seccomp filter or the like (EPERM)"),
-                _ => error.into(),
+                _ => Gone::explain(error.into()),
             }),
         }
     }
@@ -83,7 +87,7 @@ impl Pidfd {
     /// no way to check that on a borrowed child.
     ///
     /// # Errors
-    /// As [`Pidfd::open`]; `ESRCH` also if somebody else has reaped the child.
+    /// As [`Pidfd::open`]; [`Gone`] also if somebody else has reaped the child.
     pub fn from_child(child: &std::process::Child) -> io::Result<Pidfd> {
         Pidfd::open(child.id())
     }
@@ -106,15 +110,15 @@ impl Pidfd {
         rustix::io::ioctl_fionbio(self, nonblocking).map_err(Into::into)
     }
 
-    /// The pid, as this process's pid namespace numbers it; 0 if the process lies outside of it.
+    /// The pid, as this process's pid namespace numbers it; `None` if the process lies outside of it.
     ///
     /// # Errors
-    /// - `ESRCH`: the process was reaped.
+    /// - [`Gone`]: the process was reaped.
     /// - Before Linux 6.13 the number is read from `/proc`: its errors, and
     ///   [`Unsupported`](io::ErrorKind::Unsupported) where that is not mounted, or
     ///   may not be read because this process has changed its user.
-    pub fn pid(&self) -> io::Result<u32> {
-        info::pid(self.fd())
+    pub fn pid(&self) -> io::Result<Option<u32>> {
+        info::pid(self.fd()).map_err(Gone::explain)
     }
 
     /// What the kernel tells about the process: its parent, credentials and cgroup, its exit and core dump.
@@ -128,10 +132,10 @@ impl Pidfd {
     /// ```
     ///
     /// # Errors
-    /// - `ESRCH`: the process was reaped, and the kernel keeps no status (before 6.15).
+    /// - [`Gone`]: the process was reaped, and the kernel keeps no status (before 6.15).
     /// - [`Unsupported`](io::ErrorKind::Unsupported): the kernel is older than 6.13.
     pub fn info(&self) -> io::Result<Info> {
-        Info::of(self.fd())
+        Info::of(self.fd()).map_err(Gone::explain)
     }
 
     /// Sends a signal to the process; 0 only checks that this would be possible. See pidfd_send_signal(2).
@@ -139,11 +143,11 @@ impl Pidfd {
     /// A zombie accepts signals, without effect.
     ///
     /// # Errors
-    /// - `ESRCH`: the process was reaped.
+    /// - [`Gone`]: the process was reaped.
     /// - `EPERM`: it belongs to another user.
     /// - `EINVAL`: there is no such signal, or the process lies outside this process's pid namespace.
-    pub fn send_signal(&self, signal: i32) -> io::Result<()> {
-        pidfd_send_signal(self.fd(), signal, 0)
+    pub fn send_signal(&self, signal: impl Into<Signal>) -> io::Result<()> {
+        pidfd_send_signal(self.fd(), signal.into().as_raw(), 0).map_err(Gone::explain)
     }
 
     /// Sends a signal to the process group that the process leads or led.
@@ -152,16 +156,16 @@ impl Pidfd {
     /// group that got the same number later. Needs Linux 6.9.
     ///
     /// # Errors
-    /// - `ESRCH`: the process leads no group, or no member lives.
+    /// - [`Gone`]: the process leads no group, or no member lives.
     /// - `EPERM`: no member may be signalled.
     /// - `EINVAL`: there is no such signal.
     /// - [`Unsupported`](io::ErrorKind::Unsupported): the kernel is older than 6.9.
-    pub fn send_signal_to_group(&self, signal: i32) -> io::Result<()> {
-        match pidfd_send_signal(self.fd(), signal, PROCESS_GROUP) {
+    pub fn send_signal_to_group(&self, signal: impl Into<Signal>) -> io::Result<()> {
+        match pidfd_send_signal(self.fd(), signal.into().as_raw(), PROCESS_GROUP) {
             Err(error) if error.raw_os_error() == Some(libc::EINVAL) && !group_signals_known()? => {
                 Err(unsupported("a signal to the process group of a pidfd needs Linux 6.9 (EINVAL)"))
             }
-            result => result,
+            result => result.map_err(Gone::explain),
         }
     }
 
@@ -170,7 +174,7 @@ impl Pidfd {
     /// # Errors
     /// As [`send_signal`](Pidfd::send_signal).
     pub fn kill(&self) -> io::Result<()> {
-        self.send_signal(libc::SIGKILL)
+        self.send_signal(Signal::KILL)
     }
 
     /// Takes the exit of the process, blocking until there is one, and reaps it if it is our child.
@@ -226,13 +230,12 @@ impl Pidfd {
     /// Readiness of the descriptor says nothing of stops: only this call does.
     ///
     /// ```
-    /// # use childset::{Pidfd, StateChange};
+    /// # use childset::{Pidfd, Signal, StateChange};
     /// # use std::process::{Command, Stdio};
     /// # let child = Command::new("cat").stdin(Stdio::piped()).spawn()?;
     /// let pidfd = Pidfd::from_child(&child)?;
-    /// # const SIGSTOP: i32 = 19;
-    /// pidfd.send_signal(SIGSTOP)?;
-    /// assert_eq!(pidfd.wait_state()?, StateChange::Stopped(SIGSTOP));
+    /// pidfd.send_signal(Signal::STOP)?;
+    /// assert_eq!(pidfd.wait_state()?, StateChange::Stopped(Signal::STOP));
     /// # pidfd.kill()?;
     /// # pidfd.wait()?;
     /// # std::io::Result::Ok(())
@@ -275,7 +278,7 @@ impl Pidfd {
             return Ok(State::Reaped);
         }
         Ok(match self.send_signal(0) {
-            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => State::Reaped,
+            Err(error) if Gone::from_io_error(&error).is_some() => State::Reaped,
             _ => State::Zombie,
         })
     }
@@ -292,10 +295,11 @@ impl Pidfd {
     /// # Errors
     /// - `EBADF`: the process has no such descriptor.
     /// - `EPERM`: it may not be traced.
-    /// - `ESRCH`: it has ended.
+    /// - [`Gone`]: it has ended.
     /// - `EMFILE`: out of descriptors.
     pub fn getfd(&self, fd: RawFd) -> io::Result<OwnedFd> {
-        rustix::process::pidfd_getfd(self, fd, PidfdGetfdFlags::empty()).map_err(Into::into)
+        let copy = rustix::process::pidfd_getfd(self, fd, PidfdGetfdFlags::empty());
+        copy.map_err(|error| Gone::explain(error.into()))
     }
 
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {

@@ -1,6 +1,7 @@
 use std::io;
 use std::os::fd::BorrowedFd;
 
+use super::signal::Signal;
 use crate::sys::wait::waitid;
 
 /// What has become of a process.
@@ -18,8 +19,8 @@ pub enum State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StateChange {
-    /// The signal with this number stopped it.
-    Stopped(i32),
+    /// This signal stopped it.
+    Stopped(Signal),
     /// A tracer of ours stopped it, at this signal or event.
     Trapped(i32),
     /// `SIGCONT` made it go on.
@@ -43,7 +44,7 @@ pub(crate) fn take_change(pidfd: BorrowedFd<'_>, options: i32) -> io::Result<Opt
             Ok(waited) => waited,
         };
         return Ok(waited.map(|waited| match waited.code {
-            libc::CLD_STOPPED => StateChange::Stopped(waited.status),
+            libc::CLD_STOPPED => StateChange::Stopped(waited.status.into()),
             libc::CLD_TRAPPED => StateChange::Trapped(waited.status),
             libc::CLD_CONTINUED => StateChange::Continued,
             _ => StateChange::Ended,

@@ -7,6 +7,7 @@ use super::wait::Blocked;
 use super::{ChildSet, Members};
 use crate::child::Child;
 use crate::command::Spawn;
+use crate::pidfd::{Gone, Signal};
 use crate::sync::lock;
 use crate::watch::dropped::sweep;
 use crate::watch::{Watch, Watched};
@@ -47,7 +48,7 @@ impl<T> ChildSet<T> {
     /// - `EMFILE`, `ENFILE`, `ENOMEM`: no descriptor or no memory for the pidfd of a `std::process::Child`, or
     ///   to watch any child;
     /// - `ENOSPC`: the user's limit of watched descriptors (`/proc/sys/fs/epoll/max_user_watches`);
-    /// - `ESRCH`: somebody else has reaped a `std::process::Child`;
+    /// - [`Gone`]: somebody else has reaped a `std::process::Child`;
     /// - `EBADF`: what was inserted as a `Pidfd` is none;
     /// - [`BrokenPipe`](io::ErrorKind::BrokenPipe): the set was [closed](ChildSet::close);
     /// - [`Unsupported`](io::ErrorKind::Unsupported): this kernel has no pidfds.
@@ -104,16 +105,16 @@ impl<T> ChildSet<T> {
     /// Takes the exit of a child that has ended, or `None` if no child has. Never blocks.
     ///
     /// ```
-    /// # use childset::{ChildSet, Command};
+    /// # use childset::{ChildSet, Command, Signal};
     /// use rustix::event::{poll, PollFd, PollFlags};
     ///
     /// let set = ChildSet::new()?;
     /// let sleep = set.spawn(Command::new("sleep").arg("60"), "sleep")?;
     /// assert!(set.try_wait()?.is_none());
-    /// set.send_signal(sleep, libc::SIGTERM)?;
+    /// set.send_signal(sleep, Signal::TERM)?;
     /// // An event loop does this.
     /// poll(&mut [PollFd::new(&set, PollFlags::IN)], None)?;
-    /// assert_eq!(set.try_wait()?.unwrap().exit?.signal(), Some(libc::SIGTERM));
+    /// assert_eq!(set.try_wait()?.unwrap().exit?.signal(), Some(Signal::TERM));
     /// # std::io::Result::Ok(())
     /// ```
     ///
@@ -183,72 +184,69 @@ impl<T> ChildSet<T> {
     /// Sends a signal to one child. To one that has ended and was not taken it does nothing.
     ///
     /// ```
-    /// # use childset::{ChildSet, Command};
+    /// # use childset::{ChildSet, Command, Signal};
     /// # use std::io::ErrorKind;
     /// let set = ChildSet::new()?;
     /// let key = set.spawn(Command::new("sleep").arg("60"), ())?;
-    /// set.send_signal(key, libc::SIGTERM)?;
-    /// assert_eq!(set.wait(None)?.unwrap().exit?.signal(), Some(libc::SIGTERM));
-    /// assert_eq!(set.send_signal(key, libc::SIGTERM).unwrap_err().kind(), ErrorKind::NotFound);
+    /// set.send_signal(key, Signal::TERM)?;
+    /// assert_eq!(set.wait(None)?.unwrap().exit?.signal(), Some(Signal::TERM));
+    /// assert_eq!(set.send_signal(key, Signal::TERM).unwrap_err().kind(), ErrorKind::NotFound);
     /// # std::io::Result::Ok(())
     /// ```
     ///
     /// # Errors
-    /// - [`NotFound`](io::ErrorKind::NotFound): the child is no longer in the set.
+    /// - [`Gone`]: the child is no longer in the set, or was reaped.
     /// - As [`Pidfd::send_signal`](crate::Pidfd::send_signal).
-    pub fn send_signal(&self, key: Key, signal: i32) -> io::Result<()> {
+    pub fn send_signal(&self, key: Key, signal: impl Into<Signal>) -> io::Result<()> {
         self.with(key, |member| member.pidfd().send_signal(signal))
     }
 
     /// Sends a signal to the process group that one child leads.
     ///
     /// ```
-    /// # use childset::{ChildSet, Command};
+    /// # use childset::{ChildSet, Command, Signal};
     /// let set = ChildSet::new()?;
     /// let child = Command::new("sleep").arg("60").process_group(0).spawn()?;
     /// let group = child.id() as i32;
     /// let leader = set.insert(child, "leader")?;
     /// set.spawn(Command::new("sleep").arg("60").process_group(group), "member")?;
-    /// set.send_signal_to_group(leader, libc::SIGTERM)?;
+    /// set.send_signal_to_group(leader, Signal::TERM)?;
     /// while let Some(exited) = set.wait(None)? {
-    ///     assert_eq!(exited.exit?.signal(), Some(libc::SIGTERM));
+    ///     assert_eq!(exited.exit?.signal(), Some(Signal::TERM));
     /// }
     /// # std::io::Result::Ok(())
     /// ```
     ///
     /// # Errors
-    /// - [`NotFound`](io::ErrorKind::NotFound): the child is no longer in the set.
+    /// - [`Gone`]: the child is no longer in the set, or was reaped.
     /// - As [`Child::send_signal_to_group`].
-    pub fn send_signal_to_group(&self, key: Key, signal: i32) -> io::Result<()> {
-        self.with(key, |member| member.send_signal_to_group(signal))
+    pub fn send_signal_to_group(&self, key: Key, signal: impl Into<Signal>) -> io::Result<()> {
+        self.with(key, |member| member.send_signal_to_group(signal.into()))
     }
 
     /// Sends a signal to every child in the set; those that have ended are passed over.
     ///
     /// ```
-    /// # use childset::{ChildSet, Command};
+    /// # use childset::{ChildSet, Command, Signal};
     /// let set = ChildSet::new()?;
     /// for seconds in ["50", "60"] {
     ///     set.spawn(Command::new("sleep").arg(seconds), ())?;
     /// }
-    /// set.send_signal_to_all(libc::SIGTERM)?;
+    /// set.send_signal_to_all(Signal::TERM)?;
     /// while let Some(exited) = set.wait(None)? {
-    ///     assert_eq!(exited.exit?.signal(), Some(libc::SIGTERM));
+    ///     assert_eq!(exited.exit?.signal(), Some(Signal::TERM));
     /// }
     /// # std::io::Result::Ok(())
     /// ```
     ///
     /// # Errors
     /// As [`Pidfd::send_signal`](crate::Pidfd::send_signal); the first one, after all children were tried.
-    pub fn send_signal_to_all(&self, signal: i32) -> io::Result<()> {
+    pub fn send_signal_to_all(&self, signal: impl Into<Signal>) -> io::Result<()> {
+        let signal = signal.into();
         let mut result = Ok(());
         for member in lock(&self.members).watch.values() {
-            match member.pidfd().send_signal(signal) {
-                Err(error) if error.raw_os_error() != Some(libc::ESRCH) && result.is_ok() => {
-                    result = Err(error)
-                }
-                _ => {}
-            }
+            let sent = Gone::is_fine(member.pidfd().send_signal(signal));
+            result = result.and(sent);
         }
         result
     }

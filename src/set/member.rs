@@ -6,7 +6,7 @@ use slotmap::{DefaultKey, Key as _};
 
 use crate::child::{Child, ChildStderr, ChildStdin, ChildStdout, Process, Shared};
 use crate::command::Started;
-use crate::pidfd::{collect, Collected, Exit, Pidfd};
+use crate::pidfd::{collect, Collected, Exit, Pidfd, Signal};
 use crate::watch::{Ended, Watched};
 
 /// Names a child in the [`ChildSet`](crate::ChildSet) that it was inserted into.
@@ -165,7 +165,7 @@ impl<T> Member<T> {
         }
     }
 
-    pub(super) fn send_signal_to_group(&self, signal: i32) -> io::Result<()> {
+    pub(super) fn send_signal_to_group(&self, signal: Signal) -> io::Result<()> {
         match &self.handle {
             // The set's lock keeps it from being reaped.
             Handle::Owned(process) => process.send_signal_to_group(signal),

@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex};
 
 use slotmap::DefaultKey;
 
+use crate::pidfd::Gone;
 use crate::sync::lock;
 use crate::watch::Watch;
 use member::Member;
@@ -87,7 +88,7 @@ impl<T> ChildSet<T> {
     fn with<R>(&self, key: Key, act: impl FnOnce(&Member<T>) -> io::Result<R>) -> io::Result<R> {
         match lock(&self.members).watch.get(key.0) {
             Some(member) => act(member),
-            None => Err(io::Error::new(io::ErrorKind::NotFound, "the child is not in the set")),
+            None => Err(Gone::NotInSet.into()),
         }
     }
 

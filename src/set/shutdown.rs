@@ -3,6 +3,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::{ChildSet, Exited};
+use crate::pidfd::Signal;
 
 /// The end of a set's children: their exits, and `SIGKILL` for those that outlive the grace.
 ///
@@ -19,7 +20,7 @@ use super::{ChildSet, Exited};
 /// set.spawn(Command::new("sleep").arg("60").signal_mask(&[libc::SIGTERM]), "stubborn")?;
 /// let mut shutdown = set.shutdown(Duration::from_millis(10));
 /// while let Some(exited) = shutdown.next().await {
-///     assert_eq!(exited?.exit?.signal(), Some(libc::SIGKILL));
+///     assert_eq!(exited?.exit?.signal(), Some(Signal::KILL));
 /// }
 /// # std::io::Result::Ok(()) }).unwrap();
 /// ```
@@ -50,7 +51,7 @@ impl<T> ChildSet<T> {
     /// set.insert(Command::new("cat").stdin(Stdio::piped()).spawn()?, ())?;
     /// let mut shutdown = set.shutdown(Duration::from_secs(5));
     /// while let Some(exited) = shutdown.wait()? {
-    ///     assert_eq!(exited.exit?.signal(), Some(15));
+    ///     assert_eq!(exited.exit?.signal(), Some(Signal::TERM));
     /// }
     /// # std::io::Result::Ok(())
     /// ```
@@ -58,7 +59,7 @@ impl<T> ChildSet<T> {
         Shutdown {
             set: self,
             deadline: Instant::now().checked_add(grace),
-            error: self.send_signal_to_all(libc::SIGTERM).err(),
+            error: self.send_signal_to_all(Signal::TERM).err(),
             #[cfg(feature = "async-io")]
             timer: None,
             #[cfg(feature = "async-io")]
@@ -93,7 +94,7 @@ impl<T> Shutdown<'_, T> {
     fn kill_if_due(&mut self) {
         if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             self.deadline = None;
-            self.error = self.set.send_signal_to_all(libc::SIGKILL).err();
+            self.error = self.set.send_signal_to_all(Signal::KILL).err();
         }
     }
 }

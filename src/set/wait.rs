@@ -74,14 +74,14 @@ impl<T> ChildSet<T> {
     /// timeout ran out first.
     ///
     /// ```
-    /// # use childset::ChildSet;
+    /// # use childset::{ChildSet, Signal};
     /// # use std::process::{Command, Stdio};
     /// # use std::time::Duration;
     /// let set = ChildSet::new()?;
     /// let key = set.insert(Command::new("cat").stdin(Stdio::piped()).spawn()?, ())?;
     /// assert!(set.wait(Some(Duration::from_millis(10)))?.is_none());
-    /// set.send_signal(key, 9)?;
-    /// assert_eq!(set.wait(None)?.unwrap().exit?.signal(), Some(9));
+    /// set.send_signal(key, Signal::KILL)?;
+    /// assert_eq!(set.wait(None)?.unwrap().exit?.signal(), Some(Signal::KILL));
     /// # std::io::Result::Ok(())
     /// ```
     ///
