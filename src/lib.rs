@@ -100,7 +100,7 @@ mod set;
 pub mod embedding;
 
 #[cfg(feature = "async-io")]
-pub use async_pidfd::{AsyncPidfdExt, PidfdFuture};
+pub use async_pidfd::AsyncPidfdExt;
 pub use child::{AdoptError, Child, ChildStderr, ChildStdin, ChildStdout, Containment, Output, Stdio};
 pub use command::{Command, Prepared, Spawn, SpawnError};
 pub use pidfd::{CoreDump, Exit, Gone, Info, Pidfd, Signal, State, StateChange, StatusUnknown, Usage};

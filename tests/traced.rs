@@ -291,6 +291,7 @@ mod asynchronous {
     use super::*;
 
     use std::future::Future;
+    use std::pin::pin;
 
     use async_io::{Async, Timer};
     use childset::AsyncPidfdExt;
@@ -326,7 +327,7 @@ mod asynchronous {
         check_leaks(|| {
             let (pidfd, tracer) = zombie(|child| Async::new(Pidfd::from_child(&child).unwrap()).unwrap());
             // The future is kept while the tracer lets go, since it holds what it waits on.
-            let mut wait = pidfd.exit();
+            let mut wait = pin!(pidfd.exit());
             assert!(idle(|| block_on(in_vain(&mut wait))).is_none());
             drop(tracer);
             assert_exit(block_on(wait));

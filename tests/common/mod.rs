@@ -279,6 +279,19 @@ pub(crate) fn reap_by_pid(pid: u32) -> i32 {
     status
 }
 
+/// Waits for a child: whether it succeeded, and the peak of its memory in bytes. The kernel counts that from what this
+/// process had when it spawned the child.
+pub(crate) fn wait_with_peak(child: Child) -> (bool, u64) {
+    let (mut status, mut usage) = (0, std::mem::MaybeUninit::<libc::rusage>::zeroed());
+    // SAFETY: the status and the usage are written to memory of their types. All-zero bytes are valid for both.
+    let (reaped, usage) = unsafe {
+        let reaped = libc::wait4(child.id() as i32, &mut status, 0, usage.as_mut_ptr());
+        (reaped, usage.assume_init())
+    };
+    assert_eq!(reaped, child.id() as i32, "{}", io::Error::last_os_error());
+    (status == 0, usage.ru_maxrss as u64 * 1024)
+}
+
 /// No child of ours is left, in whatever state.
 pub(crate) fn no_child_is_left() {
     // SAFETY: no status is written.
