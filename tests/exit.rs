@@ -1,6 +1,8 @@
 //! What an `Exit`, a `Usage` and an `Info` say: the peak of memory, sums, conversions, and what is printed.
 
 #![allow(unsafe_code)]
+// The lint does not know that a pidfd reaps.
+#![allow(clippy::zombie_processes)]
 
 mod common;
 

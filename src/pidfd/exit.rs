@@ -175,7 +175,7 @@ pub enum StatusUnknown {
 }
 
 impl StatusUnknown {
-    /// Finds the `StatusUnknown` in an error that waiting returned; `None` if it is another one. See
+    /// Finds the `StatusUnknown` in an error that waiting returned. `None` if it is another error. See
     /// [`StatusUnknown`].
     pub fn from_io_error(error: &io::Error) -> Option<StatusUnknown> {
         error.get_ref()?.downcast_ref().copied()

@@ -32,8 +32,10 @@ pub struct Usage {
     ///
     /// The kernel also counts the memory in which a process ran before its `execve`. A child begins on the memory of
     /// its parent, or on a copy of it. So a peak that does not exceed our own says nothing of the child: `true`,
-    /// spawned by a program of 150 MiB, has 150 MiB for the kernel, and `None` here. It is compared with our own peak
-    /// when the exit is taken: `ru_maxrss` of `RUSAGE_SELF`.
+    /// spawned by a program of 150 MiB, has 150 MiB for the kernel, and `None` here.
+    ///
+    /// The peak is compared with our own at the moment when the exit is taken: `ru_maxrss` of `RUSAGE_SELF`. That, too,
+    /// counts the memory in which this program ran before its own `execve`: below `cargo run`, it may be cargo's.
     pub max_rss: Option<u64>,
     /// Page faults served without reading from a disk.
     pub minor_faults: u64,

@@ -117,8 +117,7 @@ fn stopping_ends_the_wait_for_a_restart() {
 #[test]
 fn the_table_tells_of_each_service() {
     let text = "[[service]]\nname = 'busy'\nrestart = 'never'
-command = ['sh', '-c', 'i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done
-  head -c 40M /dev/zero | tail -c 40M >/dev/null; kill -9 $$']\n";
+command = ['sh', '-c', 'i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done; head -c 40M /dev/zero | tail -c 40M >/dev/null; kill -9 $$']\n";
     let (_directory, file) = file(&[text.into(), polite("idle")].concat());
     let mut supervise = start(&[], &[], &file);
     supervise.until("up");
