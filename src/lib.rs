@@ -101,10 +101,13 @@ pub mod embedding;
 
 #[cfg(feature = "async-io")]
 pub use async_pidfd::{AsyncPidfdExt, PidfdFuture};
-pub use child::{AdoptError, Child, ChildStderr, ChildStdin, ChildStdout, Containment, Output, Stdio};
+pub use child::{
+    AdoptError, Capture, Captured, Child, ChildHandle, ChildStderr, ChildStdin, ChildStdout, Containment,
+    Stdio,
+};
 pub use command::{Command, Prepared, Spawn, SpawnError};
 pub use pidfd::{CoreDump, Exit, Gone, Info, Pidfd, Signal, State, StateChange, StatusUnknown, Usage};
-pub use set::{ChildSet, Exited, InsertError, IntoChild, Key, Shutdown};
+pub use set::{ChildSet, Exited, InsertError, IntoChild, Key, Shutdown, WaitExits};
 #[cfg(feature = "async-io")]
 pub use set::{Exits, Next};
 pub use std::process::ExitStatus;

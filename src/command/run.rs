@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::future::Future;
 use std::io;
 #[cfg(feature = "async-io")]
-use std::process::ExitStatus;
+use std::process::{ExitStatus, Output};
 
 use super::error::unsupported_by_flat;
 use super::options::Options;
@@ -14,8 +14,6 @@ use super::spawn::layout::Layout;
 use super::spawn::started::{Spawn, Start, Started};
 use super::spawn::{spawn, NoProcess};
 use super::{Command, OnDrop};
-#[cfg(feature = "async-io")]
-use crate::child::Output;
 use crate::child::{Child, Kind, Stdio};
 use crate::watch::dropped::sweep;
 
