@@ -110,7 +110,7 @@ pub use pidfd::{CoreDump, Exit, Gone, Info, Pidfd, Signal, State, StateChange, S
 pub use set::{ChildSet, Exited, InsertError, IntoChild, Key, Shutdown, WaitExits};
 #[cfg(feature = "async-io")]
 pub use set::{Exits, Next};
-pub use std::process::ExitStatus;
+pub use std::process::{ExitStatus, Output};
 pub use watch::dropped::reap_dropped;
 
 /// What programs written against async-process import.

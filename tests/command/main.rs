@@ -35,9 +35,9 @@ pub(crate) fn output(command: &mut Command) -> Output {
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     // A child that another test is spawning by std holds a copy of each pipe until its execve.
     child.set_drain_grace(Duration::from_secs(60));
-    let output = child.wait_with_output().unwrap();
-    assert!(!output.pipe_open);
-    output
+    let captured = child.capture().wait().unwrap();
+    assert!(!captured.pipe_open);
+    captured.into()
 }
 
 /// What it writes to its standard output.
