@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use parallel_common::*;
+use rustix::process::{kill_process, Pid, Signal};
 
 /// Writes the argument in many lines, each in two pieces.
 const PIECES: &str = r#"i=0; while [ $i -lt 300 ]; do printf "$1-"; printf "$i\n"; i=$((i + 1)); done"#;
@@ -178,9 +179,10 @@ fn who_holds_a_pipe_is_not_waited_for_when_it_is_silent() {
     let output = run(&["-j1", "sh", "-c", script, ":::", "1", "2"]);
     assert!(began.elapsed() >= Duration::from_millis(400));
     assert_eq!(code(&output), 2);
-    let pids: Vec<_> = stdout(&output).lines().collect();
+    let pids: Vec<_> =
+        stdout(&output).lines().map(|pid| Pid::from_raw(pid.parse().unwrap()).unwrap()).collect();
     assert_eq!(pids.len(), 2);
-    assert!(Command::new("kill").args(pids).status().unwrap().success());
+    pids.into_iter().for_each(|pid| kill_process(pid, Signal::TERM).unwrap());
 }
 
 #[test]
