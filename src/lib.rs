@@ -102,30 +102,13 @@ pub mod embedding;
 #[cfg(feature = "async-io")]
 pub use async_pidfd::{AsyncPidfdExt, PidfdFuture};
 pub use child::{AdoptError, Child, ChildStderr, ChildStdin, ChildStdout, Containment, Output, Stdio};
-pub use command::{Command, Prepared, Spawn, SpawnError};
+pub use command::{unix, Command, Prepared, Resource, Spawn, SpawnError};
 pub use pidfd::{CoreDump, Exit, Gone, Info, Pidfd, Signal, State, StateChange, StatusUnknown, Usage};
 pub use set::{ChildSet, Exited, InsertError, IntoChild, Key, Shutdown};
 #[cfg(feature = "async-io")]
 pub use set::{Exits, Next};
 pub use std::process::ExitStatus;
 pub use watch::dropped::reap_dropped;
-
-/// What programs written against async-process import.
-pub mod unix {
-    /// Nothing: what async-process has here are methods of [`Command`](crate::Command) itself.
-    ///
-    /// ```
-    /// # #![allow(unused_imports)]
-    /// use childset::{unix::CommandExt, Command};
-    ///
-    /// let status = Command::new("sh").arg0("shell").args(["-c", "exit 3"]).spawn()?.wait()?;
-    /// assert_eq!(status.code(), Some(3));
-    /// # std::io::Result::Ok(())
-    /// ```
-    pub trait CommandExt {}
-
-    impl CommandExt for crate::Command {}
-}
 
 /// The README's example runs as a doctest.
 #[cfg(all(doctest, feature = "async-io"))]

@@ -56,7 +56,7 @@ impl<T> ChildSet<T> {
         sweep();
         let (member, rest) = match child.dismantle(tag) {
             Ok(parts) => parts,
-            Err((error, child, tag)) => return Err(InsertError { error, child, tag }),
+            Err((error, child, tag)) => return Err(InsertError { error, child, tag, spawned: true }),
         };
         let mut members = lock(&self.members);
         match members.insert(member) {
@@ -68,7 +68,7 @@ impl<T> ChildSet<T> {
             }
             Err((error, member)) => {
                 let (child, tag) = C::reassemble(member, rest);
-                Err(InsertError { error, child, tag })
+                Err(InsertError { error, child, tag, spawned: true })
             }
         }
     }
@@ -94,11 +94,11 @@ impl<T> ChildSet<T> {
     pub fn spawn<S: Spawn>(&self, command: S, tag: T) -> Result<Key, InsertError<Option<Child>, T>> {
         let member = match command.start() {
             Ok(started) => Member::from_started(started, tag),
-            Err(error) => return Err(InsertError { error, child: None, tag }),
+            Err(error) => return Err(InsertError { error, child: None, tag, spawned: false }),
         };
         lock(&self.members).insert(member).map(Key).map_err(|(error, member)| {
             let (child, tag) = member.into_child(None);
-            InsertError { error, child: Some(child), tag }
+            InsertError { error, child: Some(child), tag, spawned: true }
         })
     }
 
