@@ -8,7 +8,7 @@ use std::io::Read;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use childset::{reap_dropped, Child, ChildSet, ChildStdin, Pidfd, State};
+use childset::{reap_dropped, Child, ChildSet, ChildStdin, Pidfd, Signal, State};
 use common::{
     check_leaks, held, held_with, reap_all_dropped, reap_by_pid, reexec, role, until_ended, zombies,
 };
@@ -109,7 +109,7 @@ fn each_later_call_reaps() {
             assert_eq!(pidfd.state().unwrap(), State::Zombie);
             call(&set);
             assert_eq!(pidfd.state().unwrap(), State::Reaped);
-            set.send_signal_to_all(libc::SIGKILL).unwrap();
+            set.send_signal_to_all(Signal::KILL).unwrap();
             while set.wait(None).unwrap().is_some() {}
             reap_all_dropped();
         });

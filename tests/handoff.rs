@@ -14,7 +14,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use childset::{Pidfd, State};
+use childset::{Pidfd, Signal, State};
 use common::{check_leaks, example, held, kernel, Dir, Limit};
 use passing::{Refused, LONGEST_NAME};
 
@@ -72,7 +72,7 @@ fn bad_peers() {
             let child = held();
             let pidfd = Pidfd::from_child(&child).unwrap();
             passing::send(&theirs, b"name", &[pidfd.as_fd()]).unwrap();
-            assert_eq!(passing::receive(&ours).unwrap().0.pid().unwrap(), child.id());
+            assert_eq!(passing::receive(&ours).unwrap().0.pid().unwrap(), Some(child.id()));
             drop(theirs);
             assert!(matches!(passing::receive(&ours), Err(Refused::Closed)));
             pidfd.kill().unwrap();
@@ -170,7 +170,7 @@ impl Part {
         line.trim_end().to_owned()
     }
 
-    fn signal(&self, signal: i32) {
+    fn signal(&self, signal: Signal) {
         Pidfd::from_child(&self.child).unwrap().send_signal(signal).unwrap();
     }
 
@@ -183,7 +183,7 @@ impl Part {
     }
 
     fn stop(self) {
-        self.signal(libc::SIGTERM);
+        self.signal(Signal::TERM);
         assert_eq!(self.end(), (Some(0), String::new()));
     }
 }
@@ -250,12 +250,12 @@ fn signals_are_passed_on() {
         let mut lines = [starter.said(), starter.said()];
         lines.sort();
         assert_eq!(lines, [format!("{pid}: handed over"), "ready".to_owned()]);
-        taker.signal(libc::SIGINT);
+        taker.signal(Signal::INT);
         ended_as(taker, "exit status: 4", 4);
 
         let (taker, pid) = Part::take(&path);
         let pidfd = Pidfd::open(pid).unwrap();
-        taker.signal(libc::SIGTERM);
+        taker.signal(Signal::TERM);
         ended_as(taker, "signal: 15 (SIGTERM)", 143);
         assert_eq!(pidfd.state().unwrap(), State::Reaped);
         starter.stop();
@@ -279,7 +279,7 @@ fn taker_that_goes_away() {
         let (taker, other) = Part::take(&path);
         assert_ne!(pid, other);
         assert_eq!(pidfd.state().unwrap(), State::Running);
-        starter.signal(libc::SIGTERM);
+        starter.signal(Signal::TERM);
         let (code, _) = starter.end();
         assert_eq!((code, pidfd.state().unwrap()), (Some(0), State::Reaped));
         ended_as(taker, "signal: 15 (SIGTERM)", 143);
@@ -331,7 +331,7 @@ fn errors() {
         for _ in 0..2 {
             fails(handoff().arg("take").arg(&path), "closed the connection");
         }
-        starter.signal(libc::SIGINT);
+        starter.signal(Signal::INT);
         let (code, error) = starter.end();
         assert!(code == Some(0) && error.matches("/no/such/program").count() == 2, "{code:?} {error:?}");
     });

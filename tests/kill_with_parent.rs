@@ -10,7 +10,7 @@ use std::process::Stdio as StdStdio;
 use std::thread;
 
 use childset::{
-    reap_dropped, Child, ChildSet, ChildStdin, ChildStdout, Command, Pidfd, SpawnError, State, Stdio,
+    reap_dropped, Child, ChildSet, ChildStdin, ChildStdout, Command, Pidfd, Signal, SpawnError, State, Stdio,
 };
 use common::{check_leaks, reap_all_dropped, reexec, role, until_ended, until_reaped};
 
@@ -126,7 +126,7 @@ fn status_and_usage() {
             let child = command.args(["-c", script]).kill_with_parent(true).spawn().unwrap();
             let exit = child.wait().unwrap();
             assert_eq!((exit.code(), exit.signal()) == (Some(7), None), script == "exit 7");
-            assert_eq!((exit.code(), exit.signal()) == (None, Some(9)), script != "exit 7");
+            assert_eq!((exit.code(), exit.signal()) == (None, Some(Signal::KILL)), script != "exit 7");
             assert_eq!(child.wait().unwrap(), exit);
             // Who reaps knows the resource use: before 7.1 that is us, without privilege too.
             let root = rustix::process::geteuid().is_root();
@@ -167,7 +167,7 @@ fn end_of_the_spawning_thread() {
             drop(stdin);
             assert_eq!(child.wait().unwrap().code(), Some(0));
         } else {
-            assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGKILL));
+            assert_eq!(child.wait().unwrap().signal(), Some(Signal::KILL));
         }
     });
     no_child_is_left();

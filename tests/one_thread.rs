@@ -5,7 +5,7 @@ mod common;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use childset::{Child, ChildSet, Pidfd};
+use childset::{Child, ChildSet, Pidfd, Signal};
 use common::{check_leaks, held, held_with, readable, reap_all_dropped, threads};
 
 fn main() {
@@ -33,7 +33,7 @@ fn polling_loop() {
         let key = step(|| set.insert(held(), 10).unwrap());
         assert!(step(|| set.try_wait().unwrap()).is_none());
         drop(stdins);
-        step(|| set.send_signal(key, 15).unwrap());
+        step(|| set.send_signal(key, Signal::TERM).unwrap());
         let mut tags = Vec::new();
         while !set.is_empty() {
             assert!(step(|| readable(set.as_fd(), Duration::from_secs(60))));
@@ -59,7 +59,7 @@ fn blocking_waits() {
 
         set.insert(held(), ()).unwrap();
         let mut shutdown = step(|| set.shutdown(Duration::from_secs(60)));
-        assert_eq!(step(|| shutdown.wait().unwrap()).unwrap().exit.unwrap().signal(), Some(15));
+        assert_eq!(step(|| shutdown.wait().unwrap()).unwrap().exit.unwrap().signal(), Some(Signal::TERM));
 
         for nonblocking in [false, true] {
             let (child, stdin) = held_with(2);

@@ -7,7 +7,7 @@ mod common;
 use std::io::{ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
 
-use childset::{Child, Command, Containment, Output, Stdio};
+use childset::{Child, Command, Containment, Output, Signal, Stdio};
 
 /// The same awaited, and with this thread blocked.
 fn both(mut make: impl FnMut() -> Child, input: &[u8], check: impl Fn(Output)) {
@@ -33,7 +33,7 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        let _ = self.0.send_signal_to_group(libc::SIGKILL);
+        let _ = self.0.send_signal_to_group(Signal::KILL);
     }
 }
 
@@ -226,11 +226,11 @@ fn terminated() {
     let cleans_up = || sh("trap 'exit 9' TERM; echo; while :; do sleep 0.01; done").spawn().unwrap();
     let ready = |child: &mut Child| child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
     type Make<'a> = &'a dyn Fn() -> Child;
-    let cases: [(Make<'_>, Duration, Option<i32>, Option<i32>); 4] = [
-        (&honours, LONG, Some(libc::SIGTERM), None),
+    let cases: [(Make<'_>, Duration, Option<Signal>, Option<i32>); 4] = [
+        (&honours, LONG, Some(Signal::TERM), None),
         (&cleans_up, LONG, None, Some(9)),
-        (&ignores, Duration::from_millis(50), Some(libc::SIGKILL), None),
-        (&ignores, Duration::ZERO, Some(libc::SIGKILL), None),
+        (&ignores, Duration::from_millis(50), Some(Signal::KILL), None),
+        (&ignores, Duration::ZERO, Some(Signal::KILL), None),
     ];
     for (make, grace, signal, code) in cases {
         let begin = Instant::now();
@@ -253,7 +253,7 @@ fn terminated() {
             drop(group);
         }
         let elapsed = begin.elapsed();
-        assert!(elapsed < LONG && (signal != Some(libc::SIGKILL) || elapsed >= grace));
+        assert!(elapsed < LONG && (signal != Some(Signal::KILL) || elapsed >= grace));
     }
 }
 
@@ -274,7 +274,7 @@ fn killed_with_all_that_it_started() {
     let mut child = sh("sleep 60 & sleep 60 & echo; wait").stdin(Stdio::piped()).spawn().unwrap();
     child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
     assert_eq!(child.kill_tree().unwrap(), Containment::ProcessGroup);
-    assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGKILL));
+    assert_eq!(child.wait().unwrap().signal(), Some(Signal::KILL));
     // End of file: all of them are gone.
     assert_eq!(child.stdout.take().unwrap().read_to_end(&mut Vec::new()).unwrap(), 0);
     match child.kill_tree() {
@@ -300,11 +300,11 @@ fn killed_with_all_that_it_started() {
     child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
     assert_eq!(child.kill_tree().unwrap(), Containment::ProcessGroup);
     assert_eq!(child.stdout.take().unwrap().read_to_end(&mut Vec::new()).unwrap(), 0);
-    assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGKILL));
+    assert_eq!(child.wait().unwrap().signal(), Some(Signal::KILL));
 
     let child = Command::new("sleep").arg("60").spawn().unwrap();
     assert_eq!(child.kill_tree().unwrap(), Containment::Process);
-    assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGKILL));
+    assert_eq!(child.wait().unwrap().signal(), Some(Signal::KILL));
     assert_eq!(child.kill_tree().unwrap(), Containment::Process);
 }
 

@@ -10,7 +10,7 @@ use std::fs;
 use std::io::{self, BufRead, BufReader, Read};
 use std::process::{Child, Stdio};
 
-use childset::{ChildSet, Pidfd, State, StatusUnknown};
+use childset::{ChildSet, Gone, Pidfd, Signal, State, StatusUnknown};
 use common::{assert_code, check_leaks, held, held_with, reap_by_pid, reexec, role, skipped, until_ended};
 
 const LAST_PID: &str = "/proc/sys/kernel/ns_last_pid";
@@ -109,20 +109,21 @@ fn lives(child: &Child) -> bool {
 fn stale_pidfd() {
     check_leaks(|| {
         let (stale, second) = reuse(|first| Pidfd::from_child(&first).unwrap());
-        for signal in [0, libc::SIGTERM, libc::SIGKILL] {
-            assert_eq!(stale.send_signal(signal).unwrap_err().raw_os_error(), Some(libc::ESRCH));
+        for signal in [Signal::from(0), Signal::TERM, Signal::KILL] {
+            let error = stale.send_signal(signal).unwrap_err();
+            assert_eq!(Gone::from_io_error(&error), Some(Gone::Reaped));
         }
         assert_eq!(stale.state().unwrap(), State::Reaped);
         assert_code(&stale.wait(), 7);
         assert_eq!(stale.wait_state().unwrap_err().raw_os_error(), Some(libc::ECHILD));
-        assert_eq!(stale.pid().unwrap_err().raw_os_error(), Some(libc::ESRCH));
+        assert_eq!(Gone::from_io_error(&stale.pid().unwrap_err()), Some(Gone::Reaped));
         assert!(lives(&second));
 
         let fresh = Pidfd::open(second.id()).unwrap();
-        assert_eq!(fresh.pid().unwrap(), second.id());
+        assert_eq!(fresh.pid().unwrap(), Some(second.id()));
         assert_eq!(fresh.try_wait().unwrap(), None);
         fresh.kill().unwrap();
-        assert_eq!(fresh.wait().unwrap().signal(), Some(libc::SIGKILL));
+        assert_eq!(fresh.wait().unwrap().signal(), Some(Signal::KILL));
     });
 }
 
@@ -132,7 +133,8 @@ fn set() {
         let (key, second) = reuse(|first| set.insert(first, "first").unwrap());
         let second_pid = second.id();
         let second_key = set.insert(second, "second").unwrap();
-        assert_eq!(set.send_signal(key, libc::SIGKILL).unwrap_err().raw_os_error(), Some(libc::ESRCH));
+        let error = set.send_signal(key, Signal::KILL).unwrap_err();
+        assert_eq!(Gone::from_io_error(&error), Some(Gone::Reaped));
         // It has the pid of the second one, and the exit of the first.
         let exited = set.try_wait().unwrap().unwrap();
         assert_eq!((exited.key, exited.pid, exited.tag), (key, second_pid, "first"));
@@ -144,9 +146,9 @@ fn set() {
         drop(child);
         assert!(set.try_wait().unwrap().is_none());
         assert_eq!(Pidfd::open(second_pid).unwrap().state().unwrap(), State::Running);
-        set.send_signal(second_key, libc::SIGTERM).unwrap();
+        set.send_signal(second_key, Signal::TERM).unwrap();
         let exited = set.wait(None).unwrap().unwrap();
-        assert_eq!((exited.tag, exited.exit.unwrap().signal()), ("second", Some(libc::SIGTERM)));
+        assert_eq!((exited.tag, exited.exit.unwrap().signal()), ("second", Some(Signal::TERM)));
     });
 }
 
@@ -179,11 +181,11 @@ fn insert_of_one_whose_pid_a_stranger_has() {
 
         let set = ChildSet::new().unwrap();
         let refused = set.insert(first, "tag").unwrap_err();
-        assert_eq!(refused.error.raw_os_error(), Some(libc::ESRCH));
+        assert_eq!(Gone::from_io_error(&refused.error), Some(Gone::Reaped));
         assert_eq!((refused.child.id(), refused.tag, set.len()), (pid, "tag", 0));
         assert!(refused.child.stdin.is_some());
         let refused = childset::Child::try_from(refused.child).unwrap_err();
-        assert_eq!((refused.error.raw_os_error(), refused.child.id()), (Some(libc::ESRCH), pid));
+        assert_eq!((Gone::from_io_error(&refused.error), refused.child.id()), (Some(Gone::Reaped), pid));
 
         // As a pidfd it is welcome. Killed, it is a zombie of its parent's.
         let stranger = Pidfd::open(pid).unwrap();
@@ -199,7 +201,7 @@ fn insert_of_one_whose_pid_a_stranger_has() {
         end(parent);
         // Its parent has reaped it: from 6.15 on everybody may know how it ended.
         match stranger.wait() {
-            Ok(exit) => assert_eq!(exit.signal(), Some(libc::SIGKILL)),
+            Ok(exit) => assert_eq!(exit.signal(), Some(Signal::KILL)),
             Err(error) => {
                 assert!(common::kernel() < (6, 15), "{error}");
                 assert_eq!(StatusUnknown::from_io_error(&error), Some(StatusUnknown::NotKept));

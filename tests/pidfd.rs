@@ -13,11 +13,15 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::channel;
 
-use childset::{Pidfd, State, StateChange, StatusUnknown};
+use childset::{Gone, Pidfd, Signal, State, StateChange, StatusUnknown};
 use common::{held, held_with, kernel, reap_by_pid, until_ended};
 
 fn errno<R: std::fmt::Debug>(result: io::Result<R>) -> Option<i32> {
     result.unwrap_err().raw_os_error()
+}
+
+fn gone<R: std::fmt::Debug>(result: io::Result<R>) -> Option<Gone> {
+    Gone::from_io_error(&result.unwrap_err())
 }
 
 fn is_would_block<R: std::fmt::Debug>(result: io::Result<R>) -> bool {
@@ -33,7 +37,7 @@ fn open_errors() {
     assert_eq!(errno(Pidfd::open(0)), Some(libc::EINVAL));
     assert_eq!(errno(Pidfd::open(u32::MAX)), Some(libc::EINVAL));
     // Beyond the kernel's largest pid.
-    assert_eq!(errno(Pidfd::open(i32::MAX as u32)), Some(libc::ESRCH));
+    assert_eq!(gone(Pidfd::open(i32::MAX as u32)), Some(Gone::Reaped));
 
     let (sender, receiver) = channel();
     std::thread::scope(|scope| {
@@ -57,7 +61,7 @@ fn open_errors() {
     // A zombie can be opened.
     assert_eq!(opened(&child).state().unwrap(), State::Zombie);
     reap_by_pid(child.id());
-    assert_eq!(errno(Pidfd::from_child(&child)), Some(libc::ESRCH));
+    assert_eq!(gone(Pidfd::from_child(&child)), Some(Gone::Reaped));
 }
 
 #[test]
@@ -83,8 +87,8 @@ fn states() {
     pidfd.kill().unwrap();
     assert!(pidfd.wait().unwrap().success());
     assert_eq!(pidfd.state().unwrap(), State::Reaped);
-    assert_eq!(errno(pidfd.kill()), Some(libc::ESRCH));
-    assert_eq!(errno(pidfd.pid()), Some(libc::ESRCH));
+    assert_eq!(gone(pidfd.kill()), Some(Gone::Reaped));
+    assert_eq!(gone(pidfd.pid()), Some(Gone::Reaped));
 }
 
 #[test]
@@ -140,7 +144,7 @@ fn clones_and_conversions() {
     let flags = rustix::io::fcntl_getfd(clone.as_fd()).unwrap();
     assert!(flags.contains(rustix::io::FdFlags::CLOEXEC));
     let again = Pidfd::from(OwnedFd::from(clone));
-    assert_eq!(again.pid().unwrap(), child.id());
+    assert_eq!(again.pid().unwrap(), Some(child.id()));
     drop(child.stdin.take());
     assert!(again.wait().unwrap().success());
 }
@@ -161,20 +165,20 @@ fn stops_and_continuations() {
                 change => return change.unwrap(),
             }
         };
-        for stop in [libc::SIGSTOP, libc::SIGTSTP] {
+        for stop in [Signal::STOP, Signal::TSTP] {
             pidfd.send_signal(stop).unwrap();
             assert_eq!(next(), StateChange::Stopped(stop));
             // Reported once.
             assert_eq!(pidfd.try_wait_state().unwrap(), None);
             assert_eq!((pidfd.state().unwrap(), pidfd.try_wait().unwrap()), (State::Running, None));
-            pidfd.send_signal(libc::SIGCONT).unwrap();
+            pidfd.send_signal(Signal::CONT).unwrap();
             assert_eq!(next(), StateChange::Continued);
             assert_eq!(pidfd.try_wait_state().unwrap(), None);
         }
-        pidfd.send_signal(libc::SIGSTOP).unwrap();
-        assert_eq!(next(), StateChange::Stopped(libc::SIGSTOP));
+        pidfd.send_signal(Signal::STOP).unwrap();
+        assert_eq!(next(), StateChange::Stopped(Signal::STOP));
         drop(child.stdin.take());
-        pidfd.send_signal(libc::SIGCONT).unwrap();
+        pidfd.send_signal(Signal::CONT).unwrap();
         // It may end before it was seen to go on.
         let change = next();
         assert!(matches!(change, StateChange::Continued | StateChange::Ended), "{change:?}");
@@ -208,15 +212,15 @@ fn group_signals() {
     // A member leads no group.
     if known {
         assert_eq!(errno(group.send_signal_to_group(4711)), Some(libc::EINVAL));
-        assert_eq!(errno(member_pidfd.send_signal_to_group(0)), Some(libc::ESRCH));
+        assert_eq!(gone(member_pidfd.send_signal_to_group(0)), Some(Gone::Reaped));
     }
 
     drop(leader.stdin.take());
     assert!(group.wait().unwrap().success());
-    assert_eq!(errno(group.send_signal(0)), Some(libc::ESRCH));
+    assert_eq!(gone(group.send_signal(0)), Some(Gone::Reaped));
     assert_eq!(member_pidfd.state().unwrap(), State::Running);
-    match group.send_signal_to_group(libc::SIGTERM) {
-        Ok(()) => assert_eq!(member_pidfd.wait().unwrap().signal(), Some(libc::SIGTERM)),
+    match group.send_signal_to_group(Signal::TERM) {
+        Ok(()) => assert_eq!(member_pidfd.wait().unwrap().signal(), Some(Signal::TERM)),
         Err(error) => {
             assert!(error.kind() == ErrorKind::Unsupported && !known, "{error}");
             drop(member.stdin.take());
@@ -224,7 +228,7 @@ fn group_signals() {
         }
     }
     let gone = group.send_signal_to_group(0).unwrap_err();
-    assert!(gone.raw_os_error() == Some(libc::ESRCH) || !known, "{gone}");
+    assert!(Gone::from_io_error(&gone) == Some(Gone::Reaped) || !known, "{gone}");
 }
 
 #[test]
@@ -240,5 +244,5 @@ fn getfd() {
     assert_eq!(errno(pidfd.getfd(99)), Some(libc::EBADF));
     pidfd.kill().unwrap();
     pidfd.wait().unwrap();
-    assert_eq!(errno(pidfd.getfd(1)), Some(libc::ESRCH));
+    assert_eq!(gone(pidfd.getfd(1)), Some(Gone::Reaped));
 }

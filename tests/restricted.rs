@@ -9,7 +9,7 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 use std::process::Stdio as StdStdio;
 
-use childset::{reap_dropped, Child, ChildSet, Command, Pidfd, Stdio};
+use childset::{reap_dropped, Child, ChildSet, Command, Pidfd, Signal, Stdio};
 use common::seccomp::refuse_from;
 use common::{check_leaks, errno, no_child_is_left, reap_all_dropped, reexec, role, skipped};
 
@@ -46,16 +46,16 @@ fn works() {
     let child = held.spawn().unwrap();
     assert_eq!(child.try_wait().unwrap(), None);
     child.kill().unwrap();
-    assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGKILL));
+    assert_eq!(child.wait().unwrap().signal(), Some(Signal::KILL));
 
     let set = ChildSet::new().unwrap();
     set.spawn(&mut held, "spawned").unwrap();
     set.insert(held.spawn().unwrap(), "inserted").unwrap();
     let child = held.spawn().unwrap();
     set.insert(child.pidfd().try_clone().unwrap(), "pidfd").unwrap();
-    set.send_signal_to_all(libc::SIGTERM).unwrap();
+    set.send_signal_to_all(Signal::TERM).unwrap();
     while let Some(exited) = set.wait(None).unwrap() {
-        assert_eq!(exited.exit.unwrap().signal(), Some(libc::SIGTERM), "{}", exited.tag);
+        assert_eq!(exited.exit.unwrap().signal(), Some(Signal::TERM), "{}", exited.tag);
     }
 
     drop(held.process_group(0).kill_on_drop(true).spawn().unwrap());
@@ -107,7 +107,7 @@ fn spawns_by_std(errno: i32) {
         unsupported(&Command::new("true").prepare().unwrap().spawn().unwrap_err(), "clone3");
         let set = ChildSet::new().unwrap();
         set.insert(forked(), ()).unwrap();
-        set.send_signal_to_all(libc::SIGKILL).unwrap();
+        set.send_signal_to_all(Signal::KILL).unwrap();
         assert!(set.wait(None).unwrap().is_some());
     });
     no_child_is_left();

@@ -9,7 +9,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
-use childset::{ChildSet, Pidfd};
+use childset::{ChildSet, Gone, Pidfd, Signal};
 use rustix::event::{epoll, poll, PollFd, PollFlags, Timespec};
 
 const NOW: Duration = Duration::ZERO;
@@ -228,7 +228,9 @@ fn keys_are_never_reused() {
         assert_eq!(set.wait(None).unwrap().unwrap().key, key);
         for &old in &keys {
             assert!(set.remove(old).is_none());
-            assert_eq!(set.send_signal(old, 0).unwrap_err().kind(), ErrorKind::NotFound);
+            let error = set.send_signal(old, 0).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::NotFound);
+            assert_eq!(Gone::from_io_error(&error), Some(Gone::NotInSet));
         }
     }
 }
@@ -353,12 +355,12 @@ fn signals_reach_one_or_all() {
             set.insert(child, tag).unwrap()
         })
         .collect();
-    set.send_signal(keys[1], libc::SIGUSR2).unwrap();
+    set.send_signal(keys[1], Signal::USR2).unwrap();
     let exited = set.wait(None).unwrap().unwrap();
-    assert_eq!((exited.tag, exited.exit.unwrap().signal()), (1, Some(libc::SIGUSR2)));
-    set.send_signal_to_all(libc::SIGUSR1).unwrap();
+    assert_eq!((exited.tag, exited.exit.unwrap().signal()), (1, Some(Signal::USR2)));
+    set.send_signal_to_all(Signal::USR1).unwrap();
     for _ in 0..2 {
-        assert_eq!(set.wait(None).unwrap().unwrap().exit.unwrap().signal(), Some(libc::SIGUSR1));
+        assert_eq!(set.wait(None).unwrap().unwrap().exit.unwrap().signal(), Some(Signal::USR1));
     }
     assert_eq!(set.send_signal_to_all(999).map_err(|error| error.raw_os_error()), Ok(()), "nobody is left");
 }
@@ -372,7 +374,7 @@ fn signal_all_passes_over_zombies_and_reports_bad_signals() {
     let pidfd = Pidfd::from_child(&taken_elsewhere).unwrap();
     set.insert(pidfd.try_clone().unwrap(), 1).unwrap();
     pidfd.wait().unwrap();
-    set.send_signal_to_all(libc::SIGTERM).unwrap();
+    set.send_signal_to_all(Signal::TERM).unwrap();
     assert_eq!(set.send_signal_to_all(999).unwrap_err().raw_os_error(), Some(libc::EINVAL));
     set.wait(None).unwrap().unwrap();
     set.wait(None).unwrap().unwrap();
@@ -382,11 +384,11 @@ fn signal_all_passes_over_zombies_and_reports_bad_signals() {
 fn shutdown_terminates_then_kills() {
     let set = ChildSet::new().unwrap();
     let grace = Duration::from_millis(100);
-    set.insert(Command::new("cat").stdin(Stdio::piped()).spawn().unwrap(), libc::SIGTERM).unwrap();
-    set.insert(common::stubborn(), libc::SIGKILL).unwrap();
+    set.insert(Command::new("cat").stdin(Stdio::piped()).spawn().unwrap(), Signal::TERM).unwrap();
+    set.insert(common::stubborn(), Signal::KILL).unwrap();
     let start = Instant::now();
     let mut shutdown = set.shutdown(grace);
-    for signal in [libc::SIGTERM, libc::SIGKILL] {
+    for signal in [Signal::TERM, Signal::KILL] {
         let exited = shutdown.wait().unwrap().unwrap();
         assert_eq!((exited.tag, exited.exit.unwrap().signal()), (signal, Some(signal)));
     }
@@ -401,7 +403,7 @@ fn a_shutdown_that_is_dropped_leaves_the_children() {
     drop(set.shutdown(NOW));
     assert!(set.wait(Some(Duration::from_millis(20))).unwrap().is_none());
     let mut shutdown = set.shutdown(NOW);
-    assert_eq!(shutdown.wait().unwrap().unwrap().exit.unwrap().signal(), Some(libc::SIGKILL));
+    assert_eq!(shutdown.wait().unwrap().unwrap().exit.unwrap().signal(), Some(Signal::KILL));
 }
 
 #[test]

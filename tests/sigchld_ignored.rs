@@ -8,7 +8,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use childset::{Child, ChildSet, Exit, Pidfd, State};
+use childset::{Child, ChildSet, Exit, Gone, Pidfd, Signal, State};
 use common::{assert_code, check_leaks, held_with, readable, until_reaped, warm_up, zombies};
 
 fn rounds() -> u8 {
@@ -112,7 +112,8 @@ fn pidfd_wait_when_gone() {
         |pidfd| {
             until_reaped(pidfd);
             assert_eq!(pidfd.state()?, State::Reaped);
-            assert_eq!(pidfd.send_signal(9).unwrap_err().raw_os_error(), Some(libc::ESRCH));
+            let error = pidfd.send_signal(Signal::KILL).unwrap_err();
+            assert_eq!(Gone::from_io_error(&error), Some(Gone::Reaped));
             // Nothing was taken, so that it can be asked for again.
             assert_eq!(pidfd.wait().ok(), pidfd.wait().ok());
             pidfd.wait()

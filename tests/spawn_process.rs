@@ -12,7 +12,7 @@ use std::os::fd::FromRawFd;
 use std::process::Stdio as StdStdio;
 use std::thread;
 
-use childset::{Command, Containment, Prepared, Stdio};
+use childset::{Command, Containment, Prepared, Signal, Stdio};
 use common::{check_leaks, errno, reexec, role};
 
 const TESTS: [(&str, fn()); 12] = [
@@ -282,7 +282,7 @@ fn cgroup() {
         let whole = common::kernel() >= (5, 14);
         let expected = if whole { Containment::Cgroup } else { Containment::Process };
         assert_eq!(child.kill_tree().unwrap(), expected);
-        assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGKILL));
+        assert_eq!(child.wait().unwrap().signal(), Some(Signal::KILL));
         let stdin = stdin.filter(|_| whole);
         // End of file: nobody is left.
         assert_eq!(child.stdout.take().unwrap().read_to_end(&mut Vec::new()).unwrap(), 0);

@@ -87,7 +87,7 @@ fn spawn_during(storm: impl Fn() + Sync, prepare: impl Fn(&mut Command), calm: i
     let mut ended = 0;
     while let Some(exited) = set.wait(None).unwrap() {
         let exit = exited.exit.unwrap();
-        let by_storm = exit.signal().is_some_and(|signal| SIGNALS.contains(&signal));
+        let by_storm = exit.signal().is_some_and(|signal| SIGNALS.contains(&signal.as_raw()));
         assert!(exit.code() == Some(0) || by_storm, "{exit:?}");
         ended += 1;
     }

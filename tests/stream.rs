@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
-use childset::{ChildSet, Exited};
+use childset::{ChildSet, Exited, Signal};
 use futures_lite::future::{block_on, poll_fn, zip};
 use futures_lite::{Stream, StreamExt};
 use rustix::event::{PollFd, PollFlags};
@@ -457,8 +457,8 @@ fn a_set_dropped_with_a_registered_stream() {
 #[test]
 fn shutdown_as_a_stream_kills_at_the_deadline() {
     let set = ChildSet::new().unwrap();
-    set.insert(common::stubborn(), libc::SIGKILL).unwrap();
-    set.insert(Command::new("cat").stdin(Stdio::piped()).spawn().unwrap(), libc::SIGTERM).unwrap();
+    set.insert(common::stubborn(), Signal::KILL).unwrap();
+    set.insert(Command::new("cat").stdin(Stdio::piped()).spawn().unwrap(), Signal::TERM).unwrap();
     let start = Instant::now();
     let grace = Duration::from_millis(100);
     let signals: Vec<_> = block_on(
@@ -468,7 +468,7 @@ fn shutdown_as_a_stream_kills_at_the_deadline() {
             .collect(),
     );
     assert!(start.elapsed() >= grace);
-    assert_eq!(signals, [libc::SIGTERM, libc::SIGKILL].map(|signal| (signal, Some(signal))));
+    assert_eq!(signals, [Signal::TERM, Signal::KILL].map(|signal| (signal, Some(signal))));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use childset::{Child, ChildSet, Exit, Pidfd, State};
+use childset::{Child, ChildSet, Exit, Pidfd, Signal, State};
 use common::{assert_code, check_leaks, held, held_with, kernel, reexec, role};
 
 /// How many children, in each test.
@@ -162,7 +162,7 @@ fn pidfd_try_wait_in_the_middle_of_the_reaping() {
                 }
             };
             match exit {
-                Ok(exit) => assert_eq!(exit.signal(), Some(libc::SIGKILL)),
+                Ok(exit) => assert_eq!(exit.signal(), Some(Signal::KILL)),
                 // Before 6.15 nobody but the parent gets it.
                 Err(error) => assert!(kernel() < (6, 15), "{error}; {:?}", pidfd.try_wait()),
             }

@@ -11,7 +11,7 @@ use std::sync::mpsc::{channel, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use childset::{Child, ChildSet, Exit, Pidfd, State};
+use childset::{Child, ChildSet, Exit, Pidfd, Signal, State};
 use common::{check_leaks, readable, reexec, role, skipped, until_ended, warm_up};
 
 /// How long a zombie is waited for in vain, and the processor time which that may cost.
@@ -219,7 +219,7 @@ fn set_of_many() {
             assert_exit(exited.exit);
             assert_quiet(&set);
         }
-        set.send_signal_to_all(libc::SIGKILL).unwrap();
+        set.send_signal_to_all(Signal::KILL).unwrap();
         assert_eq!(set.wait(None).unwrap().unwrap().tag, 3);
     });
 }

@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use childset::{Child, ChildSet, Pidfd, State, StatusUnknown};
+use childset::{Child, ChildSet, Gone, Pidfd, Signal, State, StatusUnknown};
 use common::seccomp::{filter, Only};
 use common::{check_leaks, held, held_with, reap_by_pid, reexec, role, skipped, until_ended, until_reaped};
 
@@ -87,12 +87,12 @@ fn ioctl_is_refused(errno: i32) {
         let pidfd = Pidfd::from_child(&child).unwrap();
         assert_eq!(pidfd.info().unwrap_err().kind(), ErrorKind::Unsupported);
         // From /proc.
-        assert_eq!(pidfd.pid().unwrap(), child.id());
+        assert_eq!(pidfd.pid().unwrap(), Some(child.id()));
         drop(stdin);
         until_ended(&pidfd);
-        assert_eq!((pidfd.pid().unwrap(), pidfd.state().unwrap()), (child.id(), State::Zombie));
+        assert_eq!((pidfd.pid().unwrap(), pidfd.state().unwrap()), (Some(child.id()), State::Zombie));
         assert_eq!(pidfd.wait().unwrap().code(), Some(3));
-        assert_eq!(pidfd.pid().unwrap_err().raw_os_error(), Some(libc::ESRCH));
+        assert_eq!(Gone::from_io_error(&pidfd.pid().unwrap_err()), Some(Gone::Reaped));
         assert_eq!(pidfd.info().unwrap_err().kind(), ErrorKind::Unsupported);
         // What is lost is the status that somebody else took.
         assert_not_kept(pidfd.wait());
@@ -223,7 +223,7 @@ fn group_signal() {
         // As before 6.9: whatever the flags are, they are not known.
         let flags = Only { argument: 3, mask: u32::MAX, value: 0, negate: true };
         filter(libc::SYS_pidfd_send_signal, Some(libc::EINVAL), Some(flags)).unwrap();
-        is_unsupported(&pidfd.send_signal_to_group(libc::SIGKILL).unwrap_err(), "EINVAL");
+        is_unsupported(&pidfd.send_signal_to_group(Signal::KILL).unwrap_err(), "EINVAL");
         assert_eq!(pidfd.state().unwrap(), State::Running);
         let set = ChildSet::new().unwrap();
         let key = set.insert(pidfd.try_clone().unwrap(), ()).unwrap();

@@ -9,7 +9,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use childset::{ChildSet, Command, Exit};
+use childset::{ChildSet, Command, Exit, Signal};
 
 /// How often the loop is to call [`Burst::tick`].
 pub const TICK: Duration = Duration::from_millis(5);
@@ -80,7 +80,7 @@ impl Burst {
         let is_right = exit.as_ref().is_ok_and(|exit| match number % SCRIPTS.len() {
             0 => exit.success(),
             1 => exit.code() == Some(3),
-            _ => exit.signal() == Some(9),
+            _ => exit.signal() == Some(Signal::KILL),
         });
         self.out += 1;
         match is_right {

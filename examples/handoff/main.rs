@@ -144,7 +144,10 @@ fn take(path: &Path) -> Result<u8> {
     let socket = passing::connect(path).with_context(|| format!("cannot connect to {}", path.display()))?;
     let (pidfd, name) = passing::receive(&socket)?;
     drop(socket);
-    say!("took {name} (pid {})", pidfd.pid()?);
+    match pidfd.pid()? {
+        Some(pid) => say!("took {name} (pid {pid})"),
+        None => say!("took {name} (in another pid namespace)"),
+    }
     let process = Async::new(pidfd)?;
     let pass_on = async {
         while let Some(signal) = signals.try_next().await? {
@@ -156,6 +159,6 @@ fn take(path: &Path) -> Result<u8> {
     };
     let exit = block_on(or(process.exit(), pass_on)).context(name)?;
     say!("{}", exit.status());
-    let code = exit.code().or(exit.signal().map(|signal| 128 + signal));
+    let code = exit.code().or(exit.signal().map(|signal| 128 + signal.as_raw()));
     Ok(code.unwrap_or(FAILED.into()) as u8)
 }

@@ -4,8 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::time::{Duration, Instant};
 
-use childset::{Child, ChildSet, Key};
-use signal_hook::consts::{SIGKILL, SIGTERM};
+use childset::{Child, ChildSet, Key, Signal};
 
 use crate::group::{outlives, signal};
 
@@ -70,7 +69,7 @@ impl Endings {
                 self.deadlines.remove(&(old, key));
             }
             self.deadlines.insert((deadline, key));
-            result = result.and(signal(set, key, SIGTERM));
+            result = result.and(signal(set, key, Signal::TERM));
         }
         result
     }
@@ -87,7 +86,7 @@ impl Endings {
                 ending.deadline = Some(deadline);
             }
             ending.terminated = true;
-            result = result.and(signal(set, key, SIGTERM));
+            result = result.and(signal(set, key, Signal::TERM));
         }
         result
     }
@@ -98,7 +97,7 @@ impl Endings {
         let mut result = Ok(());
         for (&key, ending) in &mut self.running {
             ending.terminated = true;
-            result = result.and(signal(set, key, SIGKILL));
+            result = result.and(signal(set, key, Signal::KILL));
         }
         result
     }
@@ -117,14 +116,14 @@ impl Endings {
             };
             if ending.terminated {
                 ending.deadline = None;
-                result = result.and(signal(set, key, SIGKILL));
+                result = result.and(signal(set, key, Signal::KILL));
             } else {
                 ending.timed_out = true;
                 ending.terminated = true;
                 let deadline = later(self.grace);
                 ending.deadline = Some(deadline);
                 self.deadlines.insert((deadline, key));
-                result = result.and(signal(set, key, SIGTERM));
+                result = result.and(signal(set, key, Signal::TERM));
             }
         }
         self.leftovers.retain(|leftover| {
@@ -152,7 +151,7 @@ impl Endings {
 impl Leftover {
     fn kill(&self) {
         // Only its members could be in the way: gone, or not ours to kill.
-        let _ = self.leader.pidfd().send_signal_to_group(SIGKILL);
+        let _ = self.leader.pidfd().send_signal_to_group(Signal::KILL);
     }
 }
 

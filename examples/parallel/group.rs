@@ -3,11 +3,10 @@
 use std::fs;
 use std::io::{self, ErrorKind};
 
-use childset::{Child, ChildSet, Key};
-use rustix::io::Errno;
+use childset::{Child, ChildSet, Gone, Key, Signal};
 
 /// Signals the job's process group; only the job before Linux 6.9, or if it moved to another group.
-pub(crate) fn signal<T>(set: &ChildSet<T>, key: Key, signal: i32) -> io::Result<()> {
+pub(crate) fn signal<T>(set: &ChildSet<T>, key: Key, signal: Signal) -> io::Result<()> {
     match set.send_signal_to_group(key, signal) {
         Err(error) if error.kind() == ErrorKind::Unsupported || is_gone(&error) => {
             set.send_signal(key, signal).or_else(|error| if is_gone(&error) { Ok(()) } else { Err(error) })
@@ -17,7 +16,7 @@ pub(crate) fn signal<T>(set: &ChildSet<T>, key: Key, signal: i32) -> io::Result<
 }
 
 /// The same for a child that is in no set.
-pub(crate) fn signal_child(child: &Child, signal: i32) -> io::Result<()> {
+pub(crate) fn signal_child(child: &Child, signal: Signal) -> io::Result<()> {
     child.send_signal_to_group(signal).or_else(|_| child.send_signal(signal))
 }
 
@@ -45,5 +44,5 @@ fn has_living_member(group: u32) -> io::Result<bool> {
 }
 
 fn is_gone(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(Errno::SRCH.raw_os_error())
+    Gone::from_io_error(error).is_some()
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
-use childset::Exit;
+use childset::{Exit, Signal};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::launch::Job;
@@ -41,7 +41,7 @@ impl Outcome {
         // As GNU parallel has it: -1 with the signal of a time-out, 0 with any other.
         let code = exit.code().unwrap_or(if timed_out { -1 } else { 0 });
         let failed = timed_out || !exit.success();
-        Outcome { code, signal: exit.signal().unwrap_or(0), failed, runtime }
+        Outcome { code, signal: exit.signal().map_or(0, Signal::as_raw), failed, runtime }
     }
 }
 

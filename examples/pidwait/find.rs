@@ -6,7 +6,7 @@ use std::io::{self, Write};
 
 use anyhow::{Context, Result};
 use async_io::Async;
-use childset::Pidfd;
+use childset::{Gone, Pidfd};
 use procfs::process::{all_processes, Process};
 use procfs::{ProcError, ProcResult};
 use regex_lite::Regex;
@@ -75,7 +75,7 @@ fn open_if_it_matches(process: &Process, options: &Options, regex: Option<&Regex
     };
     let pidfd = match Pidfd::open(pid) {
         Ok(pidfd) => pidfd,
-        Err(error) if error.raw_os_error() == Some(libc::ESRCH) => return Ok(None),
+        Err(error) if Gone::from_io_error(&error).is_some() => return Ok(None),
         Err(error) => return Err(error).with_context(|| format!("{name} (pid {pid}) cannot be waited for")),
     };
     // `process` is a descriptor of its own kind: it reads nothing of a later process with the same number. That it
@@ -109,13 +109,9 @@ fn unless_gone<T>(result: ProcResult<T>) -> Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
         Err(ProcError::NotFound(_) | ProcError::PermissionDenied(_)) => Ok(None),
-        Err(ProcError::Io(error, _)) if is_gone(&error) => Ok(None),
+        Err(ProcError::Io(error, _)) if error.raw_os_error() == Some(libc::ESRCH) => Ok(None),
         Err(error) => Err(error.into()),
     }
-}
-
-fn is_gone(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(libc::ESRCH)
 }
 
 /// The parent of a zombie, as far as it can be told.

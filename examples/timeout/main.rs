@@ -22,7 +22,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use childset::{Pidfd, SpawnError};
+use childset::{Pidfd, Signal, SpawnError};
 use rustix::io::Errno;
 use rustix::process::{set_dumpable_behavior, DumpableBehavior};
 use signal_hook::low_level::emulate_default_handler;
@@ -66,19 +66,19 @@ fn run(options: &Options) -> Result<u8> {
             if !run.timed_out {
                 die_of(signal)?;
             }
-            SIGNALLED + signal as u8
+            SIGNALLED + signal.as_raw() as u8
         }
         None => exit.code().unwrap_or_default() as u8,
     };
-    let was_killed = exit.signal() == Some(libc::SIGKILL);
+    let was_killed = exit.signal() == Some(Signal::KILL);
     Ok(if run.timed_out && !options.preserve_status && !was_killed { TIMED_OUT } else { code })
 }
 
 /// Ends as the command did, so that whoever waits for us learns of the signal; but without a second core dump.
-fn die_of(signal: i32) -> Result<()> {
+fn die_of(signal: Signal) -> Result<()> {
     set_dumpable_behavior(DumpableBehavior::NotDumpable).context("cannot forbid a core dump")?;
     // It does not know real-time signals, which nothing here has blocked.
-    emulate_default_handler(signal)
+    emulate_default_handler(signal.as_raw())
         .or_else(|_| Pidfd::open(std::process::id())?.send_signal(signal))
         .context("cannot end as the command did")
 }

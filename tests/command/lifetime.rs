@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::thread;
 
-use childset::{Command, Stdio};
+use childset::{Command, Signal, Stdio};
 
 use crate::both_ways;
 
@@ -22,7 +22,7 @@ fn parent_death_signal() {
             };
             scope.spawn(spawn).join().unwrap()
         });
-        assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGTERM));
+        assert_eq!(child.wait().unwrap().signal(), Some(Signal::TERM));
         drop(stdin);
     });
     // From a thread that stays, it lives.

@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 
-use childset::{Command, Stdio};
+use childset::{Command, Signal, Stdio};
 
 use crate::{both_ways, by_std, errno, sh};
 
@@ -18,7 +18,7 @@ fn exit_status() {
             assert_eq!(child.try_wait().unwrap(), Some(exit));
         }
         let exit = sh(new, "kill -KILL $$").spawn().unwrap().wait().unwrap();
-        assert_eq!((exit.code(), exit.signal()), (None, Some(libc::SIGKILL)));
+        assert_eq!((exit.code(), exit.signal()), (None, Some(Signal::KILL)));
     });
 }
 

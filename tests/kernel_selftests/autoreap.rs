@@ -3,7 +3,7 @@
 
 use std::io::{self, Read};
 
-use childset::{Child, Command, Pidfd, State, Stdio};
+use childset::{Child, Command, Pidfd, Signal, State, Stdio};
 
 use crate::common::{check_leaks, kernel, reap_all_dropped, reexec, until_ended, until_reaped};
 use crate::roles::say;
@@ -80,7 +80,7 @@ pub(crate) fn ends() {
         let child = cat().autoreap(true).spawn().unwrap();
         child.kill().unwrap();
         detached_as_promised(&child);
-        assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGKILL));
+        assert_eq!(child.wait().unwrap().signal(), Some(Signal::KILL));
     });
 }
 
@@ -174,7 +174,7 @@ fn is_killed_by_close(mut command: Command) -> bool {
         0 => {
             until_ended(&another);
             assert_eq!(waitpid(pid), None);
-            assert_eq!(another.wait().unwrap().signal(), Some(libc::SIGKILL));
+            assert_eq!(another.wait().unwrap().signal(), Some(Signal::KILL));
             true
         }
         _ => {

@@ -1,7 +1,7 @@
 use std::fs::{self, File};
 use std::io::Write;
 
-use childset::Pidfd;
+use childset::{Gone, Pidfd};
 use rustix::io::{fcntl_getfd, FdFlags};
 
 use crate::common::{check_leaks, held};
@@ -54,7 +54,8 @@ pub(crate) fn reaped() {
         pidfd.wait().unwrap();
         // Not EBADF, as if the descriptor were to blame.
         for number in [0, 111] {
-            assert_eq!(pidfd.getfd(number).unwrap_err().raw_os_error(), Some(libc::ESRCH));
+            let error = pidfd.getfd(number).unwrap_err();
+            assert_eq!(Gone::from_io_error(&error), Some(Gone::Reaped));
         }
     });
 }

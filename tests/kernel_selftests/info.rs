@@ -2,7 +2,7 @@ use std::io::{self, ErrorKind};
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::process::Child;
 
-use childset::{Info, Pidfd, State};
+use childset::{Gone, Info, Pidfd, Signal, State};
 
 use crate::common::{check_leaks, held, held_with, kernel, until_ended, until_reaped};
 use crate::roles::Talking;
@@ -61,7 +61,10 @@ pub(crate) fn of_a_reaped_process() {
                 }
                 Err(error) if kernel() < (6, 13) => assert_eq!(error.kind(), ErrorKind::Unsupported),
                 Err(error) => {
-                    assert!(error.raw_os_error() == Some(libc::ESRCH) && kernel() < (6, 15), "{error}");
+                    assert!(
+                        Gone::from_io_error(&error) == Some(Gone::Reaped) && kernel() < (6, 15),
+                        "{error}"
+                    );
                 }
             }
         });
@@ -125,7 +128,7 @@ impl Threads {
         self.pidfd.kill().unwrap();
         until_ended(&self.leader);
         assert_eq!(self.leader.state().unwrap(), State::Zombie);
-        assert_eq!(self.pidfd.wait().unwrap().signal(), Some(libc::SIGKILL));
+        assert_eq!(self.pidfd.wait().unwrap().signal(), Some(Signal::KILL));
         for pidfd in [&self.pidfd, &self.leader].iter().chain(others) {
             assert_eq!(pidfd.state().unwrap(), State::Reaped);
             if kernel() >= (6, 15) {
@@ -243,12 +246,12 @@ pub(crate) fn core_dump() {
         process.said();
         let pidfd = process.pidfd();
         drop(process);
-        assert_eq!(pidfd.wait().unwrap().signal(), Some(libc::SIGABRT));
+        assert_eq!(pidfd.wait().unwrap().signal(), Some(Signal::ABRT));
         if kernel() >= (6, 15) {
             // It depends on `core_pattern` whether there is a dump of which the kernel tells.
             if let Some(dump) = told(&pidfd) {
                 assert!(dump.dumped() && dump.as_user() && kernel() >= (6, 16));
-                assert_eq!(dump.signal(), (kernel() >= (6, 19)).then_some(libc::SIGABRT));
+                assert_eq!(dump.signal(), (kernel() >= (6, 19)).then_some(Signal::ABRT));
                 assert_eq!(dump.code(), (kernel() >= (7, 1)).then_some(SI_TKILL));
             }
         }

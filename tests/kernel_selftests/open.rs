@@ -16,7 +16,7 @@ pub(crate) fn invalid_pid() {
 pub(crate) fn info_of_ourselves() {
     check_leaks(|| {
         let pidfd = Pidfd::open(std::process::id()).unwrap();
-        assert_eq!(pidfd.pid().unwrap(), std::process::id());
+        assert_eq!(pidfd.pid().unwrap(), Some(std::process::id()));
         let Some(info) = crate::info::of(&pidfd) else {
             return;
         };

@@ -2,7 +2,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use childset::{Pidfd, State};
+use childset::{Pidfd, Signal, State};
 
 use crate::common::{check_leaks, readable, until_ended};
 use crate::roles::Talking;
@@ -15,7 +15,7 @@ pub(crate) fn kills() {
             assert!(!readable(&pidfd, Duration::ZERO));
             pidfd.kill().unwrap();
             until_ended(&pidfd);
-            assert_eq!(pidfd.wait().unwrap().signal(), Some(libc::SIGKILL));
+            assert_eq!(pidfd.wait().unwrap().signal(), Some(Signal::KILL));
         }
     });
 }

@@ -2,7 +2,7 @@ use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use childset::Pidfd;
+use childset::{Gone, Pidfd, Signal};
 
 use crate::common::{check_leaks, held, until_ended};
 
@@ -22,7 +22,7 @@ pub(crate) fn to_ourselves() {
             pidfd.send_signal(0).unwrap();
             // This thread is the only one, so it has run the handler when the call returns.
             let count = RECEIVED.load(Ordering::Relaxed);
-            pidfd.send_signal(libc::SIGUSR1).unwrap();
+            pidfd.send_signal(Signal::USR1).unwrap();
             if crate::common::threads() == 1 {
                 assert_eq!(RECEIVED.load(Ordering::Relaxed), count + 1);
             }
@@ -47,8 +47,9 @@ pub(crate) fn to_a_reaped_process() {
         pidfd.send_signal(0).unwrap();
         assert!(child.wait().unwrap().success());
         for pidfd in [pidfd, directory] {
-            for signal in [0, libc::SIGTERM] {
-                assert_eq!(pidfd.send_signal(signal).unwrap_err().raw_os_error(), Some(libc::ESRCH));
+            for signal in [Signal::from(0), Signal::TERM] {
+                let error = pidfd.send_signal(signal).unwrap_err();
+                assert_eq!(Gone::from_io_error(&error), Some(Gone::Reaped));
             }
         }
     });

@@ -3,7 +3,7 @@ use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
 use std::process::Command;
 
-use childset::{Pidfd, State, StateChange};
+use childset::{Pidfd, Signal, State, StateChange};
 
 use crate::common::{check_leaks, held, until_ended};
 use crate::roles::Talking;
@@ -31,18 +31,18 @@ pub(crate) fn states() {
     check_leaks(|| {
         let mut child = stops_twice();
         let pidfd = child.pidfd();
-        assert_eq!(pidfd.wait_state().unwrap(), StateChange::Stopped(libc::SIGSTOP));
+        assert_eq!(pidfd.wait_state().unwrap(), StateChange::Stopped(Signal::STOP));
         assert_eq!(pidfd.try_wait_state().unwrap(), None);
-        pidfd.send_signal(libc::SIGCONT).unwrap();
+        pidfd.send_signal(Signal::CONT).unwrap();
         assert_eq!(pidfd.wait_state().unwrap(), StateChange::Continued);
         // The shell reads only now: a stop right after the continuation would hide that.
         child.tell("\n");
-        assert_eq!(pidfd.wait_state().unwrap(), StateChange::Stopped(libc::SIGSTOP));
+        assert_eq!(pidfd.wait_state().unwrap(), StateChange::Stopped(Signal::STOP));
         assert_eq!((pidfd.state().unwrap(), pidfd.try_wait().unwrap()), (State::Running, None));
         // A stopped process is killed without being continued.
         pidfd.kill().unwrap();
         assert_eq!(pidfd.wait_state().unwrap(), StateChange::Ended);
-        assert_eq!(pidfd.wait().unwrap().signal(), Some(libc::SIGKILL));
+        assert_eq!(pidfd.wait().unwrap().signal(), Some(Signal::KILL));
         assert_eq!(pidfd.wait_state().unwrap_err().raw_os_error(), Some(libc::ECHILD));
     });
 }
@@ -80,7 +80,7 @@ pub(crate) fn trapped() {
         assert_eq!(pidfd.try_wait_state().unwrap(), None);
         ptrace(CONT, pid).unwrap();
         // A signal that is about to be delivered; let go on without it, nothing stops.
-        pidfd.send_signal(libc::SIGTSTP).unwrap();
+        pidfd.send_signal(Signal::TSTP).unwrap();
         assert_eq!(pidfd.wait_state().unwrap(), StateChange::Trapped(libc::SIGTSTP));
         assert_eq!((pidfd.state().unwrap(), pidfd.try_wait().unwrap()), (State::Running, None));
         ptrace(CONT, pid).unwrap();
@@ -106,8 +106,8 @@ pub(crate) fn nonblocking() {
         assert_eq!(pidfd.wait().unwrap_err().kind(), ErrorKind::WouldBlock);
         assert_eq!(pidfd.try_wait().unwrap(), None);
         pidfd.set_nonblocking(false).unwrap();
-        assert_eq!(pidfd.wait_state().unwrap(), StateChange::Stopped(libc::SIGSTOP));
-        pidfd.send_signal(libc::SIGCONT).unwrap();
+        assert_eq!(pidfd.wait_state().unwrap(), StateChange::Stopped(Signal::STOP));
+        pidfd.send_signal(Signal::CONT).unwrap();
         assert!(pidfd.wait().unwrap().success());
     });
 }

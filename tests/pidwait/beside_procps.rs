@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::{Child, Command, Output, Stdio};
 
-use childset::{Pidfd, State};
+use childset::{Pidfd, Signal, State};
 use rustix::process::Uid;
 
 use crate::common::check_leaks;
@@ -233,12 +233,12 @@ pub(crate) fn stopped() {
         let programs = Programs::new();
         let process = programs.cat();
         let pidfd = Pidfd::from_child(&process.child).unwrap();
-        pidfd.send_signal(libc::SIGSTOP).unwrap();
+        pidfd.send_signal(Signal::STOP).unwrap();
         pidfd.wait_state().unwrap();
         let mut both = Both::start(&["-x", &programs.name], 1);
-        pidfd.send_signal(libc::SIGCONT).unwrap();
+        pidfd.send_signal(Signal::CONT).unwrap();
         pidfd.wait_state().unwrap();
-        pidfd.send_signal(libc::SIGSTOP).unwrap();
+        pidfd.send_signal(Signal::STOP).unwrap();
         pidfd.wait_state().unwrap();
         both.wait_on();
         pidfd.kill().unwrap();

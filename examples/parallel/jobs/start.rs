@@ -6,8 +6,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Error, Result};
-use childset::{Child, InsertError};
-use signal_hook::consts::SIGKILL;
+use childset::{Child, InsertError, Signal};
 
 use super::Runner;
 use crate::group::signal_child;
@@ -123,7 +122,7 @@ impl Runner<'_> {
             self.unwatched = Some((child, job));
             return;
         }
-        let _ = signal_child(&child, SIGKILL);
+        let _ = signal_child(&child, Signal::KILL);
         let _ = child.wait();
         self.running.retain(|running| running.held.number != job.number);
         let what = format!("cannot watch job {}", job.number);

@@ -3,7 +3,7 @@
 use std::io;
 
 use anyhow::{Context, Error, Result};
-use signal_hook::consts::{SIGKILL, SIGTERM};
+use childset::Signal;
 
 use super::Runner;
 use crate::group::signal_child;
@@ -38,7 +38,7 @@ impl Runner<'_> {
     }
 
     fn terminate_in_time(&mut self) {
-        self.signal_unwatched(SIGTERM);
+        self.signal_unwatched(Signal::TERM);
         let terminated = self.endings.terminate_in_time(&self.set);
         self.complain(terminated);
     }
@@ -49,20 +49,20 @@ impl Runner<'_> {
         if before == 0 && self.interrupts > 0 {
             self.halted = true;
             self.report.say("interrupted: the running jobs are ended, the next signal kills them");
-            self.signal_unwatched(SIGTERM);
+            self.signal_unwatched(Signal::TERM);
             let terminated = self.endings.terminate(&self.set);
             self.complain(terminated);
         }
         if self.interrupts > 1 {
             self.stopped = true;
-            self.signal_unwatched(SIGKILL);
+            self.signal_unwatched(Signal::KILL);
             let killed = self.endings.kill(&self.set);
             self.complain(killed);
         }
         Ok(())
     }
 
-    fn signal_unwatched(&self, signal: i32) {
+    fn signal_unwatched(&self, signal: Signal) {
         if let Some((child, _)) = &self.unwatched {
             // Not waited for, so it can be a zombie at worst.
             let _ = signal_child(child, signal);

@@ -4,7 +4,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use childset::{ChildSet, Exit, Key};
+use childset::{ChildSet, Exit, Key, Signal};
 
 use crate::backoff::Row;
 use crate::cgroup::Cgroup;
@@ -174,7 +174,7 @@ impl Unit {
         say(format_args!("{}: killed", self.service.name));
         let by_cgroup = self.cgroup.as_ref().is_some_and(|cgroup| cgroup.kill().is_ok());
         if !by_cgroup {
-            self.complain(set.send_signal_to_group(key, libc::SIGKILL));
+            self.complain(set.send_signal_to_group(key, Signal::KILL));
         }
     }
 

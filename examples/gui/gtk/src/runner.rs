@@ -7,7 +7,7 @@ use std::os::fd::AsRawFd;
 use std::rc::Rc;
 use std::time::Duration;
 
-use childset::{Child, ChildSet, Command, Exit, Exited, Key, Stdio};
+use childset::{Child, ChildSet, Command, Exit, Exited, Key, Signal, Stdio};
 use glib_unix::unix_fd_add_local_full;
 use gtk::gio::ListStore;
 use gtk::glib;
@@ -118,7 +118,7 @@ impl Runner {
         }
         job.set_state("stopping");
         self.stopping.borrow_mut().insert(key, None);
-        self.signal(key, libc::SIGTERM);
+        self.signal(key, Signal::TERM);
         let runner = Rc::downgrade(self);
         glib::timeout_add_local_once(self.grace, move || {
             if let Some(runner) = runner.upgrade() {
@@ -237,13 +237,13 @@ impl Runner {
     fn kill(&self, key: Key) {
         // Nobody may be left, which is what was wanted.
         let _ = match self.stopping.borrow_mut().remove(&key) {
-            Some(Some(leader)) => leader.send_signal_to_group(libc::SIGKILL),
-            Some(None) => self.set.send_signal_to_group(key, libc::SIGKILL),
+            Some(Some(leader)) => leader.send_signal_to_group(Signal::KILL),
+            Some(None) => self.set.send_signal_to_group(key, Signal::KILL),
             None => Ok(()),
         };
     }
 
-    fn signal(&self, key: Key, signal: i32) {
+    fn signal(&self, key: Key, signal: Signal) {
         if let Err(error) = self.set.send_signal_to_group(key, signal) {
             eprintln!("cannot signal a job: {error}");
         }

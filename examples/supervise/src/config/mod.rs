@@ -10,6 +10,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use childset::Signal;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -68,12 +69,12 @@ pub(crate) struct Stop {
 
 impl Default for Stop {
     fn default() -> Stop {
-        Stop { signal: SignalName(libc::SIGTERM), grace: seconds(10.0) }
+        Stop { signal: SignalName(Signal::TERM), grace: seconds(10.0) }
     }
 }
 
 impl Stop {
-    pub(crate) fn signal(&self) -> i32 {
+    pub(crate) fn signal(&self) -> Signal {
         self.signal.0
     }
 

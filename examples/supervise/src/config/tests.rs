@@ -9,7 +9,7 @@ fn defaults() {
     let services = parse("[[service]]\nname = 'a'\ncommand = ['true']\n").unwrap();
     let [service] = &services[..] else { panic!("{services:?}") };
     assert_eq!((service.restart, service.max_restarts), (Restart::Always, None));
-    assert_eq!((service.stop.signal(), service.stop.grace()), (15, Duration::from_secs(10)));
+    assert_eq!((service.stop.signal(), service.stop.grace()), (Signal::TERM, Duration::from_secs(10)));
     assert_eq!(
         (service.account.clone(), service.gid, service.limits.clone()),
         (None, None, Limits::default())
@@ -39,7 +39,7 @@ stop = { signal = 'INT', grace = '1s 500ms' }
     let limits: Vec<_> = service.limits.0.iter().map(|&(resource, limit)| (resource as i32, limit)).collect();
     assert_eq!(limits, [(4, libc::RLIM_INFINITY), (7, 20)]);
     assert_eq!((service.restart, service.max_restarts), (Restart::OnFailure, Some(3)));
-    assert_eq!((service.stop.signal(), service.stop.grace()), (2, Duration::from_millis(1500)));
+    assert_eq!((service.stop.signal(), service.stop.grace()), (Signal::INT, Duration::from_millis(1500)));
 }
 
 /// The first wrong line is named, with the reason.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use nix::sys::signal::Signal;
+use childset::Signal;
 use serde::Deserialize;
 
 /// A length of time such as "100ms" or "1m 30s".
@@ -27,15 +27,15 @@ impl TryFrom<String> for Seconds {
 /// A signal by its name, with or without SIG.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "String")]
-pub(crate) struct SignalName(pub(crate) i32);
+pub(crate) struct SignalName(pub(crate) Signal);
 
 impl TryFrom<String> for SignalName {
     type Error = String;
 
     fn try_from(text: String) -> Result<SignalName, String> {
         let name = format!("SIG{}", text.strip_prefix("SIG").unwrap_or(&text));
-        let signal = name.parse::<Signal>().map_err(|_| format!("there is no signal \"{text}\""))?;
-        Ok(SignalName(signal as i32))
+        let signal = name.parse::<nix::sys::signal::Signal>().map_err(|_| format!("there is no signal \"{text}\""))?;
+        Ok(SignalName(Signal::from(signal as i32)))
     }
 }
 
