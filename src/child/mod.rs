@@ -9,6 +9,7 @@ mod pipe;
 mod process;
 mod pump;
 mod shared;
+#[cfg(feature = "command")]
 mod stdio;
 mod stop;
 
@@ -16,11 +17,13 @@ use std::sync::Arc;
 
 pub(crate) use process::Process;
 pub(crate) use shared::Shared;
+#[cfg(feature = "command")]
 pub(crate) use stdio::Kind;
 
 pub use adopt::AdoptError;
 pub use output::Output;
 pub use pipe::{ChildStderr, ChildStdin, ChildStdout};
+#[cfg(feature = "command")]
 pub use stdio::Stdio;
 pub use stop::Containment;
 

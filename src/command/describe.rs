@@ -2,9 +2,8 @@
 
 use std::ffi::{CStr, OsStr};
 use std::fmt::{Debug, DebugStruct};
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
-use std::sync::Arc;
 
 use super::options::Options;
 use super::resource::Resource;
@@ -64,37 +63,42 @@ pub(super) fn describe(step: &Step) -> String {
 
 /// Adds what was set of the options, under the names of the methods that set it.
 pub(super) fn add_options(f: &mut DebugStruct<'_, '_>, options: &Options) {
-    let numbers = |fds: &[(RawFd, Arc<OwnedFd>)]| -> Vec<(RawFd, RawFd)> {
-        fds.iter().map(|(number, source)| (*number, source.as_raw_fd())).collect()
-    };
-    add(f, "search_path", &options.search_path);
-    add(f, "shell_fallback", &options.no_shell.then_some(false));
+    let fds: Vec<_> = options.fds.iter().map(|(number, source)| (*number, source.as_raw_fd())).collect();
+    let closed: Vec<_> = options.close.iter().map(|&(first, last)| first..=last).collect();
+    add_some(f, "search_path", options.search_path.as_ref());
+    add_some(f, "shell_fallback", options.no_shell.then_some(false));
     add(f, "setsid", &options.session);
-    add(f, "process_group", &options.process_group);
+    add_some(f, "process_group", options.process_group);
     add(f, "rlimits", &options.rlimits);
-    add(f, "nice", &options.nice);
-    add(f, "scheduler", &options.scheduler);
-    add(f, "umask", &options.umask);
-    add(f, "chroot", &options.chroot);
-    add(f, "groups", &options.groups);
-    add(f, "gid", &options.gid);
-    add(f, "uid", &options.uid);
+    add_some(f, "nice", options.nice);
+    add_some(f, "scheduler", options.scheduler);
+    if let Some(mask) = options.umask {
+        f.field("umask", &format_args!("{mask:#o}"));
+    }
+    add_some(f, "chroot", options.chroot.as_ref());
+    add_some(f, "groups", options.groups.as_ref());
+    add_some(f, "gid", options.gid);
+    add_some(f, "uid", options.uid);
     add(f, "no_new_privs", &options.no_new_privs);
-    add(f, "parent_death_signal", &options.parent_death_signal);
+    add_some(f, "parent_death_signal", options.parent_death_signal);
     add(f, "kill_with_parent", &options.kill_with_parent);
     add(f, "autoreap", &options.autoreap);
     add(f, "default_signals", &options.default_dispositions);
     add(f, "signal_mask", &options.signal_mask);
-    add(f, "cgroup", &options.cgroup.as_ref().map(|cgroup| cgroup.as_raw_fd()));
-    add(f, "fds", &numbers(&options.fds));
+    add_some(f, "cgroup", options.cgroup.as_ref().map(|cgroup| cgroup.as_raw_fd()));
+    add(f, "fds", &fds);
     add(f, "inherit_fds", &options.inherit_fds);
-    add(f, "close_fds", &options.close);
+    add(f, "close_fds", &closed);
 }
 
-/// Adds a field that is not empty.
+/// Adds a field that is not empty, in one line.
 pub(super) fn add<T: Debug + Default + PartialEq>(f: &mut DebugStruct<'_, '_>, name: &str, value: &T) {
-    if *value != T::default() {
-        f.field(name, value);
+    add_some(f, name, (*value != T::default()).then_some(value));
+}
+
+pub(super) fn add_some<T: Debug>(f: &mut DebugStruct<'_, '_>, name: &str, value: Option<T>) {
+    if let Some(value) = value {
+        f.field(name, &format_args!("{value:?}"));
     }
 }
 

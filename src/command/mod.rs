@@ -23,7 +23,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use crate::child::Stdio;
 use crate::sys::fork::PreExec;
-use describe::{add, add_options};
+use describe::{add, add_options, add_some};
 use error::check;
 use options::Options;
 
@@ -90,7 +90,8 @@ pub struct Command {
     stdio: [Option<Stdio>; 3],
     on_drop: OnDrop,
     options: Options,
-    pre_exec: Vec<PreExec>,
+    /// Of [`pre_exec`](unix::CommandExt::pre_exec).
+    acts: Vec<PreExec>,
 }
 
 /// What dropping the `Child` does.
@@ -102,7 +103,7 @@ struct OnDrop {
 
 impl OnDrop {
     fn add_to(self, f: &mut fmt::DebugStruct<'_, '_>) {
-        add(f, "reap_on_drop", &(!self.reap).then_some(false));
+        add_some(f, "reap_on_drop", (!self.reap).then_some(false));
         add(f, "kill_on_drop", &self.kill);
     }
 }
@@ -136,18 +137,16 @@ impl fmt::Debug for Command {
         }
         let mut f = f.debug_struct("Command");
         f.field("program", &self.get_program());
-        add(&mut f, "arg0", &self.arg0);
+        add_some(&mut f, "arg0", self.arg0.as_ref());
         add(&mut f, "args", &self.get_args().collect::<Vec<_>>());
         add(&mut f, "env_clear", &self.env_cleared);
         add(&mut f, "env", &self.get_envs().collect::<BTreeMap<_, _>>());
-        add(&mut f, "current_dir", &self.get_current_dir());
+        add_some(&mut f, "current_dir", self.get_current_dir());
         for (name, stdio) in ["stdin", "stdout", "stderr"].iter().zip(&self.stdio) {
-            if let Some(stdio) = stdio {
-                f.field(name, stdio);
-            }
+            add_some(&mut f, name, stdio.as_ref());
         }
         add_options(&mut f, &self.options);
-        add(&mut f, "pre_exec", &self.pre_exec.len());
+        add(&mut f, "pre_exec", &self.acts.len());
         self.on_drop.add_to(&mut f);
         f.finish()
     }

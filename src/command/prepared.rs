@@ -1,10 +1,10 @@
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
-use super::describe::{add, add_options};
+use super::describe::{add, add_options, add_some};
 use super::error::unsupported_by_std;
 use super::options::Options;
 use super::spawn::layout::Layout;
@@ -41,6 +41,8 @@ use crate::watch::dropped::sweep;
 pub struct Prepared(Arc<Template>);
 
 pub(super) struct Template {
+    /// As it was given, to be printed.
+    pub(super) program: OsString,
     pub(super) layout: Layout,
     pub(super) options: Options,
     pub(super) stdio: [Kind; 3],
@@ -78,8 +80,7 @@ impl Prepared {
 /// As a [`Command`](crate::Command) is printed, without the environment: that may hold secrets.
 impl fmt::Debug for Prepared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Template { layout, options, stdio, on_drop } = &*self.0;
-        let program = OsStr::from_bytes(layout.program(0));
+        let Template { program, layout, options, stdio, on_drop } = &*self.0;
         let argv: Vec<_> = layout.argv.iter().map(|arg| OsStr::from_bytes(arg.to_bytes())).collect();
         let directory = layout.steps.iter().find_map(|step| match step {
             Step::Chdir(directory) => Some(OsStr::from_bytes(directory.to_bytes())),
@@ -97,13 +98,11 @@ impl fmt::Debug for Prepared {
         }
         let mut f = f.debug_struct("Prepared");
         f.field("program", &program);
-        add(&mut f, "arg0", &Some(argv[0]).filter(|&arg0| arg0 != program));
+        add_some(&mut f, "arg0", Some(argv[0]).filter(|&arg0| arg0 != program));
         add(&mut f, "args", &&argv[1..]);
-        add(&mut f, "current_dir", &directory);
+        add_some(&mut f, "current_dir", directory);
         for (name, stdio) in ["stdin", "stdout", "stderr"].iter().zip(stdio) {
-            if !matches!(stdio, Kind::Inherit) {
-                f.field(name, stdio);
-            }
+            add_some(&mut f, name, (!matches!(stdio, Kind::Inherit)).then_some(stdio));
         }
         add_options(&mut f, options);
         on_drop.add_to(&mut f);
@@ -117,7 +116,7 @@ impl Spawn for &Prepared {}
 impl Start for &Prepared {
     fn start(self) -> io::Result<Started> {
         sweep();
-        let Template { layout, options, stdio: [stdin, stdout, stderr], on_drop } = &*self.0;
+        let Template { layout, options, stdio: [stdin, stdout, stderr], on_drop, .. } = &*self.0;
         match spawn(layout, options, [stdin, stdout, stderr]) {
             Ok(spawned) => Ok(Started::new(spawned, options, *on_drop)),
             Err(NoProcess::Refused | NoProcess::NoSuchLife(_)) => {

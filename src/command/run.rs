@@ -43,7 +43,7 @@ impl Command {
             stdio: [None, None, None],
             on_drop: OnDrop { reap: true, kill: false },
             options: Options { default_dispositions: vec![Signal::PIPE], ..Options::default() },
-            pre_exec: Vec::new(),
+            acts: Vec::new(),
         };
         command.note_null_byte(program.as_ref(), "the program");
         command
@@ -141,7 +141,7 @@ impl Command {
     /// has a [`pre_exec`](super::unix::CommandExt::pre_exec) or a [`std::process::Stdio`], with which only `std` can spawn.
     pub fn prepare(&self) -> io::Result<Prepared> {
         self.check_null_byte()?;
-        if !self.pre_exec.is_empty() {
+        if !self.acts.is_empty() {
             return Err(unsupported_by_flat("pre_exec"));
         }
         let kind = |stdio: &Option<Stdio>| match stdio {
@@ -150,6 +150,7 @@ impl Command {
         };
         let [stdin, stdout, stderr] = &self.stdio;
         Ok(Prepared::new(Template {
+            program: self.get_program().to_owned(),
             layout: Layout::new(self)?,
             options: self.options.clone(),
             stdio: [kind(stdin)?, kind(stdout)?, kind(stderr)?],
@@ -161,7 +162,7 @@ impl Command {
         sweep();
         self.check_null_byte()?;
         let only_std = self.stdio.iter().flatten().any(|stdio| matches!(stdio.0, Kind::Std(_)));
-        if !only_std && self.pre_exec.is_empty() {
+        if !only_std && self.acts.is_empty() {
             let layout = Layout::new(self)?;
             let [stdin, stdout, stderr] = &defaults;
             let kinds = [stdin, stdout, stderr];

@@ -14,13 +14,12 @@ use crate::sys::fork::PreExec;
 /// [`groups`](Command::groups), [`setsid`](Command::setsid) and the like are methods of `Command` itself.
 ///
 /// ```
-/// #![deny(warnings)]
+/// # #![deny(warnings, unused_imports)]
 /// use childset::{unix::CommandExt, Command};
 ///
-/// # fn main() -> std::io::Result<()> {
 /// let status = Command::new("sh").arg0("shell").args(["-c", "exit 3"]).spawn()?.wait()?;
 /// assert_eq!(status.code(), Some(3));
-/// # Ok(()) }
+/// # std::io::Result::Ok(())
 /// ```
 pub trait CommandExt: sealed::Sealed {
     /// Sets the user id, and drops all supplementary groups if this process runs as root and
@@ -121,7 +120,7 @@ impl CommandExt for Command {
         F: FnMut() -> io::Result<()> + Send + Sync + 'static,
     {
         // SAFETY: the caller's promise.
-        self.pre_exec.push(unsafe { PreExec::new(act) });
+        self.acts.push(unsafe { PreExec::new(act) });
         self
     }
 }

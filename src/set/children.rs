@@ -2,10 +2,13 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use super::insert::{InsertError, IntoChild};
-use super::member::{Exited, Key, Member};
+#[cfg(feature = "command")]
+use super::member::Member;
+use super::member::{Exited, Key};
 use super::wait::Blocked;
 use super::{ChildSet, Members};
 use crate::child::Child;
+#[cfg(feature = "command")]
 use crate::command::Spawn;
 use crate::pidfd::{Gone, Signal};
 use crate::sync::lock;
@@ -91,6 +94,7 @@ impl<T> ChildSet<T> {
     /// # Errors
     /// The [`InsertError`] gives the tag back, and the child if it was spawned and could not be watched. Its
     /// reason is one of [`Command::spawn`](crate::Command::spawn)'s or of [`insert`](ChildSet::insert)'s.
+    #[cfg(feature = "command")]
     pub fn spawn<S: Spawn>(&self, command: S, tag: T) -> Result<Key, InsertError<Option<Child>, T>> {
         let member = match command.start() {
             Ok(started) => Member::from_started(started, tag),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use slotmap::{DefaultKey, Key as _};
 
 use crate::child::{Child, ChildStderr, ChildStdin, ChildStdout, Process, Shared};
+#[cfg(feature = "command")]
 use crate::command::Started;
 use crate::pidfd::{collect, Collected, Exit, Pidfd, Signal};
 use crate::watch::{Ended, Watched};
@@ -116,6 +117,7 @@ impl<T> Member<T> {
         Member { handle: Handle::Owned(process), pipes: None, tag }
     }
 
+    #[cfg(feature = "command")]
     pub(super) fn from_started(started: Started, tag: T) -> Member<T> {
         if started.cgroup.is_some() {
             return Member::from_child(started.into_child(), tag);

@@ -121,7 +121,7 @@ impl Command {
         let numbers: Vec<_> = fds.iter().map(|&(number, _)| number).collect();
         let close = Ranges::to_close(&self.options, installed, &numbers, u32::MAX).as_slice().to_vec();
         let steps = self.options.steps(self.get_current_dir())?;
-        before_exec(&mut std, steps, fds, close, singly, self.pre_exec.clone());
+        before_exec(&mut std, steps, fds, close, singly, self.acts.clone());
         Ok(std)
     }
 
