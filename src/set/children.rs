@@ -6,6 +6,7 @@ use super::member::{Exited, Key, Member, Pipes};
 use super::wait::Blocked;
 use super::{ChildSet, Members};
 use crate::child::{Child, ChildHandle, ChildStderr, ChildStdin, ChildStdout};
+#[cfg(feature = "command")]
 use crate::command::Spawn;
 use crate::pidfd::{Gone, Signal};
 use crate::sync::lock;
@@ -56,7 +57,7 @@ impl<T> ChildSet<T> {
         sweep();
         let (member, rest) = match child.dismantle(tag) {
             Ok(parts) => parts,
-            Err((error, child, tag)) => return Err(InsertError { error, child, tag }),
+            Err((error, child, tag)) => return Err(InsertError { error, child, tag, spawned: true }),
         };
         let mut members = lock(&self.members);
         match members.insert(member) {
@@ -68,7 +69,7 @@ impl<T> ChildSet<T> {
             }
             Err((error, member)) => {
                 let (child, tag) = C::reassemble(member, rest);
-                Err(InsertError { error, child, tag })
+                Err(InsertError { error, child, tag, spawned: true })
             }
         }
     }
@@ -91,14 +92,15 @@ impl<T> ChildSet<T> {
     /// # Errors
     /// The [`InsertError`] gives the tag back, and the child if it was spawned and could not be watched. Its
     /// reason is one of [`Command::spawn`](crate::Command::spawn)'s or of [`insert`](ChildSet::insert)'s.
+    #[cfg(feature = "command")]
     pub fn spawn<S: Spawn>(&self, command: S, tag: T) -> Result<Key, InsertError<Option<Child>, T>> {
         let member = match command.start() {
             Ok(started) => Member::from_started(started, tag),
-            Err(error) => return Err(InsertError { error, child: None, tag }),
+            Err(error) => return Err(InsertError { error, child: None, tag, spawned: false }),
         };
         lock(&self.members).insert(member).map(Key).map_err(|(error, member)| {
             let (child, tag) = member.into_child(None);
-            InsertError { error, child: Some(child), tag }
+            InsertError { error, child: Some(child), tag, spawned: true }
         })
     }
 

@@ -4,6 +4,7 @@ use std::io;
 use slotmap::{DefaultKey, Key as _};
 
 use crate::child::{Child, ChildHandle, ChildStderr, ChildStdin, ChildStdout, Keeper, Process, Shared};
+#[cfg(feature = "command")]
 use crate::command::Started;
 use crate::pidfd::{collect, Collected, Exit, Pidfd, Signal};
 use crate::watch::{Ended, Watched};
@@ -114,6 +115,7 @@ impl<T> Member<T> {
         Member { holder: Holder::Owned(process), pipes: None, tag }
     }
 
+    #[cfg(feature = "command")]
     pub(super) fn from_started(started: Started, tag: T) -> Member<T> {
         if started.cgroup.is_some() {
             return Member::from_child(started.into_child(), tag);
