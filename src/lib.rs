@@ -4,8 +4,8 @@
 //! resource use, when it ends. It is built on pidfds: no SIGCHLD handler, no reaper thread, no lost status and
 //! no zombie.
 //!
-#![cfg_attr(feature = "async-io", doc = "```")]
-#![cfg_attr(not(feature = "async-io"), doc = "```ignore")]
+#![cfg_attr(all(feature = "async-io", feature = "command"), doc = "```")]
+#![cfg_attr(not(all(feature = "async-io", feature = "command")), doc = "```ignore")]
 //! use childset::{ChildSet, Command};
 //!
 //! # futures_lite::future::block_on(async {
@@ -50,6 +50,15 @@
 //! child's own `execve` and end take 120 µs of its CPU time. The README has the figures of other crates beside these,
 //! and the command that measures them.
 //!
+//! # Crate features
+//!
+//! Both are on by default. The crate also works without them.
+//!
+//! - `async-io`: awaiting. Adds `next()`, the `Stream` of [`ChildSet`] and `AsyncPidfdExt`, and three dependencies.
+//! - `command`: spawning. Adds [`Command`], [`Prepared`] and [`ChildSet::spawn`], with the `clone3`, the assembler and
+//!   the code that runs between `fork` and `execve`. Without it the children are made by `std::process::Command`;
+//!   adopted children, processes of others and signals work as before.
+//!
 //! # Threads
 //!
 //! The crate starts none. Awaiting anything uses async-io's reactor, which has one thread; programs that only
@@ -76,6 +85,9 @@
 //! | 7.1 | `kill_with_parent` by the pidfd | by `PR_SET_PDEATHSIG`: at the end of the spawning thread |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// The examples make their children with `Command`, and the docs link to it: without it there is neither to check.
+#![cfg(not(all(doctest, not(feature = "command"))))]
+#![cfg_attr(not(feature = "command"), allow(rustdoc::broken_intra_doc_links))]
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("childset is built on pidfds, which only Linux has");
@@ -93,6 +105,7 @@ mod async_pidfd;
 
 mod child;
 
+#[cfg(feature = "command")]
 mod command;
 
 mod set;
@@ -101,33 +114,21 @@ pub mod embedding;
 
 #[cfg(feature = "async-io")]
 pub use async_pidfd::AsyncPidfdExt;
-pub use child::{AdoptError, Child, ChildStderr, ChildStdin, ChildStdout, Containment, Output, Stdio};
-pub use command::{Command, Prepared, Spawn, SpawnError};
+#[cfg(feature = "command")]
+pub use child::Stdio;
+pub use child::{
+    AdoptError, Capture, Captured, Child, ChildHandle, ChildStderr, ChildStdin, ChildStdout, Containment,
+};
+#[cfg(feature = "command")]
+pub use command::{unix, Command, Prepared, Resource, Spawn, SpawnError};
 pub use pidfd::{CoreDump, Exit, Gone, Info, Pidfd, Signal, State, StateChange, StatusUnknown, Usage};
-pub use set::{ChildSet, Exited, InsertError, IntoChild, Key, Shutdown};
+pub use set::{ChildSet, Exited, InsertError, IntoChild, Key, Shutdown, WaitExits};
 #[cfg(feature = "async-io")]
 pub use set::{Exits, Next};
-pub use std::process::ExitStatus;
+pub use std::process::{ExitStatus, Output};
 pub use watch::dropped::reap_dropped;
 
-/// What programs written against async-process import.
-pub mod unix {
-    /// Nothing: what async-process has here are methods of [`Command`](crate::Command) itself.
-    ///
-    /// ```
-    /// # #![allow(unused_imports)]
-    /// use childset::{unix::CommandExt, Command};
-    ///
-    /// let status = Command::new("sh").arg0("shell").args(["-c", "exit 3"]).spawn()?.wait()?;
-    /// assert_eq!(status.code(), Some(3));
-    /// # std::io::Result::Ok(())
-    /// ```
-    pub trait CommandExt {}
-
-    impl CommandExt for crate::Command {}
-}
-
 /// The README's example runs as a doctest.
-#[cfg(all(doctest, feature = "async-io"))]
+#[cfg(all(doctest, feature = "async-io", feature = "command"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -61,7 +61,7 @@ fn ten_thousand_children() {
             };
             let Some(exited) = exited else { break };
             assert_eq!(exited.exit.unwrap().code(), Some((exited.tag % 251) as i32));
-            assert_eq!(spawned.remove(&exited.pid), Some(exited.tag));
+            assert_eq!(spawned.remove(&exited.pid.unwrap()), Some(exited.tag));
             assert!(!std::mem::replace(&mut seen[exited.tag], true), "tag {} twice", exited.tag);
         }
     }

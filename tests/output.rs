@@ -4,16 +4,18 @@
 
 mod common;
 
+#[cfg(feature = "async-io")]
+use std::future::IntoFuture;
 use std::io::{ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
 
-use childset::{Child, Command, Containment, Output, Signal, Stdio};
+use childset::{Captured, Child, Command, Containment, Signal, Stdio};
 
 /// The same awaited, and with this thread blocked.
-fn both(mut make: impl FnMut() -> Child, input: &[u8], check: impl Fn(Output)) {
-    check(make().wait_with_input(input).unwrap());
+fn both(mut make: impl FnMut() -> Child, input: &[u8], check: impl Fn(Captured)) {
+    check(make().capture().input(input).wait().unwrap());
     #[cfg(feature = "async-io")]
-    check(futures_lite::future::block_on(make().output_with_input(input)).unwrap());
+    check(futures_lite::future::block_on(make().capture().input(input).into_future()).unwrap());
 }
 
 fn sh(script: &str) -> Command {
@@ -38,7 +40,7 @@ impl Drop for Group {
 }
 
 /// With processes left behind, which no kernel before 6.9 lets us end by the pidfd of their leader.
-fn both_and_clean(make: impl Fn() -> Child, input: &[u8], check: impl Fn(Output)) {
+fn both_and_clean(make: impl Fn() -> Child, input: &[u8], check: impl Fn(Captured)) {
     let groups = std::cell::RefCell::new(Vec::new());
     let make = || {
         let child = make();
@@ -58,13 +60,10 @@ fn simple() {
         b"",
         |output| {
             assert_eq!((&output.stdout[..], &output.stderr[..]), (&b"out\n"[..], &b"err\n"[..]));
-            assert_eq!(
-                (output.status.code(), output.exit.code(), output.pipe_open),
-                (Some(5), Some(5), false)
-            );
+            assert_eq!((output.exit.code(), output.pipe_open), (Some(5), false));
             assert!(output.exit.usage().is_some());
             let std = std::process::Output::from(output.clone());
-            assert_eq!((std.stdout, std.status), (output.stdout, output.status));
+            assert_eq!((std.stdout, std.status), (output.stdout, output.exit.status()));
         },
     );
     // Nothing is piped.
@@ -72,7 +71,7 @@ fn simple() {
         || Command::new("true").spawn().unwrap(),
         b"ignored",
         |output| {
-            assert!(output.status.success() && output.stdout.is_empty() && output.stderr.is_empty());
+            assert!(output.exit.success() && output.stdout.is_empty() && output.stderr.is_empty());
         },
     );
 }
@@ -85,7 +84,7 @@ fn a_grandchild_holds_the_pipe() {
         b"",
         |output| {
             assert_eq!(
-                (&output.stdout[..], output.status.code(), output.pipe_open),
+                (&output.stdout[..], output.exit.code(), output.pipe_open),
                 (&b"hello\n"[..], Some(0), true)
             );
         },
@@ -143,7 +142,7 @@ fn nothing_written_before_the_exit_is_lost() {
     };
     both_and_clean(make, b"", |output| {
         assert_eq!((output.stdout.len(), output.stderr.len()), (1_000_000, 1_000_000));
-        assert!(output.pipe_open && output.status.code() == Some(3));
+        assert!(output.pipe_open && output.exit.code() == Some(3));
     });
     // And while it is read.
     both_and_clean(
@@ -161,7 +160,7 @@ fn large_input_through_a_chatty_child() {
     let input: Vec<u8> = (0..size).map(|number| (number % 251) as u8).collect();
     let make = || Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     both(make, &input, |output| {
-        assert!(output.status.success() && !output.pipe_open);
+        assert!(output.exit.success() && !output.pipe_open);
         assert!(output.stdout == input);
     });
 }
@@ -175,7 +174,7 @@ fn input_that_nobody_reads() {
             || sh(script).stdin(Stdio::piped()).spawn().unwrap(),
             &input,
             |output| {
-                assert_eq!((output.status.code(), output.pipe_open), (Some(4), false), "{script}");
+                assert_eq!((output.exit.code(), output.pipe_open), (Some(4), false), "{script}");
             },
         );
     }
@@ -184,14 +183,14 @@ fn input_that_nobody_reads() {
         || sh("exec <&-; head -c 300000 /dev/zero; exit 4").stdin(Stdio::piped()).spawn().unwrap(),
         &input,
         |output| {
-            assert_eq!((output.status.code(), output.stdout.len()), (Some(4), 300_000));
+            assert_eq!((output.exit.code(), output.stdout.len()), (Some(4), 300_000));
         },
     );
     // Held by a grandchild that does not read it.
     both_and_clean(
         || sh("exec 3<&0; (sleep 60 <&3 >/dev/null 2>&1) & exit 4").stdin(Stdio::piped()).spawn().unwrap(),
         &input,
-        |output| assert_eq!(output.status.code(), Some(4)),
+        |output| assert_eq!(output.exit.code(), Some(4)),
     );
 }
 
@@ -213,8 +212,7 @@ fn cut_off_by_a_kill() {
         || sh("echo first; kill -9 $$; echo lost").spawn().unwrap(),
         b"",
         |output| {
-            use std::os::unix::process::ExitStatusExt;
-            assert_eq!((&output.stdout[..], output.status.signal()), (&b"first\n"[..], Some(9)));
+            assert_eq!((&output.stdout[..], output.exit.signal()), (&b"first\n"[..], Some(Signal::KILL)));
         },
     );
 }

@@ -137,7 +137,7 @@ fn set() {
         assert_eq!(Gone::from_io_error(&error), Some(Gone::Reaped));
         // It has the pid of the second one, and the exit of the first.
         let exited = set.try_wait().unwrap().unwrap();
-        assert_eq!((exited.key, exited.pid, exited.tag), (key, second_pid, "first"));
+        assert_eq!((exited.key, exited.pid, exited.tag), (key, Some(second_pid), "first"));
         assert_code(&exited.exit, 7);
         // Neither killing it nor dropping it does anything to the second one.
         exited.child.kill().unwrap();

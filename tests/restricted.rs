@@ -9,6 +9,7 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 use std::process::Stdio as StdStdio;
 
+use childset::unix::CommandExt;
 use childset::{reap_dropped, Child, ChildSet, Command, Pidfd, Signal, Stdio};
 use common::seccomp::refuse_from;
 use common::{check_leaks, errno, no_child_is_left, reap_all_dropped, reexec, role, skipped};

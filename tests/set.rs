@@ -69,7 +69,7 @@ fn exits_come_out_with_tag_pid_key_and_status() {
     for code in 0..20 {
         let child = exiting(code);
         let pid = child.id();
-        expected.push((set.insert(child, code).unwrap(), pid, code));
+        expected.push((set.insert(child, code).unwrap(), Some(pid), code));
     }
     let mut got = Vec::new();
     while let Some(exited) = set.wait(None).unwrap() {
@@ -199,7 +199,7 @@ fn a_process_that_is_not_ours_comes_out_when_it_ends() {
     assert!(set.try_wait().unwrap().is_none());
     drop(shell.stdin.take());
     let exited = set.wait(None).unwrap().unwrap();
-    assert_eq!((exited.tag, exited.pid), ("stranger", pid));
+    assert_eq!((exited.tag, exited.pid), ("stranger", Some(pid)));
     match exited.exit {
         // Reaped by the shell before we looked (Linux 6.15).
         Ok(exit) => assert!(exit.success() && exit.usage().is_none()),
@@ -410,4 +410,98 @@ fn a_shutdown_that_is_dropped_leaves_the_children() {
 fn a_set_is_send_and_sync() {
     fn check<S: Send + Sync>() {}
     check::<ChildSet<std::cell::Cell<u8>>>();
+}
+
+#[test]
+fn keys_name_what_is_in_the_set() {
+    let set = ChildSet::new().unwrap();
+    let held: Vec<_> = (0..3).map(|_| common::held()).collect();
+    let pids: Vec<_> = held.iter().map(|child| Some(child.id())).collect();
+    let keys: Vec<_> = held.into_iter().map(|child| set.insert(child, ()).unwrap()).collect();
+    let mut listed = set.keys();
+    listed.sort();
+    let mut expected = keys.clone();
+    expected.sort();
+    assert_eq!(listed, expected);
+    assert!(keys.iter().zip(&pids).all(|(key, pid)| set.contains(*key) && set.pid(*key) == *pid));
+    let (child, ()) = set.remove(keys[1]).unwrap();
+    assert!(!set.contains(keys[1]) && set.pid(keys[1]).is_none() && set.handle(keys[1]).is_none());
+    assert!(set.take_stdin(keys[1]).is_none() && set.keys().len() == 2);
+    drop(child);
+    for key in [keys[0], keys[2]] {
+        drop(set.take_stdin(key).unwrap());
+        assert!(
+            set.take_stdin(key).is_none() && set.take_stdout(key).is_none() && set.take_stderr(key).is_none()
+        );
+    }
+    while let Some(exited) = set.wait(None).unwrap() {
+        assert!(exited.exit.unwrap().success() && exited.child.stdin.is_none());
+    }
+    common::reap_all_dropped();
+}
+
+#[test]
+fn the_blocking_iterator_waits_for_inserts_until_the_set_is_closed() {
+    let set = ChildSet::new().unwrap();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            let sender = sender.clone();
+            scope
+                .spawn(|| set.wait_exits().for_each(move |exited| sender.send(exited.unwrap().tag).unwrap()));
+        }
+        for round in 0..common::times(20) {
+            set.insert(common::held(), round).map(|key| drop(set.take_stdin(key))).unwrap();
+            // The set is empty at times, and the iterators go on.
+            assert_eq!(receiver.recv().unwrap(), round);
+        }
+        set.insert(common::held(), 1000).map(|key| drop(set.take_stdin(key))).unwrap();
+        set.close();
+        assert_eq!(receiver.recv().unwrap(), 1000);
+    });
+    assert!(set.wait_exits().next().is_none());
+}
+
+/// Processor time of this process, in clock ticks.
+fn ticks() -> u64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<_> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
+#[test]
+fn threads_that_wait_sleep_after_a_close() {
+    let set = ChildSet::new().unwrap();
+    let key = set.insert(common::held(), ()).unwrap();
+    let taken = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..16).map(|_| scope.spawn(|| set.wait(None).unwrap().is_some())).collect();
+        std::thread::sleep(Duration::from_millis(100));
+        set.close();
+        std::thread::sleep(Duration::from_millis(100));
+        let before = ticks();
+        std::thread::sleep(Duration::from_millis(500));
+        // Half a second of two processors would be 100.
+        let spent = ticks() - before;
+        drop(set.take_stdin(key));
+        let taken = threads.into_iter().map(|thread| usize::from(thread.join().unwrap())).sum::<usize>();
+        assert!(spent < 10, "{spent} ticks");
+        taken
+    });
+    assert_eq!(taken, 1);
+}
+
+#[test]
+fn shutdown_without_blocking() {
+    let set = ChildSet::new().unwrap();
+    set.insert(common::stubborn(), ()).unwrap();
+    let mut shutdown = set.shutdown(Duration::from_millis(50));
+    assert!(shutdown.try_wait().unwrap().is_none());
+    let exited = loop {
+        match shutdown.try_wait().unwrap() {
+            Some(exited) => break exited,
+            None => std::thread::yield_now(),
+        }
+    };
+    assert_eq!(exited.exit.unwrap().signal(), Some(Signal::KILL));
+    assert!(shutdown.try_wait().unwrap().is_none());
 }

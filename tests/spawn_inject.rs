@@ -168,7 +168,7 @@ fn run(expected: Expected) {
             WithoutTheKernel => {
                 let child =
                     talkative().autoreap(true).kill_with_parent(true).no_new_privs(true).spawn().unwrap();
-                let exit = child.wait_with_input("").unwrap().exit;
+                let exit = child.capture().wait().unwrap().exit;
                 // It is we who reaped it.
                 assert!(exit.code() == Some(3) && exit.usage().is_some());
             }

@@ -1,9 +1,8 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::sync::Arc;
 
-use super::{Child, Process, Shared};
+use super::{Child, Keeper, Process, Shared};
 
 /// Adopts a child of `std`'s, with its pipes.
 ///
@@ -20,7 +19,7 @@ impl TryFrom<std::process::Child> for Child {
                 stdin: child.stdin.take().map(Into::into),
                 stdout: child.stdout.take().map(Into::into),
                 stderr: child.stderr.take().map(Into::into),
-                ..Child::new(Arc::new(Shared::new(process, None)))
+                ..Child::new(Keeper::new(Shared::new(process, None)))
             }),
             Err(error) => Err(AdoptError { error, child }),
         }
@@ -59,13 +58,15 @@ impl fmt::Display for AdoptError {
 }
 
 impl Error for AdoptError {
+    /// The source of the reason, which is printed with the error.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.error)
+        self.error.source()
     }
 }
 
+/// Drops the child, and leaves the reason: an error that gives something back does so.
 impl From<AdoptError> for io::Error {
     fn from(error: AdoptError) -> io::Error {
-        io::Error::new(error.error.kind(), error)
+        error.error
     }
 }

@@ -4,23 +4,31 @@
 mod wait;
 
 mod adopt;
+mod capture;
+mod handle;
+mod keeper;
 mod output;
 mod pipe;
 mod process;
 mod pump;
 mod shared;
+#[cfg(feature = "command")]
 mod stdio;
 mod stop;
 
-use std::sync::Arc;
+use std::fmt;
 
+pub(crate) use keeper::Keeper;
 pub(crate) use process::Process;
 pub(crate) use shared::Shared;
+#[cfg(feature = "command")]
 pub(crate) use stdio::Kind;
 
 pub use adopt::AdoptError;
-pub use output::Output;
+pub use capture::{Capture, Captured};
+pub use handle::ChildHandle;
 pub use pipe::{ChildStderr, ChildStdin, ChildStdout};
+#[cfg(feature = "command")]
 pub use stdio::Stdio;
 pub use stop::Containment;
 
@@ -46,7 +54,6 @@ pub use stop::Containment;
 /// assert_eq!(text, "hello\n");
 /// # std::io::Result::Ok(())
 /// ```
-#[derive(Debug)]
 pub struct Child {
     /// The writing end of the pipe to the child's standard input, if there is one.
     pub stdin: Option<ChildStdin>,
@@ -54,11 +61,23 @@ pub struct Child {
     pub stdout: Option<ChildStdout>,
     /// The reading end of the pipe from the child's standard error, if there is one.
     pub stderr: Option<ChildStderr>,
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Keeper,
 }
 
 impl Child {
-    pub(crate) fn new(shared: Arc<Shared>) -> Child {
+    pub(crate) fn new(shared: Keeper) -> Child {
         Child { stdin: None, stdout: None, stderr: None, shared }
+    }
+}
+
+impl fmt::Debug for Child {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Child")
+            .field("pid", &self.pid())
+            .field("exit", &self.shared.kept())
+            .field("stdin", &self.stdin)
+            .field("stdout", &self.stdout)
+            .field("stderr", &self.stderr)
+            .finish()
     }
 }

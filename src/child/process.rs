@@ -1,39 +1,54 @@
 #![allow(unsafe_code)]
 
 use std::io;
+use std::num::NonZeroU32;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::pidfd::{Gone, Pidfd, Signal};
 use crate::sys::signal::kill_group;
-use crate::watch::dropped::hand_over;
+use crate::watch::dropped::{hand_over, Orphan};
 use crate::watch::registered::Owner;
 
 /// A process that we may have to answer for: what dropping it does.
 #[derive(Debug)]
 pub(crate) struct Process {
-    /// `None` only while being dropped.
+    /// `None` once it was taken away, and while being dropped.
     pidfd: Option<Pidfd>,
-    /// 0 where it is not known.
-    pub(crate) pid: u32,
+    /// `None` where it is not known.
+    pid: Option<NonZeroU32>,
     pub(crate) is_our_child: bool,
     pub(crate) kill_on_drop: AtomicBool,
     pub(crate) reap_on_drop: AtomicBool,
+    /// Nothing is left to do when it is dropped: it was reaped, or let go.
     reaped: AtomicBool,
     /// Whether it was made the leader of a process group.
     pub(crate) leads_group: bool,
 }
 
 impl Process {
-    pub(crate) fn new(pidfd: Pidfd, pid: u32, is_our_child: bool) -> Process {
+    pub(crate) fn new(pidfd: Pidfd, pid: Option<u32>, is_our_child: bool) -> Process {
         Process {
             pidfd: Some(pidfd),
-            pid,
+            pid: pid.and_then(NonZeroU32::new),
             is_our_child,
             kill_on_drop: AtomicBool::new(false),
             reap_on_drop: AtomicBool::new(true),
             reaped: AtomicBool::new(false),
             leads_group: false,
+        }
+    }
+
+    /// Moves it out from behind a reference; nothing is left there that could be dropped.
+    pub(crate) fn take(&mut self) -> Process {
+        Process {
+            pidfd: self.pidfd.take(),
+            pid: self.pid,
+            is_our_child: self.is_our_child,
+            kill_on_drop: AtomicBool::new(*self.kill_on_drop.get_mut()),
+            reap_on_drop: AtomicBool::new(*self.reap_on_drop.get_mut()),
+            reaped: AtomicBool::new(*self.reaped.get_mut()),
+            leads_group: self.leads_group,
         }
     }
 
@@ -43,7 +58,7 @@ impl Process {
         if !pidfd.is_our_child()? && !pidfd.has_ended()? {
             return Err(Gone::Reaped.into());
         }
-        Ok(Process::new(pidfd, child.id(), true))
+        Ok(Process::new(pidfd, Some(child.id()), true))
     }
 
     /// Any process: a child of ours is reaped when it is dropped, another one is only forgotten.
@@ -54,7 +69,7 @@ impl Process {
             {
                 Err(error)
             }
-            pid => Ok((pid.ok().flatten().unwrap_or(0), is_our_child)),
+            pid => Ok((pid.ok().flatten(), is_our_child)),
         });
         match facts {
             Ok((pid, is_our_child)) => Ok(Process::new(pidfd, pid, is_our_child)),
@@ -63,12 +78,16 @@ impl Process {
     }
 
     pub(crate) fn pidfd(&self) -> &Pidfd {
-        self.pidfd.as_ref().expect("taken only by into_pidfd and drop")
+        self.pidfd.as_ref().expect("not taken away")
     }
 
     /// Gives up the responsibility.
     pub(crate) fn into_pidfd(mut self) -> Pidfd {
-        self.pidfd.take().expect("taken only here and in drop")
+        self.pidfd.take().expect("not taken away")
+    }
+
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.pid.map(NonZeroU32::get)
     }
 
     /// Nothing is left to reap or to kill.
@@ -76,18 +95,31 @@ impl Process {
         self.reaped.store(true, Ordering::Release);
     }
 
+    /// Does what dropping does, but for the reaping; says whether that is to be done.
+    pub(super) fn let_go(&self) -> bool {
+        // Once only: what is done here is not done again when the process is dropped.
+        if self.reaped.swap(true, Ordering::AcqRel) {
+            return false;
+        }
+        if self.kill_on_drop.load(Ordering::Relaxed) {
+            // It fails if the process is gone already, or not ours to kill: both leave nothing to do.
+            let _ = self.pidfd().kill();
+        }
+        self.is_our_child && self.reap_on_drop.load(Ordering::Relaxed)
+    }
+
     /// Signals the process group that the process leads. The caller sees to it that it is not reaped meanwhile.
     pub(crate) fn send_signal_to_group(&self, signal: Signal) -> io::Result<()> {
-        match self.pidfd().send_signal_to_group(signal) {
+        match (self.pidfd().send_signal_to_group(signal), self.pid) {
             // As long as our child was not reaped, no other group can have its number.
-            Err(error)
+            (Err(error), Some(pid))
                 if error.kind() == io::ErrorKind::Unsupported
                     && self.is_our_child
                     && !self.reaped.load(Ordering::Acquire) =>
             {
-                kill_group(self.pid, signal.as_raw()).map_err(Gone::explain)
+                kill_group(pid.get(), signal.as_raw()).map_err(Gone::explain)
             }
-            result => result,
+            (result, _) => result,
         }
     }
 }
@@ -103,18 +135,8 @@ unsafe impl Owner for Process {}
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let Some(pidfd) = self.pidfd.take() else {
-            return;
-        };
-        if *self.reaped.get_mut() {
-            return;
-        }
-        if *self.kill_on_drop.get_mut() {
-            // It fails if the process is gone already, or not ours to kill: both leave nothing to do.
-            let _ = pidfd.kill();
-        }
-        if self.is_our_child && *self.reap_on_drop.get_mut() {
-            hand_over(pidfd);
+        if self.pidfd.is_some() && self.let_go() {
+            self.pidfd.take().into_iter().map(Orphan::Alone).for_each(hand_over);
         }
     }
 }

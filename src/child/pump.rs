@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
 
-use super::output::Output;
+use super::capture::Captured;
 use super::pipe::Pipe;
 use super::{Child, Shared};
 use crate::pidfd::{Edge, Exit};
@@ -27,7 +27,7 @@ pub(super) struct Pump {
 
 /// What a step has come to.
 enum Progress {
-    Done(Output),
+    Done(Captured),
     Moved,
     /// Nothing can be moved until something happens.
     Idle,
@@ -105,18 +105,18 @@ impl Pump {
         Ok(())
     }
 
-    fn finish(&mut self, exit: Exit) -> Output {
+    fn finish(&mut self, exit: Exit) -> Captured {
         let pipe_open = self.outputs.iter().any(|(pipe, _)| pipe.is_some());
         let [stdout, stderr] = [0, 1].map(|index| std::mem::take(&mut self.outputs[index].1));
-        Output { status: exit.status(), stdout, stderr, exit, pipe_open }
+        Captured { exit, stdout, stderr, pipe_open }
     }
 
     /// Blocks until all is there.
-    pub(super) fn run(mut self, shared: &Shared) -> io::Result<Output> {
+    pub(super) fn run(mut self, shared: &Shared) -> io::Result<Captured> {
         let mut edge = None;
         loop {
             match self.step(shared)? {
-                Progress::Done(output) => return Ok(output),
+                Progress::Done(captured) => return Ok(captured),
                 Progress::Moved => continue,
                 Progress::Idle => {}
             }
@@ -160,7 +160,7 @@ mod awaited {
 
     impl Pump {
         /// Awaits all.
-        pub(in super::super) async fn pump(mut self, shared: &Shared) -> io::Result<Output> {
+        pub(in super::super) async fn pump(mut self, shared: &Shared) -> io::Result<Captured> {
             let mut ended = pin!(shared.exit());
             let mut timer = None;
             poll_fn(move |context| {
@@ -172,7 +172,7 @@ mod awaited {
                         }
                     }
                     let mut again = match self.step(shared)? {
-                        Progress::Done(output) => return Poll::Ready(Ok(output)),
+                        Progress::Done(captured) => return Poll::Ready(Ok(captured)),
                         Progress::Moved => true,
                         Progress::Idle => self.poll_pipes(context)?,
                     };

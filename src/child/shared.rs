@@ -4,17 +4,20 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use super::keeper::Keepers;
 use super::Process;
 #[cfg(feature = "async-io")]
 use crate::async_pidfd::take_exit;
 use crate::pidfd::{collect, Collected, Edge, Exit, Pidfd, Signal};
 use crate::sync::lock;
 use crate::watch::registered::Registered;
+use crate::watch::Watched;
 
-/// What a `Child` and the futures that it gave out share.
+/// What a `Child`, its handles and the futures that it gave out share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     process: Registered<Process>,
+    pub(super) keepers: Keepers,
     /// Locked while the exit is taken, so that of two waiters the second one finds it here.
     kept: Mutex<Option<Exit>>,
     /// In milliseconds.
@@ -29,12 +32,14 @@ impl Shared {
     pub(crate) fn new(process: Process, kept: Option<Exit>) -> Shared {
         Shared {
             process: Registered::new(process),
+            keepers: Keepers::one(),
             kept: Mutex::new(kept),
             drain_grace: AtomicU32::new(DRAIN_GRACE),
             cgroup: None,
         }
     }
 
+    #[cfg(feature = "command")]
     pub(crate) fn with_cgroup(self, cgroup: Option<Arc<OwnedFd>>) -> Shared {
         Shared { cgroup, ..self }
     }
@@ -64,11 +69,16 @@ impl Shared {
     /// Whether there is nothing to it but the process.
     pub(crate) fn is_plain(&self) -> bool {
         let grace = self.drain_grace.load(Ordering::Relaxed);
-        self.cgroup.is_none() && grace == DRAIN_GRACE && lock(&self.kept).is_none()
+        self.cgroup.is_none() && grace == DRAIN_GRACE && self.kept().is_none()
     }
 
     pub(crate) fn into_process(self) -> Process {
         self.process.into_inner()
+    }
+
+    /// The exit, if it was taken.
+    pub(crate) fn kept(&self) -> Option<Exit> {
+        *lock(&self.kept)
     }
 
     /// As [`collect`], but the exit is kept.
@@ -127,5 +137,19 @@ impl Shared {
             return Ok(exit);
         }
         take_exit(self.process.source()?, self.pidfd(), || self.try_wait()).await
+    }
+}
+
+impl Watched for Shared {
+    fn pidfd(&self) -> &Pidfd {
+        self.pidfd()
+    }
+
+    fn is_our_child(&self) -> bool {
+        self.process().is_our_child
+    }
+
+    fn collect(&self) -> io::Result<Collected> {
+        self.collect()
     }
 }

@@ -1,5 +1,7 @@
 //! Signals, and ending a child: gently, and with all that it started.
 
+#[cfg(feature = "async-io")]
+use std::future::Future;
 use std::io;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -113,6 +115,8 @@ impl Child {
 
     /// Ends the child: `SIGTERM`, and `SIGKILL` if it has not ended when the grace is over.
     ///
+    /// The future does not borrow the `Child`, which is dropped only together with it.
+    ///
     /// ```
     /// # futures_lite::future::block_on(async {
     /// # use childset::{Command, Signal};
@@ -128,21 +132,24 @@ impl Child {
     /// # Cancel safety
     /// Dropping the future loses nothing; `SIGTERM` has been sent once it was polled.
     #[cfg(feature = "async-io")]
-    pub async fn terminate(&self, grace: Duration) -> io::Result<Exit> {
-        if let Some(exit) = self.try_wait()? {
-            return Ok(exit);
+    pub fn terminate(&self, grace: Duration) -> impl Future<Output = io::Result<Exit>> + Send + 'static {
+        let shared = self.shared.clone();
+        async move {
+            if let Some(exit) = shared.try_wait()? {
+                return Ok(exit);
+            }
+            Gone::is_fine(shared.pidfd().send_signal(Signal::TERM))?;
+            let exit = async { Some(shared.exit().await) };
+            let over = async {
+                async_io::Timer::after(grace).await;
+                None
+            };
+            if let Some(exit) = futures_lite::future::or(exit, over).await {
+                return exit;
+            }
+            Gone::is_fine(shared.pidfd().kill())?;
+            shared.exit().await
         }
-        Gone::is_fine(self.send_signal(Signal::TERM))?;
-        let exit = async { Some(self.exit().await) };
-        let over = async {
-            async_io::Timer::after(grace).await;
-            None
-        };
-        if let Some(exit) = futures_lite::future::or(exit, over).await {
-            return exit;
-        }
-        self.kill()?;
-        self.exit().await
     }
 
     /// Sends a signal to the process group that the child leads or led.

@@ -4,16 +4,13 @@
 use std::future::Future;
 use std::io;
 use std::process::ExitStatus;
-#[cfg(feature = "async-io")]
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Child;
 use crate::pidfd::{Exit, Pidfd};
 
 impl Child {
-    /// The pid; 0 if the process came as a [`Pidfd`] and had no number in this process's pid namespace, or was
-    /// reaped already, or `/proc` cannot be read (before Linux 6.13).
+    /// The pid, as `std` and async-process give it; 0 where [`pid`](Child::pid) is `None`.
     ///
     /// ```
     /// # use childset::{Command, Stdio};
@@ -23,7 +20,16 @@ impl Child {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn id(&self) -> u32 {
-        self.shared.process().pid
+        self.pid().unwrap_or(0)
+    }
+
+    /// The pid, also when it is free for others again.
+    ///
+    /// `None` if the process came as a [`Pidfd`], and had no number in this process's pid namespace, or was reaped
+    /// already, or (before Linux 6.13) `/proc` cannot be read. Never 0, which stands for one's own group in the calls
+    /// that take pids.
+    pub fn pid(&self) -> Option<u32> {
+        self.shared.process().pid()
     }
 
     /// The descriptor of the process.
@@ -141,7 +147,7 @@ impl Child {
     /// Dropping the future loses nothing.
     #[cfg(feature = "async-io")]
     pub fn exit(&self) -> impl Future<Output = io::Result<Exit>> + Send + 'static {
-        let shared = Arc::clone(&self.shared);
+        let shared = self.shared.clone();
         async move { shared.exit().await }
     }
 

@@ -3,6 +3,8 @@ use std::ffi::CString;
 use std::fmt;
 use std::io;
 
+use super::describe::quoted;
+
 /// Why a process could not be spawned: what was tried, and the errno. No process is left of it.
 ///
 /// It is the inner error of the [`io::Error`] that spawning returns, whose kind is that of the errno.
@@ -51,6 +53,7 @@ impl fmt::Display for SpawnError {
 
 impl Error for SpawnError {}
 
+/// The error stays inside, since it explains: [`SpawnError::from_io_error`] finds it.
 impl From<SpawnError> for io::Error {
     fn from(error: SpawnError) -> io::Error {
         io::Error::new(io::Error::from_raw_os_error(error.errno).kind(), error)
@@ -69,7 +72,8 @@ pub(super) fn check(bytes: &[u8], what: &str) -> io::Result<()> {
 }
 
 fn null_byte(bytes: &[u8], what: &str) -> io::Error {
-    let why = format!("{what} contains a null byte: {}", bytes.escape_ascii());
+    let position = bytes.iter().position(|&byte| byte == 0).map_or(0, |index| index + 1);
+    let why = format!("{what} contains a null byte (byte {position}): {}", quoted(bytes));
     io::Error::new(io::ErrorKind::InvalidInput, why)
 }
 
@@ -93,6 +97,9 @@ mod tests {
     fn a_null_byte_is_named() {
         let error = c_string(*b"a\0b", "an argument").unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
-        assert!(error.to_string().contains(r"an argument contains a null byte: a\x00b"), "{error}");
+        assert!(
+            error.to_string().contains(r#"an argument contains a null byte (byte 2): "a\0b""#),
+            "{error}"
+        );
     }
 }

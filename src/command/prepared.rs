@@ -1,5 +1,10 @@
+use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
 
+use super::describe::{add, add_options, add_some};
 use super::error::unsupported_by_std;
 use super::options::Options;
 use super::spawn::layout::Layout;
@@ -7,6 +12,7 @@ use super::spawn::started::{Spawn, Start, Started};
 use super::spawn::{spawn, NoProcess};
 use super::OnDrop;
 use crate::child::{Child, Kind};
+use crate::sys::plan::Step;
 use crate::watch::dropped::sweep;
 
 /// A command that is laid out for `execve`, to be spawned any number of times.
@@ -29,8 +35,14 @@ use crate::watch::dropped::sweep;
 /// }
 /// # std::io::Result::Ok(())
 /// ```
-#[derive(Debug)]
-pub struct Prepared {
+///
+/// A clone is cheap, and spawns the same.
+#[derive(Clone)]
+pub struct Prepared(Arc<Template>);
+
+pub(super) struct Template {
+    /// As it was given, to be printed.
+    pub(super) program: OsString,
     pub(super) layout: Layout,
     pub(super) options: Options,
     pub(super) stdio: [Kind; 3],
@@ -38,6 +50,10 @@ pub struct Prepared {
 }
 
 impl Prepared {
+    pub(super) fn new(template: Template) -> Prepared {
+        Prepared(Arc::new(template))
+    }
+
     /// Spawns the process.
     ///
     /// ```
@@ -61,15 +77,48 @@ impl Prepared {
     }
 }
 
+/// As a [`Command`](crate::Command) is printed, without the environment: that may hold secrets.
+impl fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Template { program, layout, options, stdio, on_drop } = &*self.0;
+        let argv: Vec<_> = layout.argv.iter().map(|arg| OsStr::from_bytes(arg.to_bytes())).collect();
+        let directory = layout.steps.iter().find_map(|step| match step {
+            Step::Chdir(directory) => Some(OsStr::from_bytes(directory.to_bytes())),
+            _ => None,
+        });
+        if !f.alternate() {
+            if let Some(directory) = directory {
+                write!(f, "cd {directory:?} && ")?;
+            }
+            if program != argv[0] {
+                write!(f, "[{program:?}] ")?;
+            }
+            write!(f, "{:?}", argv[0])?;
+            return argv[1..].iter().try_for_each(|arg| write!(f, " {arg:?}"));
+        }
+        let mut f = f.debug_struct("Prepared");
+        f.field("program", &program);
+        add_some(&mut f, "arg0", Some(argv[0]).filter(|&arg0| arg0 != program));
+        add(&mut f, "args", &&argv[1..]);
+        add_some(&mut f, "current_dir", directory);
+        for (name, stdio) in ["stdin", "stdout", "stderr"].iter().zip(stdio) {
+            add_some(&mut f, name, (!matches!(stdio, Kind::Inherit)).then_some(stdio));
+        }
+        add_options(&mut f, options);
+        on_drop.add_to(&mut f);
+        f.finish()
+    }
+}
+
 impl Spawn for &Prepared {}
 
 #[allow(private_interfaces)]
 impl Start for &Prepared {
     fn start(self) -> io::Result<Started> {
         sweep();
-        let [stdin, stdout, stderr] = &self.stdio;
-        match spawn(&self.layout, &self.options, [stdin, stdout, stderr]) {
-            Ok(spawned) => Ok(Started::new(spawned, &self.options, self.on_drop)),
+        let Template { layout, options, stdio: [stdin, stdout, stderr], on_drop, .. } = &*self.0;
+        match spawn(layout, options, [stdin, stdout, stderr]) {
+            Ok(spawned) => Ok(Started::new(spawned, options, *on_drop)),
             Err(NoProcess::Refused | NoProcess::NoSuchLife(_)) => {
                 Err(unsupported_by_std("a prepared command"))
             }

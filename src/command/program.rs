@@ -31,20 +31,6 @@ impl Command {
         self
     }
 
-    /// Sets argument 0, which is the program's name otherwise.
-    ///
-    /// ```
-    /// # use childset::{Command, Stdio};
-    /// let mut command = Command::new("sh");
-    /// command.arg0("shell").args(["-c", "echo $0"]).stdout(Stdio::piped());
-    /// assert_eq!(command.spawn()?.wait_with_output()?.stdout, b"shell\n");
-    /// # std::io::Result::Ok(())
-    /// ```
-    pub fn arg0<S: AsRef<OsStr>>(&mut self, arg: S) -> &mut Command {
-        self.arg0 = Some(arg.as_ref().to_owned());
-        self
-    }
-
     /// Sets an environment variable. The others are inherited, unless they are removed or cleared.
     ///
     /// ```

@@ -5,18 +5,17 @@ use std::ffi::OsStr;
 use std::future::Future;
 use std::io;
 #[cfg(feature = "async-io")]
-use std::process::ExitStatus;
+use std::process::{ExitStatus, Output};
 
 use super::error::unsupported_by_flat;
 use super::options::Options;
-use super::prepared::Prepared;
+use super::prepared::{Prepared, Template};
 use super::spawn::layout::Layout;
 use super::spawn::started::{Spawn, Start, Started};
 use super::spawn::{spawn, NoProcess};
 use super::{Command, OnDrop};
-#[cfg(feature = "async-io")]
-use crate::child::Output;
 use crate::child::{Child, Kind, Stdio};
+use crate::pidfd::Signal;
 use crate::watch::dropped::sweep;
 
 impl Command {
@@ -41,8 +40,8 @@ impl Command {
             env_cleared: false,
             stdio: [None, None, None],
             on_drop: OnDrop { reap: true, kill: false },
-            options: Options { default_dispositions: vec![libc::SIGPIPE], ..Options::default() },
-            pre_exec: Vec::new(),
+            options: Options { default_dispositions: vec![Signal::PIPE], ..Options::default() },
+            acts: Vec::new(),
         };
         command.note_null_byte(program.as_ref(), "the program");
         command
@@ -124,24 +123,6 @@ impl Command {
         async move { child?.output().await }
     }
 
-    /// Replaces this process by the program, and returns only to say why it cannot.
-    ///
-    /// It happens in this process, with all of its threads ended: what [`Command`] sets for the child, it sets
-    /// for this process, and what was done of that before an error stays done. Descriptors are as with
-    /// [`spawn`](Command::spawn). See execve(2).
-    ///
-    /// ```no_run
-    /// // The last line of a wrapper.
-    /// let error = childset::Command::new("make").args(std::env::args_os().skip(1)).exec();
-    /// eprintln!("{error}");
-    /// ```
-    ///
-    /// # Errors
-    /// As [`spawn`](Command::spawn).
-    pub fn exec(&mut self) -> io::Error {
-        self.exec_by_std().unwrap_or_else(|error| error)
-    }
-
     /// Lays the command out, to be spawned any number of times: searches the program, and copies the environment.
     ///
     /// ```
@@ -155,10 +136,10 @@ impl Command {
     ///
     /// # Errors
     /// [`InvalidInput`](io::ErrorKind::InvalidInput): a null byte; [`Unsupported`](io::ErrorKind::Unsupported): it
-    /// has a [`pre_exec`](Command::pre_exec) or a [`std::process::Stdio`], with which only `std` can spawn.
+    /// has a [`pre_exec`](super::unix::CommandExt::pre_exec) or a [`std::process::Stdio`], with which only `std` can spawn.
     pub fn prepare(&self) -> io::Result<Prepared> {
         self.check_null_byte()?;
-        if !self.pre_exec.is_empty() {
+        if !self.acts.is_empty() {
             return Err(unsupported_by_flat("pre_exec"));
         }
         let kind = |stdio: &Option<Stdio>| match stdio {
@@ -166,19 +147,20 @@ impl Command {
             Some(stdio) => stdio.0.share().ok_or_else(|| unsupported_by_flat("std's Stdio")),
         };
         let [stdin, stdout, stderr] = &self.stdio;
-        Ok(Prepared {
+        Ok(Prepared::new(Template {
+            program: self.get_program().to_owned(),
             layout: Layout::new(self)?,
             options: self.options.clone(),
             stdio: [kind(stdin)?, kind(stdout)?, kind(stderr)?],
             on_drop: self.on_drop,
-        })
+        }))
     }
 
     fn start_with(&mut self, defaults: [Kind; 3]) -> io::Result<Started> {
         sweep();
         self.check_null_byte()?;
         let only_std = self.stdio.iter().flatten().any(|stdio| matches!(stdio.0, Kind::Std(_)));
-        if !only_std && self.pre_exec.is_empty() {
+        if !only_std && self.acts.is_empty() {
             let layout = Layout::new(self)?;
             let [stdin, stdout, stderr] = &defaults;
             let kinds = [stdin, stdout, stderr];

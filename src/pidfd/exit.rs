@@ -197,6 +197,7 @@ impl fmt::Display for StatusUnknown {
 
 impl Error for StatusUnknown {}
 
+/// The error stays inside, since it explains: [`StatusUnknown::from_io_error`] finds it.
 impl From<StatusUnknown> for io::Error {
     fn from(unknown: StatusUnknown) -> io::Error {
         io::Error::other(unknown)

@@ -66,6 +66,7 @@ impl fmt::Display for Gone {
 
 impl Error for Gone {}
 
+/// The error stays inside, since it explains: [`Gone::from_io_error`] finds it.
 impl From<Gone> for io::Error {
     fn from(gone: Gone) -> io::Error {
         io::Error::new(io::ErrorKind::NotFound, gone)

@@ -2,10 +2,11 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use super::insert::{InsertError, IntoChild};
-use super::member::{Exited, Key, Member};
+use super::member::{Exited, Key, Member, Pipes};
 use super::wait::Blocked;
 use super::{ChildSet, Members};
-use crate::child::Child;
+use crate::child::{Child, ChildHandle, ChildStderr, ChildStdin, ChildStdout};
+#[cfg(feature = "command")]
 use crate::command::Spawn;
 use crate::pidfd::{Gone, Signal};
 use crate::sync::lock;
@@ -56,7 +57,7 @@ impl<T> ChildSet<T> {
         sweep();
         let (member, rest) = match child.dismantle(tag) {
             Ok(parts) => parts,
-            Err((error, child, tag)) => return Err(InsertError { error, child, tag }),
+            Err((error, child, tag)) => return Err(InsertError { error, child, tag, spawned: true }),
         };
         let mut members = lock(&self.members);
         match members.insert(member) {
@@ -68,7 +69,7 @@ impl<T> ChildSet<T> {
             }
             Err((error, member)) => {
                 let (child, tag) = C::reassemble(member, rest);
-                Err(InsertError { error, child, tag })
+                Err(InsertError { error, child, tag, spawned: true })
             }
         }
     }
@@ -91,14 +92,15 @@ impl<T> ChildSet<T> {
     /// # Errors
     /// The [`InsertError`] gives the tag back, and the child if it was spawned and could not be watched. Its
     /// reason is one of [`Command::spawn`](crate::Command::spawn)'s or of [`insert`](ChildSet::insert)'s.
+    #[cfg(feature = "command")]
     pub fn spawn<S: Spawn>(&self, command: S, tag: T) -> Result<Key, InsertError<Option<Child>, T>> {
         let member = match command.start() {
             Ok(started) => Member::from_started(started, tag),
-            Err(error) => return Err(InsertError { error, child: None, tag }),
+            Err(error) => return Err(InsertError { error, child: None, tag, spawned: false }),
         };
         lock(&self.members).insert(member).map(Key).map_err(|(error, member)| {
             let (child, tag) = member.into_child(None);
-            InsertError { error, child: Some(child), tag }
+            InsertError { error, child: Some(child), tag, spawned: true }
         })
     }
 
@@ -158,6 +160,70 @@ impl<T> ChildSet<T> {
             self.notify_ended();
         }
         Some(member.into_child(None))
+    }
+
+    /// Whether this child is in the set: it was not taken, nor removed.
+    ///
+    /// ```
+    /// # use childset::{ChildSet, Command};
+    /// let set = ChildSet::new()?;
+    /// let key = set.spawn(&mut Command::new("true"), ())?;
+    /// assert!(set.contains(key) && set.keys() == [key]);
+    /// assert_eq!(set.pid(key), set.wait(None)?.unwrap().pid);
+    /// assert!(!set.contains(key) && set.pid(key).is_none());
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn contains(&self, key: Key) -> bool {
+        lock(&self.members).watch.get(key.0).is_some()
+    }
+
+    /// The keys of all children in the set at this moment, in no order: see [`contains`](ChildSet::contains).
+    pub fn keys(&self) -> Vec<Key> {
+        lock(&self.members).watch.keys().map(Key).collect()
+    }
+
+    /// The pid of a child: `None` if it is no longer in the set, or [not known](Child::pid).
+    pub fn pid(&self, key: Key) -> Option<u32> {
+        lock(&self.members).watch.get(key.0)?.pid()
+    }
+
+    /// A handle of a child, which outlives its membership; `None` if it is no longer in the set. See [`ChildHandle`].
+    pub fn handle(&self, key: Key) -> Option<ChildHandle> {
+        lock(&self.members).watch.get_mut(key.0).map(Member::handle)
+    }
+
+    /// Takes the pipe to a child's standard input out of the set, to write to it while the child runs. `None` if it
+    /// has none, or is no longer in the set.
+    ///
+    /// ```
+    /// use childset::{ChildSet, Command, Stdio};
+    /// use std::io::Write;
+    ///
+    /// let set = ChildSet::new()?;
+    /// let key = set.spawn(Command::new("grep").arg("-q").arg("needle").stdin(Stdio::piped()), ())?;
+    /// set.take_stdin(key).expect("it was piped").write_all(b"needle\n")?;
+    /// assert!(set.wait(None)?.unwrap().exit?.success());
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn take_stdin(&self, key: Key) -> Option<ChildStdin> {
+        self.take_pipe(key, |pipes| pipes.stdin.take())
+    }
+
+    /// Takes the pipe from a child's standard output out of the set, to read from it while the child runs: see
+    /// [`take_stdin`](ChildSet::take_stdin).
+    ///
+    /// A child that writes more than a pipe holds (64 KiB) ends only if somebody reads.
+    pub fn take_stdout(&self, key: Key) -> Option<ChildStdout> {
+        self.take_pipe(key, |pipes| pipes.stdout.take())
+    }
+
+    /// Takes the pipe from a child's standard error out of the set: see [`take_stdout`](ChildSet::take_stdout).
+    pub fn take_stderr(&self, key: Key) -> Option<ChildStderr> {
+        self.take_pipe(key, |pipes| pipes.stderr.take())
+    }
+
+    fn take_pipe<P>(&self, key: Key, take: impl FnOnce(&mut Pipes) -> Option<P>) -> Option<P> {
+        lock(&self.members).watch.get_mut(key.0)?.pipes().and_then(take)
     }
 
     /// How many children are in the set: those that have not been taken, whether they run or have ended.

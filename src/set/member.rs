@@ -1,10 +1,10 @@
 use std::fmt;
 use std::io;
-use std::sync::Arc;
 
 use slotmap::{DefaultKey, Key as _};
 
-use crate::child::{Child, ChildStderr, ChildStdin, ChildStdout, Process, Shared};
+use crate::child::{Child, ChildHandle, ChildStderr, ChildStdin, ChildStdout, Keeper, Process, Shared};
+#[cfg(feature = "command")]
 use crate::command::Started;
 use crate::pidfd::{collect, Collected, Exit, Pidfd, Signal};
 use crate::watch::{Ended, Watched};
@@ -50,8 +50,8 @@ impl fmt::Debug for Key {
 pub struct Exited<T> {
     /// The key that [`ChildSet::insert`](crate::ChildSet::insert) returned.
     pub key: Key,
-    /// The pid that it had: free for others now. See [`Child::id`].
-    pub pid: u32,
+    /// The pid that it had: free for others now. See [`Child::pid`].
+    pub pid: Option<u32>,
     /// What was inserted with the child.
     pub tag: T,
     /// How it ended; or [`StatusUnknown`](crate::StatusUnknown), where the kernel does not tell.
@@ -78,23 +78,22 @@ impl<T> Exited<T> {
     pub(super) fn new(ended: Ended<Member<T>>) -> Exited<T> {
         let Ended { key, value, exit } = ended;
         let (child, tag) = value.into_child(exit.as_ref().ok());
-        Exited { key: Key(key), pid: child.id(), tag, exit, child }
+        Exited { key: Key(key), pid: child.pid(), tag, exit, child }
     }
 }
 
 /// A child as the set stores it: smaller than a `Child`, of which most is not used before the exit.
-#[derive(Debug)]
 pub(super) struct Member<T> {
-    handle: Handle,
+    holder: Holder,
     pipes: Option<Box<Pipes>>,
     tag: T,
 }
 
 #[derive(Debug)]
-enum Handle {
+enum Holder {
     Owned(Process),
-    /// There is more to it than the process, or somebody awaits it besides.
-    Shared(Arc<Shared>),
+    /// There is more to it than the process, or somebody else has an eye on it.
+    Shared(Keeper),
 }
 
 #[derive(Debug, Default)]
@@ -113,9 +112,10 @@ impl Pipes {
 
 impl<T> Member<T> {
     pub(super) fn new(process: Process, tag: T) -> Member<T> {
-        Member { handle: Handle::Owned(process), pipes: None, tag }
+        Member { holder: Holder::Owned(process), pipes: None, tag }
     }
 
+    #[cfg(feature = "command")]
     pub(super) fn from_started(started: Started, tag: T) -> Member<T> {
         if started.cgroup.is_some() {
             return Member::from_child(started.into_child(), tag);
@@ -126,17 +126,17 @@ impl<T> Member<T> {
             stdout: stdout.map(Into::into),
             stderr: stderr.map(Into::into),
         };
-        Member { handle: Handle::Owned(process), pipes: pipes.into_option(), tag }
+        Member { holder: Holder::Owned(process), pipes: pipes.into_option(), tag }
     }
 
     pub(super) fn from_child(child: Child, tag: T) -> Member<T> {
         let Child { stdin, stdout, stderr, shared } = child;
-        let handle = match Arc::try_unwrap(shared) {
-            Ok(shared) if shared.is_plain() => Handle::Owned(shared.into_process()),
-            Ok(shared) => Handle::Shared(Arc::new(shared)),
-            Err(shared) => Handle::Shared(shared),
+        let holder = match shared.into_inner() {
+            Ok(shared) if shared.is_plain() => Holder::Owned(shared.into_process()),
+            Ok(shared) => Holder::Shared(Keeper::new(shared)),
+            Err(keeper) => Holder::Shared(keeper),
         };
-        Member { handle, pipes: Pipes { stdin, stdout, stderr }.into_option(), tag }
+        Member { holder, pipes: Pipes { stdin, stdout, stderr }.into_option(), tag }
     }
 
     pub(super) fn set_pipes(&mut self, pipes: Pipes) {
@@ -144,13 +144,13 @@ impl<T> Member<T> {
     }
 
     pub(super) fn into_child(self, exit: Option<&Exit>) -> (Child, T) {
-        let shared = match self.handle {
-            Handle::Shared(shared) => shared,
-            Handle::Owned(process) => {
+        let shared = match self.holder {
+            Holder::Shared(shared) => shared,
+            Holder::Owned(process) => {
                 if exit.is_some() {
                     process.set_reaped();
                 }
-                Arc::new(Shared::new(process, exit.copied()))
+                Keeper::new(Shared::new(process, exit.copied()))
             }
         };
         let Pipes { stdin, stdout, stderr } = self.pipes.map_or_else(Pipes::default, |pipes| *pipes);
@@ -159,25 +159,52 @@ impl<T> Member<T> {
 
     /// For what came as a process alone.
     pub(super) fn into_process(self) -> (Process, T) {
-        match self.handle {
-            Handle::Owned(process) => (process, self.tag),
-            Handle::Shared(_) => unreachable!("only a `Child` is shared"),
+        match self.holder {
+            Holder::Owned(process) => (process, self.tag),
+            Holder::Shared(_) => unreachable!("only a `Child` is shared"),
         }
     }
 
     pub(super) fn send_signal_to_group(&self, signal: Signal) -> io::Result<()> {
-        match &self.handle {
+        match &self.holder {
             // The set's lock keeps it from being reaped.
-            Handle::Owned(process) => process.send_signal_to_group(signal),
-            Handle::Shared(shared) => shared.send_signal_to_group(signal),
+            Holder::Owned(process) => process.send_signal_to_group(signal),
+            Holder::Shared(shared) => shared.send_signal_to_group(signal),
+        }
+    }
+
+    pub(super) fn pid(&self) -> Option<u32> {
+        self.process().pid()
+    }
+
+    /// The pipes, if it has any.
+    pub(super) fn pipes(&mut self) -> Option<&mut Pipes> {
+        self.pipes.as_deref_mut()
+    }
+
+    /// From now on somebody else has an eye on it.
+    pub(super) fn handle(&mut self) -> ChildHandle {
+        if let Holder::Owned(process) = &mut self.holder {
+            self.holder = Holder::Shared(Keeper::new(Shared::new(process.take(), None)));
+        }
+        match &self.holder {
+            Holder::Shared(keeper) => keeper.handle(),
+            Holder::Owned(_) => unreachable!("shared above"),
         }
     }
 
     fn process(&self) -> &Process {
-        match &self.handle {
-            Handle::Owned(process) => process,
-            Handle::Shared(shared) => shared.process(),
+        match &self.holder {
+            Holder::Owned(process) => process,
+            Holder::Shared(shared) => shared.process(),
         }
+    }
+}
+
+/// For no tag's sake: a tag need not be `Debug`.
+impl<T> fmt::Debug for Member<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Member").field("pid", &self.pid()).finish_non_exhaustive()
     }
 }
 
@@ -191,9 +218,9 @@ impl<T> Watched for Member<T> {
     }
 
     fn collect(&self) -> io::Result<Collected> {
-        match &self.handle {
-            Handle::Owned(process) => collect(process.pidfd(), libc::WNOHANG),
-            Handle::Shared(shared) => shared.collect(),
+        match &self.holder {
+            Holder::Owned(process) => collect(process.pidfd(), libc::WNOHANG),
+            Holder::Shared(shared) => shared.collect(),
         }
     }
 }

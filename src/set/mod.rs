@@ -28,6 +28,7 @@ pub use member::{Exited, Key};
 pub use shutdown::Shutdown;
 #[cfg(feature = "async-io")]
 pub use stream::{Exits, Next};
+pub use wait::WaitExits;
 
 /// Any number of children, whose exits come out one by one as they end, each with the tag it went in with.
 ///
@@ -84,7 +85,19 @@ impl<T> Members<T> {
     }
 }
 
+/// When there is nothing to wait for any more.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Until {
+    Empty,
+    Closed,
+}
+
 impl<T> ChildSet<T> {
+    fn has_ended(&self, until: Until) -> bool {
+        let members = lock(&self.members);
+        members.watch.len() == 0 && (until == Until::Empty || members.closed)
+    }
+
     fn with<R>(&self, key: Key, act: impl FnOnce(&Member<T>) -> io::Result<R>) -> io::Result<R> {
         match lock(&self.members).watch.get(key.0) {
             Some(member) => act(member),

@@ -1,21 +1,29 @@
 use std::fmt;
 use std::io;
 use std::time::{Duration, Instant};
+#[cfg(feature = "async-io")]
+use std::{
+    future::{poll_fn, Future},
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+#[cfg(feature = "async-io")]
+use futures_lite::Stream;
 
 use super::{ChildSet, Exited};
 use crate::pidfd::Signal;
 
 /// The end of a set's children: their exits, and `SIGKILL` for those that outlive the grace.
 ///
-/// Made by [`ChildSet::shutdown`]. With async-io it is a `Stream`; [`wait`](Shutdown::wait) is for threads.
+/// Made by [`ChildSet::shutdown`]. [`try_wait`](Shutdown::try_wait) never blocks, [`wait`](Shutdown::wait) blocks, and
+/// `next()` or the `Stream` awaits.
 ///
 #[cfg_attr(feature = "async-io", doc = "```")]
 #[cfg_attr(not(feature = "async-io"), doc = "```ignore")]
 /// # futures_lite::future::block_on(async {
-/// # use childset::{ChildSet, Command};
+/// # use childset::{ChildSet, Command, Signal};
 /// # use std::time::Duration;
-/// use futures_lite::StreamExt;
-///
 /// let set = ChildSet::new()?;
 /// set.spawn(Command::new("sleep").arg("60").signal_mask(&[libc::SIGTERM]), "stubborn")?;
 /// let mut shutdown = set.shutdown(Duration::from_millis(10));
@@ -44,7 +52,7 @@ impl<T> ChildSet<T> {
     /// before leaves the rest in the set, not killed.
     ///
     /// ```
-    /// # use childset::ChildSet;
+    /// # use childset::{ChildSet, Signal};
     /// # use std::process::{Command, Stdio};
     /// # use std::time::Duration;
     /// let set = ChildSet::new()?;
@@ -69,6 +77,33 @@ impl<T> ChildSet<T> {
 }
 
 impl<T> Shutdown<'_, T> {
+    /// Takes the exit of a child that has ended, or `None` if no child has, and sends what is due. Never blocks.
+    ///
+    /// ```
+    /// # use childset::{ChildSet, Command};
+    /// # use std::time::Duration;
+    /// let set = ChildSet::new()?;
+    /// set.spawn(Command::new("sleep").arg("60"), ())?;
+    /// let mut shutdown = set.shutdown(Duration::from_secs(5));
+    /// while !set.is_empty() {
+    ///     // A frame of a game.
+    ///     if let Some(exited) = shutdown.try_wait()? {
+    ///         println!("{}", exited.exit?);
+    ///     }
+    /// }
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`wait`](Shutdown::wait).
+    pub fn try_wait(&mut self) -> io::Result<Option<Exited<T>>> {
+        self.kill_if_due();
+        match self.error.take() {
+            Some(error) => Err(error),
+            None => self.set.try_wait(),
+        }
+    }
+
     /// Takes the exit of the next child that ends, blocking this thread; `None` when the set is empty. See
     /// [`ChildSet::shutdown`].
     ///
@@ -91,6 +126,18 @@ impl<T> Shutdown<'_, T> {
         }
     }
 
+    /// Takes the exit of the next child that ends; `None` when the set is empty. See [`ChildSet::shutdown`].
+    ///
+    /// # Errors
+    /// As [`wait`](Shutdown::wait), and those of [`ChildSet::next`].
+    ///
+    /// # Cancel safety
+    /// A future that is dropped has taken no exit, and the deadline stays.
+    #[cfg(feature = "async-io")]
+    pub async fn next(&mut self) -> Option<io::Result<Exited<T>>> {
+        poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
+    }
+
     fn kill_if_due(&mut self) {
         if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             self.deadline = None;
@@ -102,27 +149,22 @@ impl<T> Shutdown<'_, T> {
 /// # Cancel safety
 /// No exit is lost, and the deadline stays.
 #[cfg(feature = "async-io")]
-impl<T> futures_lite::Stream for Shutdown<'_, T> {
+impl<T> Stream for Shutdown<'_, T> {
     type Item = io::Result<Exited<T>>;
 
-    fn poll_next(
-        mut self: std::pin::Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Self::Item>> {
-        use std::future::Future;
-
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
         if let Some(deadline) = this.deadline {
             let timer = this.timer.get_or_insert_with(|| async_io::Timer::at(deadline));
-            if std::pin::Pin::new(timer).poll(context).is_ready() {
+            if Pin::new(timer).poll(context).is_ready() {
                 this.timer = None;
                 this.kill_if_due();
             }
         }
         if let Some(error) = this.error.take() {
-            return std::task::Poll::Ready(Some(Err(error)));
+            return Poll::Ready(Some(Err(error)));
         }
-        this.set.poll_exit(context, super::stream::Until::Empty, Some(&mut this.listener))
+        this.set.poll_exit(context, super::Until::Empty, Some(&mut this.listener))
     }
 }
 

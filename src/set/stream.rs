@@ -18,7 +18,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use event_listener::{Event, EventListener};
 use futures_lite::{ready, Stream};
 
-use super::{ChildSet, Exited};
+use super::{ChildSet, Exited, Until};
 use crate::sync::lock;
 use crate::watch::dropped::start_reactor;
 use crate::watch::reactor::Registration;
@@ -128,13 +128,6 @@ impl Consumers {
     }
 }
 
-/// When a stream of exits ends.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Until {
-    Empty,
-    Closed,
-}
-
 impl<T> ChildSet<T> {
     /// Takes the exit of the next child that ends; `None` if the set is empty.
     ///
@@ -199,11 +192,6 @@ impl<T> ChildSet<T> {
             None => Consumers::new(&self.epoll)?,
         };
         Ok(self.consumers.get_or_init(|| consumers))
-    }
-
-    fn has_ended(&self, until: Until) -> bool {
-        let members = lock(&self.members);
-        members.watch.len() == 0 && (until == Until::Empty || members.closed)
     }
 
     /// Takes an exit or has the consumer woken: through its `listener` or, if it has none, as a task.

@@ -4,14 +4,20 @@
 
 #![allow(unsafe_code)]
 
+#[cfg(feature = "command")]
 pub(crate) mod clone;
+#[cfg(feature = "command")]
 pub(crate) mod descriptors;
+#[cfg(feature = "command")]
 pub(crate) mod fork;
 pub(crate) mod info;
+#[cfg(feature = "command")]
 pub(crate) mod plan;
 pub(crate) mod poll;
+#[cfg(feature = "command")]
 mod raw;
 pub(crate) mod signal;
+#[cfg(feature = "command")]
 pub(crate) mod strings;
 pub(crate) mod wait;
 

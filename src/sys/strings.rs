@@ -3,7 +3,6 @@
 use std::ffi::{c_char, CStr};
 
 /// Strings and, for `execve`, pointers to them with a null pointer at the end.
-#[derive(Debug)]
 pub(crate) struct CStrings {
     /// The strings, each with its null byte. Never changed: `pointers` points into them.
     bytes: Vec<u8>,

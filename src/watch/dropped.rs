@@ -1,12 +1,12 @@
 //! Children that were dropped before they ended: reaped without a thread and without a task.
 
+use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 #[cfg(feature = "async-io")]
 use {
-    std::io,
-    std::sync::{Arc, OnceLock},
+    std::sync::OnceLock,
     std::task::{Wake, Waker},
 };
 
@@ -27,16 +27,31 @@ struct Dropped {
     unwatched: Vec<Orphan>,
 }
 
+/// A child of ours that nobody waits for.
 #[derive(Debug)]
-struct Orphan(Pidfd);
+pub(crate) enum Orphan {
+    Alone(Pidfd),
+    /// Somebody still looks at it, and would know its exit.
+    Shared(Arc<dyn Watched + Send + Sync>),
+}
 
 impl Watched for Orphan {
     fn pidfd(&self) -> &Pidfd {
-        &self.0
+        match self {
+            Orphan::Alone(pidfd) => pidfd,
+            Orphan::Shared(shared) => shared.pidfd(),
+        }
     }
 
     fn is_our_child(&self) -> bool {
         true
+    }
+
+    fn collect(&self) -> io::Result<Collected> {
+        match self {
+            Orphan::Alone(pidfd) => collect(pidfd, libc::WNOHANG),
+            Orphan::Shared(shared) => shared.collect(),
+        }
     }
 }
 
@@ -72,14 +87,14 @@ pub(crate) fn sweep() {
 }
 
 /// Reaps the child now if it has ended, else takes care of it.
-pub(crate) fn hand_over(pidfd: Pidfd) {
+pub(crate) fn hand_over(orphan: Orphan) {
     sweep();
     // On an error the process is gone (`StatusUnknown`), or the descriptor is no pidfd.
-    let Ok(Collected::Running | Collected::Foreign) = collect(&pidfd, libc::WNOHANG) else {
+    let Ok(Collected::Running | Collected::Foreign) = orphan.collect() else {
         return;
     };
     let mut dropped = lock(&DROPPED);
-    dropped.insert(Orphan(pidfd));
+    dropped.insert(orphan);
     dropped.settle();
 }
 
@@ -97,7 +112,7 @@ impl Dropped {
 
     fn reap(&mut self) {
         for orphan in std::mem::take(&mut self.unwatched) {
-            if let Ok(Collected::Running | Collected::Foreign) = collect(&orphan.0, libc::WNOHANG) {
+            if let Ok(Collected::Running | Collected::Foreign) = orphan.collect() {
                 self.insert(orphan);
             }
         }

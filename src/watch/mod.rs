@@ -6,6 +6,7 @@ pub(crate) mod reactor;
 pub(crate) mod registered;
 
 use std::collections::{BTreeSet, VecDeque};
+use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -38,7 +39,7 @@ pub(crate) struct Watch<V> {
 const FETCHED_AT_ONCE: usize = 16;
 
 /// What a `Watch` can hold.
-pub(crate) trait Watched {
+pub(crate) trait Watched: fmt::Debug {
     fn pidfd(&self) -> &Pidfd;
 
     /// Whether the process is our child, so that its status will be told sooner or later.
@@ -77,6 +78,10 @@ impl<V: Watched> Watch<V> {
 
     pub(crate) fn get_mut(&mut self, key: DefaultKey) -> Option<&mut V> {
         self.slots.get_mut(key)
+    }
+
+    pub(crate) fn keys(&self) -> impl Iterator<Item = DefaultKey> + '_ {
+        self.slots.keys()
     }
 
     pub(crate) fn values(&self) -> impl Iterator<Item = &V> {

@@ -1,8 +1,6 @@
 //! What the child of a `Command` gets: arguments, environment, descriptors, and what Linux offers.
 
 #![allow(unsafe_code)]
-// The type of `RLIMIT_*` depends on the C library.
-#![allow(clippy::unnecessary_cast)]
 
 mod attributes;
 #[path = "../common/mod.rs"]
@@ -11,6 +9,7 @@ mod fds;
 mod lifetime;
 mod pre_exec;
 mod prepared;
+mod printed;
 mod program;
 mod run;
 mod stdio;
@@ -35,9 +34,9 @@ pub(crate) fn output(command: &mut Command) -> Output {
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     // A child that another test is spawning by std holds a copy of each pipe until its execve.
     child.set_drain_grace(Duration::from_secs(60));
-    let output = child.wait_with_output().unwrap();
-    assert!(!output.pipe_open);
-    output
+    let captured = child.capture().wait().unwrap();
+    assert!(!captured.pipe_open);
+    captured.into()
 }
 
 /// What it writes to its standard output.

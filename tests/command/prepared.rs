@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::ErrorKind;
 
+use childset::unix::CommandExt;
 use childset::{Command, Stdio};
 
 use crate::common::Dir;
@@ -45,4 +46,18 @@ fn prepared_before_its_program_is_there() {
     script(&directory, "a/tool", 0o755, "#!/bin/sh\nexit 1\n");
     fs::remove_file(directory.path().join("b/tool")).unwrap();
     assert_eq!(tool.spawn().unwrap().wait().unwrap().code(), Some(1));
+}
+
+#[test]
+fn a_clone_spawns_the_same() {
+    let mut command = Command::new("sh");
+    command.args(["-c", "echo $A; exit 3"]).env("A", "both").stdout(Stdio::piped());
+    let prepared = command.prepare().unwrap();
+    let copy = prepared.clone();
+    let threads = [prepared, copy]
+        .map(|prepared| std::thread::spawn(move || prepared.spawn().unwrap().wait_with_output().unwrap()));
+    for thread in threads {
+        let output = thread.join().unwrap();
+        assert_eq!((output.status.code(), &output.stdout[..]), (Some(3), &b"both\n"[..]));
+    }
 }

@@ -15,6 +15,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use childset::unix::CommandExt;
 use childset::{Exit, SpawnError, StatusUnknown};
 #[allow(unused_imports)]
 pub(crate) use harness::{main, main_warm, main_with};

@@ -2,14 +2,15 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::process::Stdio as StdStdio;
 
 use super::lift::{copy_from, lift_all, Lifted, Ranges};
 use super::{wait_while_busy, Spawned, BUSY_RETRIES, FIND_DESCRIPTORS, INHERITED};
 use crate::child::{Kind, Stdio};
+use crate::command::describe::{describe, quoted};
 use crate::command::error::{unsupported_by_std, SpawnError};
-use crate::command::options::describe;
 use crate::command::Command;
 use crate::pidfd::Pidfd;
 use crate::sys::descriptors::can_mark_ranges;
@@ -120,7 +121,7 @@ impl Command {
         let numbers: Vec<_> = fds.iter().map(|&(number, _)| number).collect();
         let close = Ranges::to_close(&self.options, installed, &numbers, u32::MAX).as_slice().to_vec();
         let steps = self.options.steps(self.get_current_dir())?;
-        before_exec(&mut std, steps, fds, close, singly, self.pre_exec.clone());
+        before_exec(&mut std, steps, fds, close, singly, self.acts.clone());
         Ok(std)
     }
 
@@ -137,7 +138,7 @@ impl Command {
                     Failed::Descriptors => "set up the child's descriptors".into(),
                     Failed::Act => "do what was given to pre_exec".into(),
                     Failed::Step(index) if index < steps.len() => describe(&steps[index]),
-                    Failed::Std | Failed::Step(_) => format!("run {:?}", self.get_program()),
+                    Failed::Std | Failed::Step(_) => format!("run {}", quoted(self.get_program().as_bytes())),
                 };
                 SpawnError::new(what, errno).into()
             }

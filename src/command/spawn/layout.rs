@@ -10,7 +10,6 @@ use crate::sys::strings::CStrings;
 const DEFAULT_PATH: &str = "/bin:/usr/bin";
 
 /// A command as `execve` wants it.
-#[derive(Debug)]
 pub(in crate::command) struct Layout {
     pub(in crate::command) argv: CStrings,
     pub(in crate::command) envp: CStrings,
@@ -45,6 +44,16 @@ impl Layout {
             likely,
             steps: command.options.steps(command.get_current_dir())?,
         })
+    }
+
+    /// What was asked for, where the program with this index was tried: of several places that were searched,
+    /// none is to blame, and the name says more.
+    pub(in crate::command) fn program(&self, index: usize) -> &[u8] {
+        let tried = self.programs.iter().nth(index).map_or(&b""[..], CStr::to_bytes);
+        match self.programs.pointers() {
+            [_] => tried,
+            _ => tried.rsplit(|&byte| byte == b'/').next().unwrap_or_default(),
+        }
     }
 
     /// `/bin/sh` with the program as its script, as execvp(3) runs one that the kernel does not know how to.

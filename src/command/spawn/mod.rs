@@ -5,7 +5,6 @@ pub(super) mod layout;
 mod lift;
 pub(super) mod started;
 
-use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,8 +14,9 @@ use std::time::Duration;
 
 use rustix::pipe::{pipe_with, PipeFlags};
 
+use super::describe::{describe, quoted};
 use super::error::SpawnError;
-use super::options::{describe, Options};
+use super::options::Options;
 use crate::child::Kind;
 use crate::pidfd::Pidfd;
 use crate::sync::lock;
@@ -257,20 +257,9 @@ impl Attempts<'_> {
             }
             Stage::CloseFds => (FIND_DESCRIPTORS.into(), errno),
             Stage::Step(index) => (describe(&self.layout.steps[index]), errno),
-            Stage::Exec(program) => (self.name_program(program), errno),
+            Stage::Exec(program) => (format!("run {}", quoted(self.layout.program(program))), errno),
         };
         NoProcess::Error(SpawnError::new(what, errno).into())
-    }
-
-    fn name_program(&self, program: usize) -> String {
-        let programs = &self.layout.programs;
-        // Of several places that were searched, none is to blame: the name says more.
-        let tried = programs.iter().nth(program).map_or(&b""[..], CStr::to_bytes);
-        let name = match programs.pointers() {
-            [_] => tried,
-            _ => tried.rsplit(|&byte| byte == b'/').next().unwrap_or_default(),
-        };
-        format!("run {:?}", String::from_utf8_lossy(name))
     }
 }
 

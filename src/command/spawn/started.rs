@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
 
 use super::Spawned;
-use crate::child::{Child, Process, Shared};
+use crate::child::{Child, Keeper, Process, Shared};
 use crate::command::options::Options;
 use crate::command::OnDrop;
 
@@ -18,7 +18,7 @@ pub(crate) struct Started {
 impl Started {
     pub(in crate::command) fn new(spawned: Spawned, options: &Options, on_drop: OnDrop) -> Started {
         let Spawned { pidfd, pid, pipes, autoreaped } = spawned;
-        let mut process = Process::new(pidfd, pid, true);
+        let mut process = Process::new(pidfd, Some(pid), true);
         process.reap_on_drop = AtomicBool::new(on_drop.reap && !autoreaped);
         process.kill_on_drop = AtomicBool::new(on_drop.kill);
         process.leads_group = options.session || options.process_group == Some(0);
@@ -31,7 +31,7 @@ impl Started {
             stdin: stdin.map(Into::into),
             stdout: stdout.map(Into::into),
             stderr: stderr.map(Into::into),
-            ..Child::new(Arc::new(Shared::new(self.process, None).with_cgroup(self.cgroup)))
+            ..Child::new(Keeper::new(Shared::new(self.process, None).with_cgroup(self.cgroup)))
         }
     }
 }

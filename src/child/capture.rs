@@ -1,0 +1,126 @@
+//! Waiting for a child together with what it writes, and telling all that is known of it.
+
+#[cfg(feature = "async-io")]
+use std::future::Future;
+use std::io;
+use std::process::Output;
+
+use super::pump::Pump;
+use super::Child;
+use crate::pidfd::Exit;
+
+/// How a child ended, what it used, and what it wrote: the result of a [`Capture`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Captured {
+    /// The status, with the resource use.
+    pub exit: Exit,
+    /// What it wrote to standard output, if that was piped.
+    pub stdout: Vec<u8>,
+    /// What it wrote to standard error, if that was piped.
+    pub stderr: Vec<u8>,
+    /// Whether somebody, most likely a process that the child left behind, still held a pipe open when the
+    /// grace was over. What comes later is not in here.
+    pub pipe_open: bool,
+}
+
+/// Leaves out what `std` has no place for.
+impl From<Captured> for Output {
+    fn from(captured: Captured) -> Output {
+        Output { status: captured.exit.status(), stdout: captured.stdout, stderr: captured.stderr }
+    }
+}
+
+/// A child whose end and whose output are to be waited for: made by [`Child::capture`].
+///
+/// It waits when it is told to: [`wait`](Capture::wait) blocks, and `.await` (with the feature `async-io`) awaits.
+/// Standard input is closed first, after the [`input`](Capture::input) if there is one. It returns when the child
+/// has ended and its pipes are at their end; or, where another process holds one open, when nothing has come for
+/// the [drain grace](Child::set_drain_grace) after the exit. [`Captured::pipe_open`] says so. Nothing that was
+/// written before the exit is lost.
+///
+/// ```
+/// use childset::{Command, Stdio};
+///
+/// let mut command = Command::new("sh");
+/// command.args(["-c", "tr a-z A-Z; exit 3"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+/// let captured = command.spawn()?.capture().input("hello").wait()?;
+/// assert_eq!(captured.stdout, b"HELLO");
+/// assert_eq!(captured.exit.code(), Some(3));
+/// assert!(!captured.pipe_open && captured.exit.user_time().is_some());
+/// # std::io::Result::Ok(())
+/// ```
+#[derive(Debug)]
+#[must_use = "a capture does nothing until it is waited for or awaited"]
+pub struct Capture {
+    child: Child,
+    input: Vec<u8>,
+}
+
+impl Child {
+    /// Waits for the end of the child and for what it writes: see [`Capture`].
+    ///
+    /// [`output`](Child::wait_with_output) gives less, in a type of `std`.
+    pub fn capture(self) -> Capture {
+        Capture { child: self, input: Vec::new() }
+    }
+}
+
+impl Capture {
+    /// Gives the child bytes to read, if its standard input is piped. It need not read them all.
+    ///
+    /// See [`Capture`].
+    pub fn input(mut self, input: impl Into<Vec<u8>>) -> Capture {
+        self.input = input.into();
+        self
+    }
+
+    /// Blocks until the child has ended and its output is there: see [`Capture`].
+    ///
+    /// # Errors
+    /// As [`Child::wait`], and those of reading a pipe.
+    pub fn wait(mut self) -> io::Result<Captured> {
+        Pump::new(&mut self.child, self.input)?.run(&self.child.shared)
+    }
+
+    /// Not boxed, unlike the future of `IntoFuture`, which has to be named.
+    #[cfg(feature = "async-io")]
+    pub(super) fn captured(mut self) -> impl Future<Output = io::Result<Captured>> + Send + 'static {
+        let pump = Pump::new(&mut self.child, self.input);
+        let shared = self.child.shared;
+        async move { pump?.pump(&shared).await }
+    }
+}
+
+/// Awaits the end of the child and its output: see [`Capture`].
+///
+/// ```
+/// # futures_lite::future::block_on(async {
+/// # use childset::{Command, Signal, Stdio};
+/// // The sleeping process keeps the pipe for a minute.
+/// let mut command = Command::new("sh");
+/// command.args(["-c", "echo hello; sleep 60 &"]).stdout(Stdio::piped()).process_group(0);
+/// let child = command.spawn()?;
+/// let handle = child.handle();
+/// let captured = child.capture().await?;
+/// # // Before Linux 6.9 nothing reaches the group of a leader that was reaped.
+/// # let _ = handle.send_signal_to_group(Signal::KILL);
+/// assert_eq!(captured.stdout, b"hello\n");
+/// assert!(captured.pipe_open);
+/// # std::io::Result::Ok(()) }).unwrap();
+/// ```
+///
+/// # Errors
+/// As [`Child::exit`], and those of reading a pipe.
+///
+/// # Cancel safety
+/// Dropping the future drops the child, and what it wrote so far is lost.
+#[cfg(feature = "async-io")]
+impl std::future::IntoFuture for Capture {
+    type Output = io::Result<Captured>;
+    type IntoFuture = std::pin::Pin<Box<dyn Future<Output = io::Result<Captured>> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.captured())
+    }
+}
