@@ -24,12 +24,21 @@
 //!
 //! | you have | use |
 //! |---|---|
-//! | smol, async-std, async-io | [`ChildSet`] as a `Stream`, or `ChildSet::next` |
-//! | a thread that may block | [`ChildSet::wait`] |
-//! | a loop of your own, or GTK's, Qt's, calloop's, tokio's | the set's descriptor, and [`ChildSet::try_wait`]: [`embedding`] |
-//! | one process, of anybody's | [`Pidfd`]; `Async<Pidfd>` with `AsyncPidfdExt` |
-//! | a program to run | [`Command`], [`ChildSet::spawn`]; [`Prepared`] if it is run again and again |
-//! | a `std::process::Child` | [`ChildSet::insert`], or [`Child::try_from`](Child) |
+//! | [smol, async-std, async-io](async_io) | [`ChildSet`] as a [`Stream`](ChildSet#impl-Stream-for-ChildSet<T>), or [`ChildSet::next`] |
+//! | [a thread that may block](std::thread) | [`ChildSet::wait`], [`ChildSet::wait_exits`] |
+//! | [a loop of your own](embedding), or GTK's, Qt's, calloop's, tokio's | [the set's descriptor](ChildSet#impl-AsFd-for-ChildSet<T>), and [`ChildSet::try_wait`] |
+//! | [one process, of anybody's](Pidfd) | [`Pidfd`]; `Async<Pidfd>` with [`AsyncPidfdExt`] |
+//! | [a program to run](Command) | [`Command`], [`ChildSet::spawn`]; [`Prepared`] if it is run again and again |
+//! | [a child of `std`](std::process::Child) | [`ChildSet::insert`], or [`Child::try_from`](Child#impl-TryFrom<Child>-for-Child) |
+//!
+//! # One word for one thing
+//!
+//! | | never blocks | blocks | awaits |
+//! |---|---|---|---|
+//! | [`Pidfd`] | [`try_wait`](Pidfd::try_wait) | [`wait`](Pidfd::wait) | [`exit()`](AsyncPidfdExt::exit), [`exited()`](AsyncPidfdExt::exited), [`reaped()`](AsyncPidfdExt::reaped) of `Async<Pidfd>` |
+//! | [`Child`] | [`try_wait`](Child::try_wait), [`try_status`](Child::try_status) | [`wait`](Child::wait), [`wait_timeout`](Child::wait_timeout) | [`exit`](Child::exit), [`status`](Child::status) |
+//! | [`ChildSet`] | [`try_wait`](ChildSet::try_wait) | [`wait`](ChildSet::wait), [`wait_exits`](ChildSet::wait_exits) | [`next`](ChildSet::next), [`exits`](ChildSet::exits), `Stream` |
+//! | [`Shutdown`] | [`try_wait`](Shutdown::try_wait) | [`wait`](Shutdown::wait) | [`next`](Shutdown::next), `Stream` |
 //!
 //! # Statuses
 //!
@@ -70,8 +79,8 @@
 //!
 //! # Kernels
 //!
-//! Linux 5.10 and later. What needs more says so, and fails with [`Unsupported`](std::io::ErrorKind::Unsupported)
-//! on an older one, or does it as the last column says.
+//! Linux 5.10 and later. Features that need a newer kernel say so. On an older one they fail with
+//! [`Unsupported`](std::io::ErrorKind::Unsupported), or work as the last column says.
 //!
 //! | Linux | what it adds here | before |
 //! |---|---|---|
@@ -87,7 +96,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // The examples make their children with `Command`, and the docs link to it: without it there is neither to check.
 #![cfg(not(all(doctest, not(feature = "command"))))]
-#![cfg_attr(not(feature = "command"), allow(rustdoc::broken_intra_doc_links))]
+#![cfg_attr(not(all(feature = "command", feature = "async-io")), allow(rustdoc::broken_intra_doc_links))]
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("childset is built on pidfds, which only Linux has");

@@ -32,6 +32,20 @@ pub use wait::WaitExits;
 
 /// Any number of children, whose exits come out one by one as they end, each with the tag it went in with.
 ///
+/// ```
+/// use childset::ChildSet;
+/// use std::process::Command;
+///
+/// let set = ChildSet::new()?;
+/// for code in [3, 1, 2] {
+///     set.insert(Command::new("sh").arg("-c").arg(format!("exit {code}")).spawn()?, code)?;
+/// }
+/// while let Some(exited) = set.wait(None)? {
+///     assert_eq!(exited.exit?.code(), Some(exited.tag));
+/// }
+/// # std::io::Result::Ok(())
+/// ```
+///
 /// There are three ways to take an exit, to be mixed freely: [`try_wait`](ChildSet::try_wait) never blocks,
 /// [`wait`](ChildSet::wait) blocks the calling thread, and `next()` or the `Stream` awaits. The first two start no
 /// thread and use no reactor.
@@ -48,20 +62,6 @@ pub use wait::WaitExits;
 /// # Dropping
 ///
 /// Dropping the set drops its children as [`Child`](crate::Child) describes: none is waited for, and none stays a zombie.
-///
-/// ```
-/// use childset::ChildSet;
-/// use std::process::Command;
-///
-/// let set = ChildSet::new()?;
-/// for code in [3, 1, 2] {
-///     set.insert(Command::new("sh").arg("-c").arg(format!("exit {code}")).spawn()?, code)?;
-/// }
-/// while let Some(exited) = set.wait(None)? {
-///     assert_eq!(exited.exit?.code(), Some(exited.tag));
-/// }
-/// # std::io::Result::Ok(())
-/// ```
 pub struct ChildSet<T> {
     members: Mutex<Members<T>>,
     /// The one of `members.watch`, for use without the lock.
