@@ -129,7 +129,10 @@ fn dispositions() {
         assert_eq!(ignored(Some(&[Signal::HUP, real])), set(&[Signal::TSTP, pipe]));
         assert_eq!(ignored(Some(&[Signal::HUP, Signal::TSTP, real, pipe])), 0);
     }
-    let error = Command::new("true").default_signals(&[Signal::KILL]).spawn().unwrap_err();
+    // Those that cannot be changed are at their defaults.
+    let all: Vec<Signal> = (1..=64).map(Signal::from).collect();
+    assert!(Command::new("true").default_signals(&all).spawn().unwrap().wait().unwrap().success());
+    let error = Command::new("true").default_signals(&[65.into()]).spawn().unwrap_err();
     assert_eq!(errno(&error), libc::EINVAL);
     assert!(error.to_string().contains("sigaction"), "{error}");
 }
@@ -293,9 +296,13 @@ fn cgroup() {
 
         let error = Command::new("true").cgroup(File::open("/").unwrap()).spawn().unwrap_err();
         assert_eq!(errno(&error), libc::EBADF, "{error}");
-        let mut by_std = Command::new("true");
+        // By `fork`, it enters the cgroup itself.
+        let mut by_std = Command::new("cat");
         common::make_by_std(&mut by_std);
-        assert_eq!(by_std.cgroup(directory()).spawn().unwrap_err().kind(), io::ErrorKind::Unsupported);
+        by_std.arg("/proc/self/cgroup").cgroup(directory()).stdout(Stdio::piped());
+        let output = by_std.spawn().unwrap().wait_with_output().unwrap();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        assert!(String::from_utf8_lossy(&output.stdout).contains(name), "{output:?}");
     });
     common::remove_cgroup(&path);
     result.unwrap();

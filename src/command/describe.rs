@@ -47,13 +47,11 @@ pub(super) fn describe(step: &Step) -> String {
             format!("set {} supplementary groups (setgroups)", groups.len())
         }
         Step::SetGroups(groups) => format!("set the supplementary groups to {groups:?} (setgroups)"),
+        Step::DropGroups(_) => "drop the supplementary groups (setgroups)".into(),
         Step::SetGid(gid) => format!("set the group id to {gid} (setgid)"),
         Step::SetUid(uid) => format!("set the user id to {uid} (setuid)"),
         Step::Chdir(directory) => format!("enter the working directory {} (chdir)", path(directory)),
         Step::NoNewPrivs => "give up new privileges (PR_SET_NO_NEW_PRIVS)".into(),
-        Step::ParentDeathSignal(signal, _) => {
-            format!("ask for {} at the parent's death (PR_SET_PDEATHSIG)", Signal::from(*signal))
-        }
         Step::DefaultDisposition(signal) => {
             format!("reset {} to its default (sigaction)", Signal::from(*signal))
         }

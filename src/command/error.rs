@@ -77,16 +77,9 @@ fn null_byte(bytes: &[u8], what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, why)
 }
 
-/// `clone3` is refused, and `std` cannot do this.
-pub(super) fn unsupported_by_std(what: &str) -> io::Error {
-    let why = format!("{what} needs clone3, which this system refuses");
-    io::Error::new(io::ErrorKind::Unsupported, why)
-}
-
-/// Only `std` can do this, and not for a prepared command.
-pub(super) fn unsupported_by_flat(what: &str) -> io::Error {
-    let why = format!("a command with {what} cannot be prepared");
-    io::Error::new(io::ErrorKind::Unsupported, why)
+/// A `Stdio` of `std` serves one spawn, and cannot be looked into.
+pub(super) fn unprepared() -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, "a command with a std::process::Stdio cannot be prepared")
 }
 
 #[cfg(test)]

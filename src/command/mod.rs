@@ -22,7 +22,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 
 use crate::child::Stdio;
-use crate::sys::fork::PreExec;
+use crate::sys::plan::PreExec;
 use describe::{add, add_options, add_some};
 use error::check;
 use options::Options;
@@ -74,12 +74,16 @@ pub use spawn::started::Spawn;
 /// open; `Child::output` does not wait for ever for a process that the child has left behind; with a
 /// [`std::process::Stdio`] instead of the [`Stdio`] here, a command can be spawned once.
 ///
-/// # Where `clone3` is refused
+/// # On a copy
 ///
-/// Some containers refuse the system call, and on other processors than x86_64 and aarch64 it is not used: then
-/// `std` spawns, and a pidfd is opened, at `std`'s cost. What that cannot do is an
-/// [`Unsupported`](io::ErrorKind::Unsupported) error of spawning: [`cgroup`](Command::cgroup),
-/// [`search_path`](Command::search_path), [`shell_fallback(false)`](Command::shell_fallback), and a [`Prepared`].
+/// These children run on a copy of this process's memory, so that their spawn costs more as that grows:
+///
+/// - those with a [`uid`](unix::CommandExt::uid), a [`gid`](unix::CommandExt::gid), or a
+///   [`cgroup`](Command::cgroup): on our memory, what the kernel does to them it would do to us, too;
+/// - those with a closure of [`pre_exec`](unix::CommandExt::pre_exec), or a [`std::process::Stdio`];
+/// - all, on processors other than x86_64 and aarch64.
+///
+/// In all else they are the same. Where a container refuses `clone3`, `clone` takes its place.
 pub struct Command {
     /// Program, arguments, environment and directory.
     std: std::process::Command,

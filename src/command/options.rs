@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::error::{c_string, SpawnError};
 use super::resource::Resource;
 use crate::pidfd::Signal;
-use crate::sys::plan::{Life, Step};
+use crate::sys::plan::{Life, Memory, Step};
 
 /// What Linux offers beyond program, arguments, environment and the three standard descriptors.
 #[derive(Clone, Default)]
@@ -59,10 +59,9 @@ impl Options {
         if let Some(root) = &self.chroot {
             steps.push(Step::Chroot(c_string(root.as_os_str().as_bytes(), "the root directory")?));
         }
-        // A process that gives up root must not keep root's groups.
-        let drops_root = self.uid.is_some() && rustix::process::geteuid().is_root();
-        let groups = self.groups.clone().or(drops_root.then(Vec::new));
-        steps.extend(groups.map(Step::SetGroups));
+        // A process of another user must not keep the groups of this one.
+        let groups = self.groups.clone().map(Step::SetGroups);
+        steps.extend(groups.or(self.uid.map(Step::DropGroups)));
         steps.extend(self.gid.map(Step::SetGid));
         steps.extend(self.uid.map(Step::SetUid));
         match (directory, &self.chroot) {
@@ -76,15 +75,18 @@ impl Options {
         if self.no_new_privs {
             steps.push(Step::NoNewPrivs);
         }
-        steps
-            .extend(self.default_dispositions.iter().map(|signal| Step::DefaultDisposition(signal.as_raw())));
+        // Those that cannot be changed are at their defaults already.
+        let dispositions = self.default_dispositions.iter();
+        let dispositions = dispositions.filter(|&&signal| signal != Signal::KILL && signal != Signal::STOP);
+        steps.extend(dispositions.map(|signal| Step::DefaultDisposition(signal.as_raw())));
         steps.push(Step::SignalMask(mask(&self.signal_mask)?));
-        // Last, since it is left out where the kernel does better.
-        let killed = self.kill_with_parent.then_some(Signal::KILL);
-        if let Some(signal) = killed.or(self.parent_death_signal) {
-            steps.push(Step::ParentDeathSignal(signal.as_raw(), std::process::id() as i32));
-        }
         Ok(steps)
+    }
+
+    /// The signal to ask for at the parent's death.
+    pub(super) fn parent_death(&self) -> Option<i32> {
+        let killed = self.kill_with_parent.then_some(Signal::KILL);
+        killed.or(self.parent_death_signal).map(Signal::as_raw)
     }
 
     pub(super) fn life(&self) -> Life {
@@ -100,9 +102,16 @@ impl Options {
         number <= 2 || self.fds.iter().any(|&(wanted, _)| wanted == number)
     }
 
-    /// Whether the credentials change on memory that is still ours, which makes the kernel mark it.
-    pub(super) fn changes_user(&self) -> bool {
-        self.uid.is_some() || self.gid.is_some()
+    /// On what memory the child may run.
+    ///
+    /// One that changes its user makes the memory undumpable, and its new user may stop it there for as long as he
+    /// likes. One in a cgroup may be killed for want of memory with all of its cgroup (`memory.oom.group`), and then
+    /// the kernel kills all who share its memory.
+    pub(super) fn memory(&self) -> Memory {
+        match self.uid.is_some() || self.gid.is_some() || self.cgroup.is_some() {
+            true => Memory::Copied,
+            false => Memory::Shared,
+        }
     }
 }
 

@@ -7,12 +7,12 @@ use std::io;
 #[cfg(feature = "async-io")]
 use std::process::{ExitStatus, Output};
 
-use super::error::unsupported_by_flat;
+use super::error::unprepared;
 use super::options::Options;
 use super::prepared::{Prepared, Template};
 use super::spawn::layout::Layout;
 use super::spawn::started::{Spawn, Start, Started};
-use super::spawn::{spawn, NoProcess};
+use super::spawn::{Job, INHERITED};
 use super::{Command, OnDrop};
 use crate::child::{Child, Kind, Stdio};
 use crate::pidfd::Signal;
@@ -136,20 +136,18 @@ impl Command {
     ///
     /// # Errors
     /// [`InvalidInput`](io::ErrorKind::InvalidInput): a null byte; [`Unsupported`](io::ErrorKind::Unsupported): it
-    /// has a [`pre_exec`](super::unix::CommandExt::pre_exec) or a [`std::process::Stdio`], with which only `std` can spawn.
+    /// has a [`std::process::Stdio`], which serves one spawn.
     pub fn prepare(&self) -> io::Result<Prepared> {
         self.check_null_byte()?;
-        if !self.acts.is_empty() {
-            return Err(unsupported_by_flat("pre_exec"));
-        }
         let kind = |stdio: &Option<Stdio>| match stdio {
             None => Ok(Kind::Inherit),
-            Some(stdio) => stdio.0.share().ok_or_else(|| unsupported_by_flat("std's Stdio")),
+            Some(stdio) => stdio.0.share().ok_or_else(unprepared),
         };
         let [stdin, stdout, stderr] = &self.stdio;
         Ok(Prepared::new(Template {
             program: self.get_program().to_owned(),
-            layout: Layout::new(self)?,
+            layout: Layout::for_later(self)?,
+            acts: self.acts.clone(),
             options: self.options.clone(),
             stdio: [kind(stdin)?, kind(stdout)?, kind(stderr)?],
             on_drop: self.on_drop,
@@ -159,24 +157,30 @@ impl Command {
     fn start_with(&mut self, defaults: [Kind; 3]) -> io::Result<Started> {
         sweep();
         self.check_null_byte()?;
-        let only_std = self.stdio.iter().flatten().any(|stdio| matches!(stdio.0, Kind::Std(_)));
-        if !only_std && self.acts.is_empty() {
-            let layout = Layout::new(self)?;
-            let [stdin, stdout, stderr] = &defaults;
-            let kinds = [stdin, stdout, stderr];
-            let mut index = 0;
-            let stdio = kinds.map(|default| {
-                index += 1;
-                self.stdio[index - 1].as_ref().map_or(default, |stdio| &stdio.0)
-            });
-            match spawn(&layout, &self.options, stdio) {
-                Ok(spawned) => return Ok(Started::new(spawned, &self.options, self.on_drop)),
-                Err(NoProcess::Error(error)) => return Err(error),
-                Err(NoProcess::Refused | NoProcess::NoSuchLife(_)) => {}
-            }
-        }
-        let spawned = self.spawn_by_std(defaults)?;
+        let layout = Layout::new(self)?;
+        let spawned = match self.stdio.iter().flatten().any(|stdio| matches!(stdio.0, Kind::Std(_))) {
+            true => self.spawn_by_std(&layout, &defaults)?,
+            false => self.job(&layout).spawn(self.kinds(&defaults))?,
+        };
         Ok(Started::new(spawned, &self.options, self.on_drop))
+    }
+
+    /// Replaces this process; or says why not.
+    pub(super) fn exec_here(&mut self) -> io::Result<io::Error> {
+        self.check_null_byte()?;
+        if self.stdio.iter().flatten().any(|stdio| matches!(stdio.0, Kind::Std(_))) {
+            return self.exec_by_std();
+        }
+        let layout = Layout::new(self)?;
+        self.job(&layout).exec(self.kinds(&INHERITED))
+    }
+
+    fn job<'a>(&'a self, layout: &'a Layout) -> Job<'a> {
+        Job { layout, options: &self.options, acts: &self.acts }
+    }
+
+    fn kinds<'a>(&'a self, defaults: &'a [Kind; 3]) -> [&'a Kind; 3] {
+        [0, 1, 2].map(|number| self.stdio[number].as_ref().map_or(&defaults[number], |stdio| &stdio.0))
     }
 }
 
@@ -185,6 +189,6 @@ impl Spawn for &mut Command {}
 #[allow(private_interfaces)]
 impl Start for &mut Command {
     fn start(self) -> io::Result<Started> {
-        self.start_with([Kind::Inherit, Kind::Inherit, Kind::Inherit])
+        self.start_with(INHERITED)
     }
 }

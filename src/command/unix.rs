@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::io;
 
 use super::Command;
-use crate::sys::fork::PreExec;
+use crate::sys::plan::PreExec;
 
 /// The methods of [`Command`] that async-process has in its trait of this name: a program written against it imports
 /// them by the same path.
@@ -112,7 +112,7 @@ impl CommandExt for Command {
     }
 
     fn exec(&mut self) -> io::Error {
-        self.exec_by_std().unwrap_or_else(|error| error)
+        self.exec_here().unwrap_or_else(|error| error)
     }
 
     unsafe fn pre_exec<F>(&mut self, act: F) -> &mut Command

@@ -5,6 +5,8 @@
 #![allow(unsafe_code)]
 
 #[cfg(feature = "command")]
+mod child;
+#[cfg(feature = "command")]
 pub(crate) mod clone;
 #[cfg(feature = "command")]
 pub(crate) mod descriptors;
@@ -16,7 +18,11 @@ pub(crate) mod plan;
 pub(crate) mod poll;
 #[cfg(feature = "command")]
 mod raw;
+#[cfg(feature = "command")]
+mod report;
 pub(crate) mod signal;
+#[cfg(feature = "command")]
+mod stack;
 #[cfg(feature = "command")]
 pub(crate) mod strings;
 pub(crate) mod wait;

@@ -34,3 +34,39 @@ pub(crate) fn kill_group(leader: u32, signal: c_int) -> io::Result<()> {
     let result = unsafe { libc::kill(-leader, signal) };
     super::check(result.into()).map(drop)
 }
+
+/// Restores the signal mask of this thread when it is dropped.
+#[cfg(feature = "command")]
+pub(super) struct Blocked {
+    before: u64,
+}
+
+#[cfg(feature = "command")]
+impl Blocked {
+    /// Blocks all signals, those that the C library keeps for itself included.
+    pub(super) fn all() -> Blocked {
+        Blocked { before: set_mask(libc::SIG_BLOCK, u64::MAX) }
+    }
+
+    /// Blocks none that was not blocked before.
+    pub(super) fn nothing() -> Blocked {
+        Blocked { before: set_mask(libc::SIG_BLOCK, 0) }
+    }
+}
+
+#[cfg(feature = "command")]
+impl Drop for Blocked {
+    fn drop(&mut self) {
+        set_mask(libc::SIG_SETMASK, self.before);
+    }
+}
+
+/// Returns the mask that was.
+#[cfg(feature = "command")]
+fn set_mask(how: c_int, mask: u64) -> u64 {
+    let mut before = 0u64;
+    let (mask, size) = (&mask as *const u64, size_of::<u64>());
+    // SAFETY: so many bytes are read and written.
+    unsafe { libc::syscall(libc::SYS_rt_sigprocmask, how as c_long, mask, &mut before as *mut u64, size) };
+    before
+}

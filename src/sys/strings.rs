@@ -45,3 +45,13 @@ impl CStrings {
         &self.pointers[..self.pointers.len() - 1]
     }
 }
+
+/// The environment of this process, for a system call that reads it. Rust reads nothing through it: another thread may
+/// be changing what it points to.
+pub(super) fn environment() -> *const *const c_char {
+    extern "C" {
+        static environ: *const *const c_char;
+    }
+    // SAFETY: the C library has it, and a pointer is read as one, whoever writes it meanwhile.
+    unsafe { std::ptr::addr_of!(environ).read_volatile() }
+}

@@ -266,7 +266,7 @@ fn errors_become_io_errors_by_one_rule() {
 fn error_texts_have_names() {
     type Change = fn(&mut Command) -> &mut Command;
     let changes: [(&str, Change); 5] = [
-        ("reset SIGKILL to its default (sigaction)", |command| command.default_signals(&[Signal::KILL])),
+        ("reset signal 65 to its default (sigaction)", |command| command.default_signals(&[65.into()])),
         ("ask for signal 70 at the parent's death (PR_SET_PDEATHSIG)", |command| {
             command.parent_death_signal(70)
         }),
