@@ -92,8 +92,8 @@ impl From<OwnedFd> for Stdio {
     }
 }
 
-/// `std`'s kind does not tell what it is: a command with one is spawned by `std`, at its cost, and only once: the
-/// next spawn is an [`InvalidInput`](std::io::ErrorKind::InvalidInput) error, until it is set anew.
+/// Nobody can look into one of `std`. `std` makes the process then, at its cost, and only once: the next spawn is an
+/// [`InvalidInput`](std::io::ErrorKind::InvalidInput) error, until it is set anew.
 impl From<std::process::Stdio> for Stdio {
     fn from(stdio: std::process::Stdio) -> Stdio {
         Stdio(Kind::Std(Some(stdio)))

@@ -49,7 +49,7 @@ impl Command {
 
     /// Spawns the process. Standard input, output and error are inherited unless set.
     ///
-    /// A command can be spawned any number of times, but one with a [`std::process::Stdio`] once.
+    /// A command can be spawned any number of times. One with a [`std::process::Stdio`] can be spawned once.
     ///
     /// ```
     /// # use childset::Command;
@@ -62,17 +62,24 @@ impl Command {
     /// ```
     ///
     /// # Errors
-    /// Mostly a [`SpawnError`](crate::SpawnError), which says what could not be done; no process is left then. Its kind is
+    /// Mostly a [`SpawnError`](crate::SpawnError), which says what could not be done. No process is left then. Its kind
+    /// is that of the errno:
     /// - [`NotFound`](io::ErrorKind::NotFound) (`ENOENT`): no such program, or no such working directory;
+    /// - [`NotADirectory`](io::ErrorKind::NotADirectory) (`ENOTDIR`): a part of a path is none;
     /// - [`PermissionDenied`](io::ErrorKind::PermissionDenied) (`EACCES`, `EPERM`): the program may not be
     ///   executed, or a step of the set-up needs a privilege;
+    /// - [`InvalidInput`](io::ErrorKind::InvalidInput) (`EINVAL`): a signal, limit or priority that there is not;
+    /// - [`ArgumentListTooLong`](io::ErrorKind::ArgumentListTooLong) (`E2BIG`): arguments and environment together;
+    /// - `ENOEXEC`: a file that is no program, and that the shell may not run;
     /// - `EAGAIN`, `ENOMEM`: a limit on processes, or memory;
+    /// - `EBADF`, `EMFILE`: a number of [`fd`](Command::fd) that cannot be, or that the limit does not allow;
     /// - `ETXTBSY`: the program is open for writing, and still was when it had been tried for a tenth of a second.
     ///
-    /// [`SpawnError::from_io_error`](crate::SpawnError::from_io_error) gives the errno: `io::Error::raw_os_error` is `None` for an error that says more.
+    /// [`SpawnError::from_io_error`](crate::SpawnError::from_io_error) gives the errno. `io::Error::raw_os_error` is `None`
+    /// for an error that says more.
     ///
-    /// Others: `EMFILE`, `ENFILE`; [`InvalidInput`](io::ErrorKind::InvalidInput): a null byte, or a
-    /// [`std::process::Stdio`] that has served; and [`Unsupported`](io::ErrorKind::Unsupported), see above.
+    /// Others: `EMFILE`, `ENFILE`: no descriptor for a pipe; [`InvalidInput`](io::ErrorKind::InvalidInput): a null byte, or
+    /// a [`std::process::Stdio`] that has served.
     pub fn spawn(&mut self) -> io::Result<Child> {
         Ok(self.start()?.into_child())
     }

@@ -22,8 +22,11 @@ use crate::sys::plan::PreExec;
 /// # std::io::Result::Ok(())
 /// ```
 pub trait CommandExt: sealed::Sealed {
-    /// Sets the user id, and drops all supplementary groups if this process runs as root and
-    /// [`groups`](Command::groups) are not set. See setuid(2).
+    /// Sets the user id, and drops all supplementary groups unless [`groups`](Command::groups) sets them. See
+    /// setuid(2).
+    ///
+    /// Spawning fails with `EPERM` if groups of this process would be left to a child of another user. The child runs on
+    /// a [copy](Command#on-a-copy) of our memory until its `execve`.
     ///
     /// ```
     /// # use childset::{unix::CommandExt, Command, Stdio};
@@ -55,9 +58,9 @@ pub trait CommandExt: sealed::Sealed {
 
     /// Replaces this process by the program, and returns only to say why it cannot.
     ///
-    /// It happens in this process, with all of its threads ended: what [`Command`] sets for the child, it sets
-    /// for this process, and what was done of that before an error stays done. Descriptors are as with
-    /// [`spawn`](Command::spawn). See execve(2).
+    /// What [`Command`] sets for the child, it sets for this process. If the program cannot be run, what was done before
+    /// stays done, such as a change of directory. The signal mask, signal dispositions, and what stays open over an
+    /// `execve`, are then as they were. Descriptors are as with [`spawn`](Command::spawn). See execve(2).
     ///
     /// ```no_run
     /// # use childset::unix::CommandExt;
@@ -72,8 +75,8 @@ pub trait CommandExt: sealed::Sealed {
 
     /// Runs a closure in the child, just before `execve`.
     ///
-    /// The child is then made by `std`, with a copy of this process's memory, at a cost that grows with it. An
-    /// error of the closure's is one of spawning, with its errno.
+    /// The child is then made by `fork`, with a copy of this process's memory, at a cost that grows with it. Handlers of
+    /// pthread_atfork(3) run, as in `std`. If the closure fails, spawning fails with its errno.
     ///
     /// ```
     /// # use childset::{unix::CommandExt, Command, SpawnError};
