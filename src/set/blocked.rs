@@ -44,13 +44,32 @@ impl Blocked {
         ended.for_each(Condvar::notify_all);
     }
 
-    pub(super) fn seat(&self, until: Until) -> Seat<'_> {
-        Seat { blocked: self, until, leads: false }
+    /// Takes an exit, once there is one; `None` at the end of the set, or when no time is `left`.
+    ///
+    /// The leader stays on its seat until it has its exit, even if it finds none at first: another one, woken to lead,
+    /// would find none either.
+    pub(super) fn wait<E>(
+        &self,
+        left: impl Fn() -> Option<Duration>,
+        take: impl Fn() -> io::Result<Option<E>>,
+        (until, has_ended): (Until, impl Fn() -> bool),
+        poll: impl Fn(&Bell, Option<Duration>) -> io::Result<()>,
+    ) -> io::Result<Option<E>> {
+        let mut seat = None;
+        loop {
+            let exit = take()?;
+            let left = left();
+            if exit.is_some() || left == Some(Duration::ZERO) || has_ended() {
+                return Ok(exit);
+            }
+            let seat = seat.get_or_insert_with(|| Seat { blocked: self, until, leads: false });
+            seat.block(left, &has_ended, &poll)?;
+        }
     }
 }
 
 /// A thread that blocks, or has blocked and has not left yet.
-pub(super) struct Seat<'a> {
+struct Seat<'a> {
     blocked: &'a Blocked,
     until: Until,
     leads: bool,
@@ -61,7 +80,7 @@ impl Seat<'_> {
     ///
     /// Both kinds look for the end of the set only when they can be woken by it: the leader once it has the bell, the
     /// others under the lock that `end` takes to wake them.
-    pub(super) fn block(
+    fn block(
         &mut self,
         left: Option<Duration>,
         has_ended: impl Fn() -> bool,

@@ -7,6 +7,8 @@ mod bell;
 mod blocked;
 mod insert;
 mod member;
+#[cfg(feature = "async-io")]
+mod poll_exit;
 mod shutdown;
 #[cfg(feature = "async-io")]
 mod stream;

@@ -13,6 +13,7 @@ use std::time::Duration;
 use async_io::Timer;
 use futures_lite::Stream;
 
+use super::poll_exit::{self, poll_exit};
 use super::turns::Turns;
 use super::waiters::Waiters;
 use super::{ChildSet, Exited, Until};
@@ -89,28 +90,19 @@ impl Consumers {
     pub(super) fn end(&self, ended: Until) {
         self.waiting.waiters.end(ended);
     }
+}
 
-    /// Has the reactor wake the first of those who wait, at once if there is an exit to be taken already.
-    fn arm(&self) -> io::Result<()> {
-        // If it cannot, all who wait are woken and find out themselves.
-        self.registration.arm().inspect_err(|_| self.waiting.waiters.end(Until::Closed))
+impl poll_exit::Consumers for Arc<Consumers> {
+    fn waiters(&self) -> &Waiters {
+        &self.waiting.waiters
+    }
+
+    fn try_arm(&self) -> io::Result<()> {
+        self.registration.arm()
     }
 }
 
-/// The place of a future or a stream among those who wait.
-#[derive(Debug)]
-pub(super) struct Ticket {
-    consumers: Arc<Consumers>,
-    number: u64,
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        if self.consumers.waiting.waiters.leave(self.number) {
-            let _ = self.consumers.arm();
-        }
-    }
-}
+pub(super) type Ticket = poll_exit::Ticket<Arc<Consumers>>;
 
 impl<T> ChildSet<T> {
     /// Takes the exit of the next child that ends; `None` if the set is empty.
@@ -178,62 +170,29 @@ impl<T> ChildSet<T> {
         Ok(self.consumers.get_or_init(|| consumers))
     }
 
-    /// Takes an exit or has the consumer woken: with its `ticket` or, if it keeps none, as a task.
-    ///
-    /// It always looks for an exit first, woken or not. So a consumer never misses one because another future of its
-    /// task was woken in its place. It also owes that to the others: if it was woken, they wait for its look. So each
-    /// way out of here from then on arms the reactor, or finds that nobody waits.
-    ///
-    /// Having looked in vain it first waits, and then arms the reactor. An exit that comes in between keeps the epoll
-    /// instance readable, so that the reactor fires at once. The end of the set leaves no such trace: it is looked
-    /// for a second time.
     pub(super) fn poll_exit(
         &self,
         context: &mut Context<'_>,
         until: Until,
-        mut ticket: Option<&mut Option<Ticket>>,
+        ticket: Option<&mut Option<Ticket>>,
     ) -> Poll<Option<Item<T>>> {
         let consumers = match self.consumers() {
             Ok(consumers) => consumers,
             Err(error) => return Poll::Ready(Some(Err(error))),
         };
-        let waiters = &consumers.waiting.waiters;
+        let (turns, waker) = (&consumers.turns, context.waker());
         // It has not looked yet. If it was woken and does not come again, then its ticket or the timer sees to that.
-        if consumers.turns.is_over(context.waker()) {
-            context.waker().wake_by_ref();
+        if turns.is_over(waker) {
+            waker.wake_by_ref();
             return Poll::Pending;
         }
-        let leave = |ticket: Option<&mut Option<Ticket>>| {
-            match ticket {
-                Some(ticket) => drop(ticket.take()),
-                None => waiters.leave_as_task(context.waker()),
-            }
-            if waiters.answer() {
-                let _ = consumers.arm();
-            }
-        };
-        let item = self.try_wait().transpose();
-        if item.is_some() || self.has_ended(until) {
-            consumers.turns.count();
-            leave(ticket);
-            return Poll::Ready(item);
+        let end = (until, || self.has_ended(until));
+        let item = poll_exit(consumers, || self.try_wait(), end, waker, ticket);
+        match item.is_ready() {
+            true => turns.count(),
+            false => turns.rest(),
         }
-        consumers.turns.rest();
-        match &mut ticket {
-            Some(ticket) => {
-                let known = ticket.as_ref().map(|ticket| ticket.number);
-                let number = waiters.wait(known, context.waker(), until);
-                ticket.get_or_insert_with(|| Ticket { consumers: Arc::clone(consumers), number });
-            }
-            None => waiters.wait_as_task(context.waker(), until),
-        }
-        let item = match consumers.arm() {
-            Ok(()) if !self.has_ended(until) => return Poll::Pending,
-            Ok(()) => None,
-            Err(error) => Some(Err(error)),
-        };
-        leave(ticket);
-        Poll::Ready(item)
+        item
     }
 }
 

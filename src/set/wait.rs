@@ -64,26 +64,15 @@ impl<T> ChildSet<T> {
         deadline: Option<Instant>,
         until: Until,
     ) -> io::Result<Option<Exited<T>>> {
-        let mut seat = None;
-        loop {
-            if let Some(exited) = self.try_wait()? {
-                return Ok(Some(exited));
-            }
-            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            if left == Some(Duration::ZERO) || self.has_ended(until) {
-                return Ok(None);
-            }
-            let seat = seat.get_or_insert_with(|| self.blocked.seat(until));
-            seat.block(
-                left,
-                || self.has_ended(until),
-                |bell, left| {
-                    let fds =
-                        &mut [PollFd::new(&*self.epoll, PollFlags::IN), PollFd::new(bell, PollFlags::IN)];
-                    poll(fds, left)
-                },
-            )?;
-        }
+        self.blocked.wait(
+            || deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())),
+            || self.try_wait(),
+            (until, || self.has_ended(until)),
+            |bell, left| {
+                let fds = &mut [PollFd::new(&*self.epoll, PollFlags::IN), PollFd::new(bell, PollFlags::IN)];
+                poll(fds, left)
+            },
+        )
     }
 }
 

@@ -18,7 +18,7 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use super::Until;
+use super::until::Until;
 use crate::sync::{lock, Mutex};
 
 #[derive(Debug, Default)]
