@@ -1,15 +1,15 @@
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
+use super::blocked::Blocked;
 use super::insert::{InsertError, IntoChild};
-use super::member::{Exited, Key, Member, Pipes};
-use super::wait::Blocked;
+use super::member::{Exited, Key, Member, Pipes, SetId};
 use super::{ChildSet, Members};
 use crate::child::{Child, ChildHandle, ChildStderr, ChildStdin, ChildStdout};
 #[cfg(feature = "command")]
 use crate::command::Spawn;
 use crate::pidfd::{Gone, Signal};
-use crate::sync::lock;
+use crate::sync::{lock, Mutex};
 use crate::watch::dropped::sweep;
 use crate::watch::{Watch, Watched};
 
@@ -21,6 +21,7 @@ impl<T> ChildSet<T> {
     pub fn new() -> io::Result<ChildSet<T>> {
         let watch = Watch::new()?;
         Ok(ChildSet {
+            id: SetId::new(),
             epoll: Arc::clone(watch.epoll()),
             members: Mutex::new(Members { watch, closed: false }),
             blocked: Blocked::default(),
@@ -61,11 +62,11 @@ impl<T> ChildSet<T> {
         };
         let mut members = lock(&self.members);
         match members.insert(member) {
-            Ok(key) => {
-                if let (Some(pipes), Some(member)) = (C::pipes(rest), members.watch.get_mut(key)) {
+            Ok(slot) => {
+                if let (Some(pipes), Some(member)) = (C::pipes(rest), members.watch.get_mut(slot)) {
                     member.set_pipes(pipes);
                 }
-                Ok(Key(key))
+                Ok(self.key(slot))
             }
             Err((error, member)) => {
                 let (child, tag) = C::reassemble(member, rest);
@@ -94,11 +95,13 @@ impl<T> ChildSet<T> {
     /// reason is one of [`Command::spawn`](crate::Command::spawn)'s or of [`insert`](ChildSet::insert)'s.
     #[cfg(feature = "command")]
     pub fn spawn<S: Spawn>(&self, command: S, tag: T) -> Result<Key, InsertError<Option<Child>, T>> {
-        let member = match command.start() {
+        // Nothing is started in vain; only a set that is closed just now gives the child back.
+        let open = lock(&self.members).check_open();
+        let member = match open.and_then(|()| command.start()) {
             Ok(started) => Member::from_started(started, tag),
             Err(error) => return Err(InsertError { error, child: None, tag, spawned: false }),
         };
-        lock(&self.members).insert(member).map(Key).map_err(|(error, member)| {
+        lock(&self.members).insert(member).map(|slot| self.key(slot)).map_err(|(error, member)| {
             let (child, tag) = member.into_child(None);
             InsertError { error, child: Some(child), tag, spawned: true }
         })
@@ -126,13 +129,13 @@ impl<T> ChildSet<T> {
     pub fn try_wait(&self) -> io::Result<Option<Exited<T>>> {
         sweep();
         let mut members = lock(&self.members);
-        let ended = members.watch.take_ended()?;
-        let empty = members.watch.len() == 0;
+        let Some(child) = members.watch.take_ended()? else {
+            return Ok(None);
+        };
+        let ended = members.ended();
         drop(members);
-        if ended.is_some() && empty {
-            self.notify_ended();
-        }
-        Ok(ended.map(Exited::new))
+        ended.into_iter().for_each(|ended| self.end(ended));
+        Ok(Some(Exited::new(self.id, child)))
     }
 
     /// Takes a child out of the set before it comes out by itself, with its tag.
@@ -152,13 +155,12 @@ impl<T> ChildSet<T> {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn remove(&self, key: Key) -> Option<(Child, T)> {
+        let slot = self.slot(key)?;
         let mut members = lock(&self.members);
-        let member = members.watch.remove(key.0)?;
-        let empty = members.watch.len() == 0;
+        let member = members.watch.remove(slot)?;
+        let ended = members.ended();
         drop(members);
-        if empty {
-            self.notify_ended();
-        }
+        ended.into_iter().for_each(|ended| self.end(ended));
         Some(member.into_child(None))
     }
 
@@ -174,22 +176,24 @@ impl<T> ChildSet<T> {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn contains(&self, key: Key) -> bool {
-        lock(&self.members).watch.get(key.0).is_some()
+        self.slot(key).is_some_and(|slot| lock(&self.members).watch.get(slot).is_some())
     }
 
     /// The keys of all children in the set at this moment, in no order: see [`contains`](ChildSet::contains).
     pub fn keys(&self) -> Vec<Key> {
-        lock(&self.members).watch.keys().map(Key).collect()
+        lock(&self.members).watch.keys().map(|slot| self.key(slot)).collect()
     }
 
     /// The pid of a child: `None` if it is no longer in the set, or [not known](Child::pid).
     pub fn pid(&self, key: Key) -> Option<u32> {
-        lock(&self.members).watch.get(key.0)?.pid()
+        let slot = self.slot(key)?;
+        lock(&self.members).watch.get(slot)?.pid()
     }
 
     /// A handle of a child, which outlives its membership; `None` if it is no longer in the set. See [`ChildHandle`].
     pub fn handle(&self, key: Key) -> Option<ChildHandle> {
-        lock(&self.members).watch.get_mut(key.0).map(Member::handle)
+        let slot = self.slot(key)?;
+        lock(&self.members).watch.get_mut(slot).map(Member::handle)
     }
 
     /// Takes the pipe to a child's standard input out of the set, to write to it while the child runs. `None` if it
@@ -223,7 +227,8 @@ impl<T> ChildSet<T> {
     }
 
     fn take_pipe<P>(&self, key: Key, take: impl FnOnce(&mut Pipes) -> Option<P>) -> Option<P> {
-        lock(&self.members).watch.get_mut(key.0)?.pipes().and_then(take)
+        let slot = self.slot(key)?;
+        lock(&self.members).watch.get_mut(slot)?.pipes().and_then(take)
     }
 
     /// How many children are in the set: those that have not been taken, whether they run or have ended.
@@ -332,7 +337,10 @@ impl<T> ChildSet<T> {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn close(&self) {
-        lock(&self.members).closed = true;
-        self.notify_ended();
+        let mut members = lock(&self.members);
+        members.closed = true;
+        let ended = members.ended();
+        drop(members);
+        ended.into_iter().for_each(|ended| self.end(ended));
     }
 }

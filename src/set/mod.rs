@@ -3,25 +3,35 @@
 // The first one has the methods that the page of `ChildSet` begins with.
 mod children;
 
+mod bell;
+mod blocked;
 mod insert;
 mod member;
+#[cfg(feature = "async-io")]
+mod poll_exit;
 mod shutdown;
 #[cfg(feature = "async-io")]
 mod stream;
+#[cfg(feature = "async-io")]
+mod turns;
+mod until;
 mod wait;
+#[cfg(feature = "async-io")]
+mod waiters;
 
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use slotmap::DefaultKey;
 
 use crate::pidfd::Gone;
-use crate::sync::lock;
+use crate::sync::{lock, Mutex};
 use crate::watch::Watch;
-use member::Member;
-use wait::Blocked;
+use blocked::Blocked;
+use member::{Member, SetId};
+use until::Until;
 
 pub use insert::{InsertError, IntoChild};
 pub use member::{Exited, Key};
@@ -63,12 +73,13 @@ pub use wait::WaitExits;
 ///
 /// Dropping the set drops its children as [`Child`](crate::Child) describes: none is waited for, and none stays a zombie.
 pub struct ChildSet<T> {
+    id: SetId,
     members: Mutex<Members<T>>,
     /// The one of `members.watch`, for use without the lock.
     epoll: Arc<OwnedFd>,
     blocked: Blocked,
     #[cfg(feature = "async-io")]
-    consumers: std::sync::OnceLock<stream::Consumers>,
+    consumers: std::sync::OnceLock<Arc<stream::Consumers>>,
 }
 
 struct Members<T> {
@@ -78,39 +89,56 @@ struct Members<T> {
 
 impl<T> Members<T> {
     fn insert(&mut self, member: Member<T>) -> Result<DefaultKey, (io::Error, Member<T>)> {
-        match self.closed {
-            true => Err((io::Error::new(io::ErrorKind::BrokenPipe, "the set is closed"), member)),
-            false => self.watch.insert(member),
+        match self.check_open() {
+            Err(error) => Err((error, member)),
+            Ok(()) => self.watch.insert(member),
         }
     }
-}
 
-/// When there is nothing to wait for any more.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Until {
-    Empty,
-    Closed,
+    fn check_open(&self) -> io::Result<()> {
+        match self.closed {
+            true => Err(io::Error::new(io::ErrorKind::BrokenPipe, "the set is closed")),
+            false => Ok(()),
+        }
+    }
+
+    /// For whom there is nothing to wait for any more.
+    fn ended(&self) -> Option<Until> {
+        match (self.watch.len(), self.closed) {
+            (0, true) => Some(Until::Closed),
+            (0, false) => Some(Until::Empty),
+            _ => None,
+        }
+    }
 }
 
 impl<T> ChildSet<T> {
     fn has_ended(&self, until: Until) -> bool {
-        let members = lock(&self.members);
-        members.watch.len() == 0 && (until == Until::Empty || members.closed)
+        lock(&self.members).ended().is_some_and(|ended| until <= ended)
     }
 
     fn with<R>(&self, key: Key, act: impl FnOnce(&Member<T>) -> io::Result<R>) -> io::Result<R> {
-        match lock(&self.members).watch.get(key.0) {
-            Some(member) => act(member),
+        match self.slot(key).and_then(|slot| lock(&self.members).watch.get(slot).map(act)) {
+            Some(result) => result,
             None => Err(Gone::NotInSet.into()),
         }
     }
 
-    /// Wakes all who wait: the set has become empty, or was closed.
-    fn notify_ended(&self) {
-        self.blocked.wake();
+    /// What a key names in this set: nothing, if it is of another one.
+    fn slot(&self, key: Key) -> Option<DefaultKey> {
+        (key.set == self.id).then_some(key.slot)
+    }
+
+    fn key(&self, slot: DefaultKey) -> Key {
+        Key { set: self.id, slot }
+    }
+
+    /// Wakes those who have nothing to wait for any more: by the one who has emptied the set, or closed it.
+    fn end(&self, ended: Until) {
+        self.blocked.end(ended);
         #[cfg(feature = "async-io")]
         if let Some(consumers) = self.consumers.get() {
-            consumers.wake_all();
+            consumers.end(ended);
         }
     }
 }

@@ -1,80 +1,13 @@
-//! Blocking waits, and waking them when the set becomes empty or closed under them.
+//! Blocking waits.
 
 use std::fmt;
 use std::io;
-use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use rustix::event::{eventfd, EventfdFlags, PollFd, PollFlags};
+use rustix::event::{PollFd, PollFlags};
 
 use super::{ChildSet, Exited, Until};
-use crate::sync::lock;
 use crate::sys::poll::poll;
-
-/// The threads that block on a set.
-///
-/// The epoll descriptor wakes them when a child ends, but not when another consumer takes the last one, nor when the
-/// set is closed. For that, each of them that is not woken yet gets one token of `eventfd`, a semaphore, and takes it
-/// when it leaves: so it is readable only until they have left, however soon one comes back.
-#[derive(Debug, Default)]
-pub(super) struct Blocked(Mutex<Threads>);
-
-#[derive(Debug, Default)]
-struct Threads {
-    /// How many block and were not woken.
-    asleep: u64,
-    /// How often all were woken.
-    wakes: u64,
-    /// Made by the first thread that blocks, and kept.
-    eventfd: Option<Arc<OwnedFd>>,
-}
-
-impl Blocked {
-    pub(super) fn wake(&self) {
-        let mut threads = lock(&self.0);
-        let Some(eventfd) = threads.eventfd.clone().filter(|_| threads.asleep > 0) else {
-            return;
-        };
-        // It cannot overflow: there are no more tokens than threads.
-        if rustix::io::write(&eventfd, &threads.asleep.to_ne_bytes()).is_ok() {
-            threads.asleep = 0;
-            threads.wakes += 1;
-        }
-    }
-
-    fn enter(&self) -> io::Result<Guard<'_>> {
-        let mut threads = lock(&self.0);
-        let eventfd = match &threads.eventfd {
-            Some(eventfd) => Arc::clone(eventfd),
-            None => {
-                let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK | EventfdFlags::SEMAPHORE;
-                Arc::clone(threads.eventfd.insert(Arc::new(eventfd(0, flags)?)))
-            }
-        };
-        threads.asleep += 1;
-        Ok(Guard { blocked: self, eventfd, wakes: threads.wakes })
-    }
-}
-
-/// One thread that is about to block.
-struct Guard<'a> {
-    blocked: &'a Blocked,
-    eventfd: Arc<OwnedFd>,
-    /// How often all had been woken when it came.
-    wakes: u64,
-}
-
-impl Drop for Guard<'_> {
-    fn drop(&mut self) {
-        let mut threads = lock(&self.blocked.0);
-        match threads.wakes == self.wakes {
-            true => threads.asleep -= 1,
-            // Its token.
-            false => drop(rustix::io::read(&self.eventfd, &mut [0; 8])),
-        }
-    }
-}
 
 impl<T> ChildSet<T> {
     /// Takes the exit of the next child that ends, blocking this thread until one does.
@@ -125,28 +58,21 @@ impl<T> ChildSet<T> {
         WaitExits { set: self }
     }
 
-    fn wait_until(&self, deadline: Option<Instant>, until: Until) -> io::Result<Option<Exited<T>>> {
-        loop {
-            if let Some(exited) = self.try_wait()? {
-                return Ok(Some(exited));
-            }
-            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            if left == Some(Duration::ZERO) || self.has_ended(until) {
-                return Ok(None);
-            }
-            self.block(left, until)?;
-        }
-    }
-
-    /// Blocks until a child may have ended, there is none to wait for any more, or the time is over.
-    fn block(&self, left: Option<Duration>, until: Until) -> io::Result<()> {
-        let guard = self.blocked.enter()?;
-        // Only now that a wake-up cannot be missed.
-        if self.has_ended(until) {
-            return Ok(());
-        }
-        let mut fds = [PollFd::new(&*self.epoll, PollFlags::IN), PollFd::new(&guard.eventfd, PollFlags::IN)];
-        poll(&mut fds, left)
+    /// With a deadline, `None` may mean that it has passed.
+    pub(super) fn wait_until(
+        &self,
+        deadline: Option<Instant>,
+        until: Until,
+    ) -> io::Result<Option<Exited<T>>> {
+        self.blocked.wait(
+            || deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())),
+            || self.try_wait(),
+            (until, || self.has_ended(until)),
+            |bell, left| {
+                let fds = &mut [PollFd::new(&*self.epoll, PollFlags::IN), PollFd::new(bell, PollFlags::IN)];
+                poll(fds, left)
+            },
+        )
     }
 }
 
