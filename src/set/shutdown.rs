@@ -25,7 +25,7 @@ use crate::pidfd::Signal;
 /// # use childset::{ChildSet, Command, Signal};
 /// # use std::time::Duration;
 /// let set = ChildSet::new()?;
-/// set.spawn(Command::new("sleep").arg("60").signal_mask(&[libc::SIGTERM]), "stubborn")?;
+/// set.spawn(Command::new("sleep").arg("60").signal_mask(&[Signal::TERM]), "stubborn")?;
 /// let mut shutdown = set.shutdown(Duration::from_millis(10));
 /// while let Some(exited) = shutdown.next().await {
 ///     assert_eq!(exited?.exit?.signal(), Some(Signal::KILL));
