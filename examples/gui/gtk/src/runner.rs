@@ -179,8 +179,8 @@ impl Runner {
         shell.stderr(Stdio::from(std::os::fd::OwnedFd::from(writer)));
         // A job is its process group, and ends with this program, also if that is killed.
         shell.process_group(0).parent_death_signal(Signal::KILL);
-        let [soft, hard] = [self.descriptors.current, self.descriptors.maximum]
-            .map(|limit| limit.unwrap_or(u64::MAX));
+        let [soft, hard] =
+            [self.descriptors.current, self.descriptors.maximum].map(|limit| limit.unwrap_or(u64::MAX));
         shell.rlimit(childset::Resource::NOFILE, soft, hard);
         let child = shell.spawn()?;
         let pid = child.id();
