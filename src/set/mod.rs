@@ -5,6 +5,7 @@ mod children;
 
 mod bell;
 mod blocked;
+mod each;
 mod insert;
 mod member;
 #[cfg(feature = "async-io")]
