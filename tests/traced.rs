@@ -24,6 +24,7 @@ const TESTS: &[(&str, fn())] = &[
     ("set_wait", set_wait),
     ("set_in_an_outer_loop", set_in_an_outer_loop),
     ("set_of_many", set_of_many),
+    ("set_is_level_triggered_again", set_is_level_triggered_again),
     ("pidfd_wait", pidfd_wait),
     ("pidfd_try_wait", pidfd_try_wait),
     ("child_wait", child_wait),
@@ -221,6 +222,30 @@ fn set_of_many() {
         }
         set.send_signal_to_all(Signal::KILL).unwrap();
         assert_eq!(set.wait(None).unwrap().unwrap().tag, 3);
+    });
+}
+
+/// An exit that was seen and not taken keeps the set readable, also where a tracer had held it back.
+fn set_is_level_triggered_again() {
+    check_leaks(|| {
+        let set = ChildSet::new().unwrap();
+        let (_, tracer) = zombie(|child| set.insert(child, "traced").unwrap());
+        assert_quiet(&set);
+        let (normal, stdin) = common::held_with(1);
+        let normal_ends = Pidfd::from_child(&normal).unwrap();
+        set.insert(normal, "normal").unwrap();
+        // It is ready before the traced one, which is seen with it and left there.
+        drop(stdin);
+        until_ended(&normal_ends);
+        drop(tracer);
+        let first = set.try_wait().unwrap().unwrap().tag;
+        for _ in 0..3 {
+            assert!(readable(&set, Duration::ZERO), "one is left");
+        }
+        let second = set.try_wait().unwrap().unwrap();
+        assert_eq!((first, second.tag), ("normal", "traced"));
+        assert_exit(second.exit);
+        assert_quiet(&set);
     });
 }
 

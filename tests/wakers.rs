@@ -16,12 +16,11 @@ use std::time::{Duration, Instant};
 use async_io::Timer;
 use childset::{ChildSet, Command, Exited};
 use futures_lite::future::{block_on, poll_fn, yield_now};
-use futures_lite::{Stream, StreamExt};
+use futures_lite::Stream;
 
 /// Far more than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-type Set = Arc<ChildSet<usize>>;
 type Item = Option<std::io::Result<Exited<usize>>>;
 
 /// A way to await an exit: a future, a stream, with state or without.
@@ -239,23 +238,45 @@ fn a_waker_may_do_anything_when_the_set_ends() {
     }
 }
 
-/// An executor that is dropped drops its tasks; the wakers that the set still has are of no use.
+/// The smallest executor there is. Once it has ended, only the wakers keep its tasks.
+struct Spawned {
+    future: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
+    queue: Sender<Arc<Spawned>>,
+}
+
+impl Wake for Spawned {
+    fn wake(self: Arc<Self>) {
+        // If the executor has ended, this drops the task.
+        let _ = self.queue.clone().send(self);
+    }
+}
+
 #[test]
 fn an_executor_may_end_while_a_task_awaits() {
-    let set: Set = Arc::new(ChildSet::new().unwrap());
-    let (child, hold) = held();
-    set.insert(child, 7).unwrap();
-    let executor = async_executor::Executor::new();
-    for _ in 0..10 {
-        let (set, other) = (Arc::clone(&set), Arc::clone(&set));
-        executor.spawn(async move { StreamExt::next(&mut &*other).await.unwrap().unwrap().tag }).detach();
-        executor.spawn(async move { set.next().await.unwrap().unwrap().tag }).detach();
+    for way in WAYS {
+        let set = set();
+        let (child, hold) = held();
+        set.insert(child, 7).unwrap();
+        let (queue, tasks) = channel::<Arc<Spawned>>();
+        for _ in 0..10 {
+            let mut awaiting = way(set);
+            let future = async move { drop(poll_fn(|context| awaiting(context)).await) };
+            let future = Mutex::new(Some(Box::pin(future) as Pin<Box<_>>));
+            queue.send(Arc::new(Spawned { future, queue: queue.clone() })).unwrap();
+        }
+        for task in tasks.try_iter() {
+            let waker = Waker::from(Arc::clone(&task));
+            let mut future = task.future.lock().unwrap();
+            assert!(future.as_mut().unwrap().as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        }
+        drop(tasks);
+        let (counter, waker) = Counter::new();
+        let mut outside = WAYS[0](set);
+        assert!(outside(&mut Context::from_waker(&waker)).is_pending());
+        drop(hold);
+        assert_eq!(take(&mut outside, &counter, &waker), 7);
+        assert_reactor_runs();
     }
-    while executor.try_tick() {}
-    drop(executor);
-    drop(hold);
-    assert_eq!(block_on(set.next()).unwrap().unwrap().tag, 7);
-    assert_reactor_runs();
 }
 
 /// Tasks that are gone leave no wakers behind, beyond what it takes to find that out.
