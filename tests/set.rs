@@ -1,5 +1,8 @@
 //! `ChildSet` without async-io: taking, removing, signalling, shutting down, and its descriptor.
 
+// The lint does not know that a pidfd reaps.
+#![allow(clippy::zombie_processes)]
+
 mod common;
 
 use std::collections::HashSet;

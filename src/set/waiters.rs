@@ -22,10 +22,10 @@ use super::until::Until;
 use crate::sync::{lock, Mutex};
 
 #[derive(Debug, Default)]
-pub(super) struct Waiters(Mutex<State>);
+pub(super) struct Waiters(Mutex<List>);
 
 #[derive(Debug)]
-struct State {
+struct List {
     /// By ticket: in the order in which they came.
     waiting: BTreeMap<u64, Waiter>,
     /// The tickets of tasks: see [`Waiters::wait_as_task`].
@@ -65,9 +65,9 @@ const ROOM: usize = 32;
 /// After so long without asking, one begins with `ROOM` again.
 const LONG_AGO: Duration = Duration::from_secs(1);
 
-impl Default for State {
-    fn default() -> State {
-        State {
+impl Default for List {
+    fn default() -> List {
+        List {
             waiting: BTreeMap::new(),
             tasks: BTreeMap::new(),
             last_ticket: 0,
@@ -93,7 +93,7 @@ impl Due {
     }
 }
 
-impl State {
+impl List {
     /// Puts a waiter on the list, or in the place that it has there. What it replaces is dropped by the caller, later.
     fn put(&mut self, known: Option<u64>, waiter: Waiter) -> (u64, Option<Waiter>) {
         self.unanswered = 0;
