@@ -196,7 +196,7 @@ impl Error for StatusUnknown {}
 
 impl From<StatusUnknown> for io::Error {
     fn from(unknown: StatusUnknown) -> io::Error {
-        io::Error::new(io::ErrorKind::Other, unknown)
+        io::Error::other(unknown)
     }
 }
 

@@ -205,7 +205,7 @@ fn nonblocking_child_wait() {
         // With a descriptor it would block here.
         let waited = (spare == 0).then(|| child.wait());
         drop(limit);
-        assert!(waited.map_or(true, |waited| is_emfile(&waited.unwrap_err())));
+        assert!(waited.is_none_or(|waited| is_emfile(&waited.unwrap_err())));
         drop(stdin);
         assert_eq!(child.wait().unwrap().code(), Some(6));
     });

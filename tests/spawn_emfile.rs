@@ -64,7 +64,7 @@ fn each(enough: usize, mut command: Command, spawn: impl Fn(&mut Command) -> io:
         });
     }
     let output = spawn(&mut command).unwrap().map(|child| child.wait_with_output().unwrap());
-    assert!(output.map_or(true, |output| output.status.code() == Some(3)));
+    assert!(output.is_none_or(|output| output.status.code() == Some(3)));
 }
 
 fn talkative() -> Command {

@@ -43,7 +43,7 @@ fn open(close_on_exec: bool) -> [OwnedFd; 3] {
     let mut pipe = [0; 2];
     // SAFETY: the path ends with a null byte, and the array has room for both ends; the descriptors are new.
     unsafe {
-        let file = libc::open(b"/dev/null\0".as_ptr().cast(), libc::O_RDWR | flags);
+        let file = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR | flags);
         assert!(file >= 0 && libc::pipe2(pipe.as_mut_ptr(), flags) == 0);
         [file, pipe[0], pipe[1]].map(|fd| OwnedFd::from_raw_fd(fd))
     }

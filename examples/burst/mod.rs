@@ -123,9 +123,7 @@ impl Burst {
         println!("{event_loop}: exits seen {seen}, threads {count}, longest stall {longest} ms");
         match seen == self.wanted {
             true => Ok(()),
-            false => {
-                Err(io::Error::new(ErrorKind::Other, format!("{seen} of {} exits were right", self.wanted)))
-            }
+            false => Err(io::Error::other(format!("{seen} of {} exits were right", self.wanted))),
         }
     }
 

@@ -101,7 +101,7 @@ fn name_if_it_matches(
     let command_line = if options.full { process.cmdline()?.join(" ") } else { String::new() };
     // A zombie and a thread of the kernel have none.
     let text = if command_line.is_empty() { &stat.comm } else { &command_line };
-    Ok(regex.map_or(true, |regex| regex.is_match(text)).then_some(stat.comm))
+    Ok(regex.is_none_or(|regex| regex.is_match(text)).then_some(stat.comm))
 }
 
 /// Processes end while one looks; and with `hidepid`, one may not look at each.

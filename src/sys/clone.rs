@@ -241,7 +241,7 @@ fn set_stdio(number: usize, source: Source) -> Result<(), i32> {
         Source::Inherit => Ok(()),
         Source::Fd(fd) => dup_to(fd as usize, number),
         Source::Null => {
-            let path = b"/dev/null\0".as_ptr() as usize;
+            let path = c"/dev/null".as_ptr() as usize;
             let flags = (libc::O_RDWR | libc::O_CLOEXEC) as usize;
             let fd = call(libc::SYS_openat, [libc::AT_FDCWD as usize, path, flags, 0, 0])?;
             match fd == number {

@@ -41,7 +41,7 @@ fn each_open(ranges: &[(u32, u32)], act: impl Fn(usize)) -> Result<(), i32> {
     if ranges.is_empty() {
         return Ok(());
     }
-    let path = b"/proc/self/fd\0".as_ptr() as usize;
+    let path = c"/proc/self/fd".as_ptr() as usize;
     let flags = (libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC) as usize;
     let directory = call(libc::SYS_openat, [libc::AT_FDCWD as usize, path, flags, 0, 0])?;
     let mut entries = [0u8; 1024];

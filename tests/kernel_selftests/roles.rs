@@ -50,7 +50,7 @@ fn exec_cat() {
 /// Has a file that is in memory alone, says its number, and forbids to trace itself when it hears something.
 fn not_dumpable() {
     // SAFETY: the name ends with a zero byte; the descriptor is ours.
-    let file = unsafe { OwnedFd::from_raw_fd(libc::memfd_create(b"test\0".as_ptr().cast(), 0)) };
+    let file = unsafe { OwnedFd::from_raw_fd(libc::memfd_create(c"test".as_ptr(), 0)) };
     say(&file.as_raw_fd().to_string());
     hear();
     // SAFETY: setting a number.
