@@ -11,6 +11,7 @@ use super::descriptors::{close_fds, dup_to, install_fds, mark_fds};
 use super::plan::{Environment, Failure, Memory, Plan, PreExec, Source, Stage, Step};
 use super::raw::call;
 use super::report::Report;
+use super::sigset::{rt_sigaction, SigAction, SigSet, HANDLER};
 
 const CLOSE_RANGE_UNSHARE: u32 = 1 << 1;
 
@@ -175,27 +176,22 @@ impl PreExec {
 /// In a new process.
 unsafe fn reset_handlers() {
     for signal in 1..=64 {
-        // `struct sigaction` of the kernel, which begins with the handler, and more than it on each processor.
-        let mut action = [0usize; 8];
-        let args = [signal, 0, action.as_mut_ptr() as usize, SIGSET_SIZE, 0];
+        let mut action = SigAction::default();
         // SAFETY: the structure is large enough.
-        let known = unsafe { call(libc::SYS_rt_sigaction, args) }.is_ok();
-        if known && action[0] != libc::SIG_DFL && action[0] != libc::SIG_IGN {
+        let known = unsafe { rt_sigaction(signal, 0, &mut action as *mut SigAction as usize) }.is_ok();
+        if known && action[HANDLER] != libc::SIG_DFL && action[HANDLER] != libc::SIG_IGN {
             // SAFETY: the caller's promise.
             let _ = unsafe { set_default(signal) };
         }
     }
 }
 
-const SIGSET_SIZE: usize = size_of::<u64>();
-
 /// # Safety
 /// No code of this process relies on the disposition.
 unsafe fn set_default(signal: usize) -> Result<usize, i32> {
-    // All zero is `SIG_DFL` without flags.
-    let default = [0usize; 8];
-    // SAFETY: the structure is read alone, and is no smaller than the kernel's.
-    unsafe { call(libc::SYS_rt_sigaction, [signal, default.as_ptr() as usize, 0, SIGSET_SIZE, 0]) }
+    let default = SigAction::default();
+    // SAFETY: the caller's promise.
+    unsafe { rt_sigaction(signal, &default as *const SigAction as usize, 0) }
 }
 
 /// # Safety
@@ -301,10 +297,10 @@ unsafe fn raise(signals: u64) {
 }
 
 fn pending() -> Result<u64, i32> {
-    let mut signals = 0u64;
+    let mut signals = SigSet::EMPTY;
     // SAFETY: the kernel writes so many bytes.
-    unsafe { call(libc::SYS_rt_sigpending, [&mut signals as *mut u64 as usize, SIGSET_SIZE, 0, 0, 0]) }?;
-    Ok(signals)
+    unsafe { call(libc::SYS_rt_sigpending, [&mut signals as *mut SigSet as usize, SigSet::SIZE, 0, 0, 0]) }?;
+    Ok(signals.bits())
 }
 
 /// # Safety
@@ -350,11 +346,11 @@ unsafe fn perform(step: &Step) -> Result<(), i32> {
             // SAFETY: a new process, or one that is to be replaced.
             unsafe { set_default(signal as usize) }
         }
-        Step::SignalMask(ref mask) => {
-            let size = std::mem::size_of::<u64>();
-            let mask = mask as *const u64 as usize;
+        Step::SignalMask(mask) => {
+            let mask = SigSet::from_bits(mask);
+            let args = [libc::SIG_SETMASK as usize, &mask as *const SigSet as usize, 0, SigSet::SIZE, 0];
             // SAFETY: the mask is read alone, and is of the size that is said.
-            unsafe { call(libc::SYS_rt_sigprocmask, [libc::SIG_SETMASK as usize, mask, 0, size, 0]) }
+            unsafe { call(libc::SYS_rt_sigprocmask, args) }
         }
     };
     done.map(drop)

@@ -22,6 +22,8 @@ mod raw;
 mod report;
 pub(crate) mod signal;
 #[cfg(feature = "command")]
+mod sigset;
+#[cfg(feature = "command")]
 mod stack;
 #[cfg(feature = "command")]
 pub(crate) mod strings;
