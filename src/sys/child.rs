@@ -8,25 +8,14 @@ use std::os::fd::AsRawFd;
 use std::sync::TryLockError;
 
 use super::descriptors::{close_fds, dup_to, install_fds, mark_fds};
-use super::plan::{Environment, Failure, Memory, Plan, PreExec, Source, Stage, Step};
+use super::guard;
+use super::plan::{Environment, Failure, Plan, PreExec, Source, Stage, Step};
 use super::raw::call;
 use super::report::Report;
 
 const CLOSE_RANGE_UNSHARE: u32 = 1 << 1;
 
-/// Signals that dump core. Before Linux 5.16, a dump ends all who share the memory of the one that dumps.
-const DUMPING: u64 = bit(libc::SIGQUIT)
-    | bit(libc::SIGILL)
-    | bit(libc::SIGTRAP)
-    | bit(libc::SIGABRT)
-    | bit(libc::SIGBUS)
-    | bit(libc::SIGFPE)
-    | bit(libc::SIGSEGV)
-    | bit(libc::SIGXCPU)
-    | bit(libc::SIGXFSZ)
-    | bit(libc::SIGSYS);
-
-const fn bit(signal: i32) -> u64 {
+pub(super) const fn bit(signal: i32) -> u64 {
     1 << (signal - 1)
 }
 
@@ -40,10 +29,10 @@ pub(super) struct Birth<'a> {
     pub(super) joins_cgroup: bool,
     /// It needs one of its other descriptors until `execve`, which closes them.
     pub(super) closes_late: bool,
-    /// All signals are blocked, and those that dump core are not let in while it shares our memory.
+    /// All signals are blocked, and those that dump core must end it in another way.
     pub(super) is_guarded: bool,
-    /// The pid of its parent.
-    pub(super) parent: u32,
+    /// The pid of its parent, if its death is to be noticed: not that of a process that is to be replaced.
+    pub(super) parent: Option<u32>,
 }
 
 /// The entry of a child on a stack of its own.
@@ -141,11 +130,8 @@ unsafe fn take_steps(birth: &Birth<'_>) -> Result<(), (Stage, i32)> {
                     die_with_parent(signal, birth.parent).map_err(|errno| (Stage::ParentDeath, errno))?;
                 }
                 raise(plan.raise);
-                if birth.is_guarded && plan.memory == Memory::Shared {
-                    match pending().map_err(|errno| (Stage::Step(index), errno))? & DUMPING {
-                        0 => {}
-                        signals => return Err((Stage::Signal, signals as i32)),
-                    }
+                if birth.is_guarded {
+                    guard::catch_dumping(birth.report).map_err(|errno| (Stage::Step(index), errno))?;
                 }
             }
             perform(step).map_err(|errno| (Stage::Step(index), errno))?;
@@ -187,7 +173,7 @@ unsafe fn reset_handlers() {
     }
 }
 
-const SIGSET_SIZE: usize = size_of::<u64>();
+pub(super) const SIGSET_SIZE: usize = size_of::<u64>();
 
 /// # Safety
 /// No code of this process relies on the disposition.
@@ -274,14 +260,14 @@ unsafe fn drop_groups(user: u32) -> Result<usize, i32> {
 
 /// # Safety
 /// In a new process, or one that is to be replaced.
-unsafe fn die_with_parent(signal: i32, parent: u32) -> Result<(), i32> {
+unsafe fn die_with_parent(signal: i32, parent: Option<u32>) -> Result<(), i32> {
     // SAFETY: they touch no memory.
     unsafe {
         call(libc::SYS_prctl, [libc::PR_SET_PDEATHSIG as usize, signal as usize, 0, 0, 0])?;
-        match call(libc::SYS_getppid, [0; 5])? {
+        match (call(libc::SYS_getppid, [0; 5])?, parent) {
             // A parent outside of this pid namespace has no number.
-            0 => {}
-            now if now == parent as usize => {}
+            (0, _) | (_, None) => {}
+            (now, Some(parent)) if now == parent as usize => {}
             // It had died before.
             _ => drop(call(libc::SYS_kill, [call(libc::SYS_getpid, [0; 5])?, signal as usize, 0, 0, 0])?),
         }
@@ -298,13 +284,6 @@ unsafe fn raise(signals: u64) {
             call(libc::SYS_getpid, [0; 5]).map(|me| call(libc::SYS_kill, [me, signal as usize, 0, 0, 0]))
         };
     }
-}
-
-fn pending() -> Result<u64, i32> {
-    let mut signals = 0u64;
-    // SAFETY: the kernel writes so many bytes.
-    unsafe { call(libc::SYS_rt_sigpending, [&mut signals as *mut u64 as usize, SIGSET_SIZE, 0, 0, 0]) }?;
-    Ok(signals)
 }
 
 /// # Safety

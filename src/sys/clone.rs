@@ -152,7 +152,7 @@ fn birth<'a>(plan: &'a Plan<'a>, report: &'a Report, by_clone3: bool, is_guarded
         joins_cgroup: !by_clone3,
         closes_late: false,
         is_guarded,
-        parent: std::process::id(),
+        parent: Some(std::process::id()),
     }
 }
 

@@ -12,6 +12,8 @@ pub(crate) mod clone;
 pub(crate) mod descriptors;
 #[cfg(feature = "command")]
 pub(crate) mod fork;
+#[cfg(feature = "command")]
+mod guard;
 pub(crate) mod info;
 #[cfg(feature = "command")]
 pub(crate) mod plan;
