@@ -186,7 +186,7 @@ impl Command {
         Job { layout, options: &self.options, acts: &self.acts }
     }
 
-    fn kinds<'a>(&'a self, defaults: &'a [Kind; 3]) -> [&'a Kind; 3] {
+    pub(super) fn kinds<'a>(&'a self, defaults: &'a [Kind; 3]) -> [&'a Kind; 3] {
         [0, 1, 2].map(|number| self.stdio[number].as_ref().map_or(&defaults[number], |stdio| &stdio.0))
     }
 }

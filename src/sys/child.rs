@@ -8,25 +8,15 @@ use std::os::fd::AsRawFd;
 use std::sync::TryLockError;
 
 use super::descriptors::{close_fds, dup_to, install_fds, mark_fds};
-use super::plan::{Environment, Failure, Memory, Plan, PreExec, Source, Stage, Step};
+use super::guard;
+use super::plan::{Environment, Failure, Plan, PreExec, Source, Stage, Step};
 use super::raw::call;
 use super::report::Report;
+use super::sigset::{rt_sigaction, SigAction, SigSet, HANDLER};
 
 const CLOSE_RANGE_UNSHARE: u32 = 1 << 1;
 
-/// Signals that dump core. Before Linux 5.16, a dump ends all who share the memory of the one that dumps.
-const DUMPING: u64 = bit(libc::SIGQUIT)
-    | bit(libc::SIGILL)
-    | bit(libc::SIGTRAP)
-    | bit(libc::SIGABRT)
-    | bit(libc::SIGBUS)
-    | bit(libc::SIGFPE)
-    | bit(libc::SIGSEGV)
-    | bit(libc::SIGXCPU)
-    | bit(libc::SIGXFSZ)
-    | bit(libc::SIGSYS);
-
-const fn bit(signal: i32) -> u64 {
+pub(super) const fn bit(signal: i32) -> u64 {
     1 << (signal - 1)
 }
 
@@ -40,10 +30,10 @@ pub(super) struct Birth<'a> {
     pub(super) joins_cgroup: bool,
     /// It needs one of its other descriptors until `execve`, which closes them.
     pub(super) closes_late: bool,
-    /// All signals are blocked, and those that dump core are not let in while it shares our memory.
+    /// All signals are blocked, and those that dump core must end it in another way.
     pub(super) is_guarded: bool,
-    /// The pid of its parent.
-    pub(super) parent: u32,
+    /// The pid of its parent, if its death is to be noticed: not that of a process that is to be replaced.
+    pub(super) parent: Option<u32>,
 }
 
 /// The entry of a child on a stack of its own.
@@ -141,11 +131,8 @@ unsafe fn take_steps(birth: &Birth<'_>) -> Result<(), (Stage, i32)> {
                     die_with_parent(signal, birth.parent).map_err(|errno| (Stage::ParentDeath, errno))?;
                 }
                 raise(plan.raise);
-                if birth.is_guarded && plan.memory == Memory::Shared {
-                    match pending().map_err(|errno| (Stage::Step(index), errno))? & DUMPING {
-                        0 => {}
-                        signals => return Err((Stage::Signal, signals as i32)),
-                    }
+                if birth.is_guarded {
+                    guard::catch_dumping(birth.report).map_err(|errno| (Stage::Step(index), errno))?;
                 }
             }
             perform(step).map_err(|errno| (Stage::Step(index), errno))?;
@@ -175,27 +162,22 @@ impl PreExec {
 /// In a new process.
 unsafe fn reset_handlers() {
     for signal in 1..=64 {
-        // `struct sigaction` of the kernel, which begins with the handler, and more than it on each processor.
-        let mut action = [0usize; 8];
-        let args = [signal, 0, action.as_mut_ptr() as usize, SIGSET_SIZE, 0];
+        let mut action = SigAction::default();
         // SAFETY: the structure is large enough.
-        let known = unsafe { call(libc::SYS_rt_sigaction, args) }.is_ok();
-        if known && action[0] != libc::SIG_DFL && action[0] != libc::SIG_IGN {
+        let known = unsafe { rt_sigaction(signal, 0, &mut action as *mut SigAction as usize) }.is_ok();
+        if known && action[HANDLER] != libc::SIG_DFL && action[HANDLER] != libc::SIG_IGN {
             // SAFETY: the caller's promise.
             let _ = unsafe { set_default(signal) };
         }
     }
 }
 
-const SIGSET_SIZE: usize = size_of::<u64>();
-
 /// # Safety
 /// No code of this process relies on the disposition.
 unsafe fn set_default(signal: usize) -> Result<usize, i32> {
-    // All zero is `SIG_DFL` without flags.
-    let default = [0usize; 8];
-    // SAFETY: the structure is read alone, and is no smaller than the kernel's.
-    unsafe { call(libc::SYS_rt_sigaction, [signal, default.as_ptr() as usize, 0, SIGSET_SIZE, 0]) }
+    let default = SigAction::default();
+    // SAFETY: the caller's promise.
+    unsafe { rt_sigaction(signal, &default as *const SigAction as usize, 0) }
 }
 
 /// # Safety
@@ -274,14 +256,14 @@ unsafe fn drop_groups(user: u32) -> Result<usize, i32> {
 
 /// # Safety
 /// In a new process, or one that is to be replaced.
-unsafe fn die_with_parent(signal: i32, parent: u32) -> Result<(), i32> {
+unsafe fn die_with_parent(signal: i32, parent: Option<u32>) -> Result<(), i32> {
     // SAFETY: they touch no memory.
     unsafe {
         call(libc::SYS_prctl, [libc::PR_SET_PDEATHSIG as usize, signal as usize, 0, 0, 0])?;
-        match call(libc::SYS_getppid, [0; 5])? {
+        match (call(libc::SYS_getppid, [0; 5])?, parent) {
             // A parent outside of this pid namespace has no number.
-            0 => {}
-            now if now == parent as usize => {}
+            (0, _) | (_, None) => {}
+            (now, Some(parent)) if now == parent as usize => {}
             // It had died before.
             _ => drop(call(libc::SYS_kill, [call(libc::SYS_getpid, [0; 5])?, signal as usize, 0, 0, 0])?),
         }
@@ -298,13 +280,6 @@ unsafe fn raise(signals: u64) {
             call(libc::SYS_getpid, [0; 5]).map(|me| call(libc::SYS_kill, [me, signal as usize, 0, 0, 0]))
         };
     }
-}
-
-fn pending() -> Result<u64, i32> {
-    let mut signals = 0u64;
-    // SAFETY: the kernel writes so many bytes.
-    unsafe { call(libc::SYS_rt_sigpending, [&mut signals as *mut u64 as usize, SIGSET_SIZE, 0, 0, 0]) }?;
-    Ok(signals)
 }
 
 /// # Safety
@@ -350,11 +325,11 @@ unsafe fn perform(step: &Step) -> Result<(), i32> {
             // SAFETY: a new process, or one that is to be replaced.
             unsafe { set_default(signal as usize) }
         }
-        Step::SignalMask(ref mask) => {
-            let size = std::mem::size_of::<u64>();
-            let mask = mask as *const u64 as usize;
+        Step::SignalMask(mask) => {
+            let mask = SigSet::from_bits(mask);
+            let args = [libc::SIG_SETMASK as usize, &mask as *const SigSet as usize, 0, SigSet::SIZE, 0];
             // SAFETY: the mask is read alone, and is of the size that is said.
-            unsafe { call(libc::SYS_rt_sigprocmask, [libc::SIG_SETMASK as usize, mask, 0, size, 0]) }
+            unsafe { call(libc::SYS_rt_sigprocmask, args) }
         }
     };
     done.map(drop)

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::child::{enter, run, Birth};
 use super::fork;
 use super::plan::{Failure, Life, Memory, Plan, Stage};
-use super::raw::{on_new_stack, syscall, HAS_NEW_STACK};
+use super::raw::{on_new_stack, syscall, CLONE_RETURNS_ZERO, HAS_NEW_STACK};
 use super::report::{Report, SharedReport};
 use super::signal::Blocked;
 use super::stack::Stack;
@@ -57,7 +57,7 @@ fn dumps_end_all() -> bool {
 
 /// Makes a process that does what the plan says. Blocks until it has called `execve`.
 pub(crate) fn spawn(plan: &Plan<'_>) -> Result<(OwnedFd, u32), Failure> {
-    if !plan.acts.is_empty() {
+    if !plan.acts.is_empty() || !CLONE_RETURNS_ZERO {
         return fork::spawn(plan);
     }
     loop {
@@ -152,7 +152,7 @@ fn birth<'a>(plan: &'a Plan<'a>, report: &'a Report, by_clone3: bool, is_guarded
         joins_cgroup: !by_clone3,
         closes_late: false,
         is_guarded,
-        parent: std::process::id(),
+        parent: Some(std::process::id()),
     }
 }
 

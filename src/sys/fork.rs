@@ -33,8 +33,7 @@ pub(super) fn spawn(plan: &Plan<'_>) -> Result<(OwnedFd, u32), Failure> {
         0 => unsafe { start(ours.as_raw_fd(), theirs.as_raw_fd(), &birth) },
         pid => {
             drop((blocked, theirs));
-            let pidfd = Pid::from_raw(pid).ok_or(rustix::io::Errno::SRCH);
-            match pidfd.and_then(|pid| rustix::process::pidfd_open(pid, PidfdFlags::empty())) {
+            match pidfd_open(pid) {
                 Ok(pidfd) => {
                     until_executed(&ours);
                     finish(pidfd, pid as u32, &report)
@@ -47,7 +46,7 @@ pub(super) fn spawn(plan: &Plan<'_>) -> Result<(OwnedFd, u32), Failure> {
                         && io::Error::last_os_error().kind() == io::ErrorKind::Interrupted
                     {
                     }
-                    Err(not_made(error.into()))
+                    Err(not_made(error))
                 }
             }
         }
@@ -114,7 +113,7 @@ fn late<'a>(plan: &'a Plan<'a>, report: &'a Report) -> Birth<'a> {
         joins_cgroup: true,
         closes_late: true,
         is_guarded: false,
-        parent: std::process::id(),
+        parent: Some(std::process::id()),
     }
 }
 
@@ -126,8 +125,8 @@ pub(crate) struct Carrier {
 }
 
 enum Order<'a> {
-    /// For a child.
-    Run(&'a Birth<'a>),
+    /// For a child, and where it leaves a pidfd of itself.
+    Run(&'a Birth<'a>, Option<RawFd>),
     /// For this process.
     Become(&'a Plan<'a>, &'a Report),
 }
@@ -144,8 +143,13 @@ impl Carrier {
             }
             // SAFETY: `give` has put it there, and it lives until `std` is done.
             match unsafe { &*(given.load(Ordering::Relaxed) as *const Order<'_>) } {
-                // SAFETY: this is the new process.
-                Order::Run(birth) => unsafe { run(birth) },
+                Order::Run(birth, theirs) => {
+                    if let Some(theirs) = theirs {
+                        send_pidfd(*theirs);
+                    }
+                    // SAFETY: this is the new process.
+                    unsafe { run(birth) }
+                }
                 Order::Become(plan, report) => {
                     let failure = exec_here(plan);
                     report.write(failure);
@@ -164,18 +168,32 @@ impl Carrier {
         act(&mut self.command)
     }
 
-    /// Gives what `std` has made, and what the child failed at.
-    ///
-    /// # Errors
-    /// Those of `std`, from before the child does anything of ours.
+    /// Gives the child, and its pidfd if it could leave one.
     pub(crate) fn spawn(
         &mut self,
         plan: &Plan<'_>,
-    ) -> Result<(std::process::Child, Option<Failure>), Failure> {
+    ) -> Result<(std::process::Child, Option<OwnedFd>), Failure> {
         let report = SharedReport::new().map_err(not_made)?;
         let birth = late(plan, &report);
-        let child = self.give(&Order::Run(&birth), std::process::Command::spawn).map_err(not_made)?;
-        Ok((child, report.read()))
+        let mut link = link(plan).ok();
+        // No handler of ours runs in the child: `std` leaves the mask to the plan, which resets them first.
+        let _blocked = Blocked::all();
+        let child = loop {
+            let order = Order::Run(&birth, link.as_ref().map(|(_, theirs)| theirs.as_raw_fd()));
+            match self.give(&order, std::process::Command::spawn) {
+                // Rather no pidfd from the child than no child.
+                Err(error) if error.raw_os_error() == Some(libc::EMFILE) && link.is_some() => link = None,
+                result => break result.map_err(not_made)?,
+            }
+        };
+        let pidfd = link.and_then(|(ours, _)| receive_pidfd(&ours));
+        match report.read() {
+            None => Ok((child, pidfd)),
+            Some(failure) => {
+                pidfd.or_else(|| pidfd_open(child.id() as i32).ok()).iter().for_each(reap);
+                Err(failure)
+            }
+        }
     }
 
     /// As [`exec_here`].
@@ -186,13 +204,64 @@ impl Carrier {
     }
 }
 
-/// Reaps the child of a spawn that failed.
-pub(crate) fn reap_failed(child: std::process::Child) {
-    if let Some(pid) = Pid::from_raw(child.id() as i32) {
-        if let Ok(pidfd) = rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
-            reap(&pidfd);
+fn pidfd_open(pid: i32) -> io::Result<OwnedFd> {
+    let pid = Pid::from_raw(pid).ok_or(rustix::io::Errno::SRCH)?;
+    Ok(rustix::process::pidfd_open(pid, PidfdFlags::empty())?)
+}
+
+/// A message with one descriptor, in the layout of the kernel.
+#[repr(C)]
+struct Passed {
+    header: libc::cmsghdr,
+    fd: RawFd,
+}
+
+/// What says so, of one byte.
+fn message(passed: &mut Passed, byte: &mut libc::iovec) -> libc::msghdr {
+    // SAFETY: numbers and pointers, of which all-zero bytes are valid.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    (message.msg_iov, message.msg_iovlen) = (byte, 1);
+    message.msg_control = (passed as *mut Passed).cast();
+    message.msg_controllen = size_of::<Passed>() as _;
+    message
+}
+
+fn passing(fd: RawFd) -> Passed {
+    // SAFETY: numbers, of which all-zero bytes are valid.
+    let mut header: libc::cmsghdr = unsafe { std::mem::zeroed() };
+    header.cmsg_len = (size_of::<libc::cmsghdr>() + size_of::<RawFd>()) as _;
+    (header.cmsg_level, header.cmsg_type) = (libc::SOL_SOCKET, libc::SCM_RIGHTS);
+    Passed { header, fd }
+}
+
+/// Has a child leave a pidfd of itself: when `std` has spawned it, it may be gone already, where SIGCHLD is ignored or
+/// somebody else waits for all children.
+fn send_pidfd(theirs: RawFd) {
+    let mut byte = 1u8;
+    let mut part = libc::iovec { iov_base: (&raw mut byte).cast(), iov_len: 1 };
+    // SAFETY: the message is one of two structures and a byte, which are there; the descriptors are this child's own.
+    unsafe {
+        let me = call(libc::SYS_getpid, [0; 5]).unwrap_or(0);
+        if let Ok(pidfd) = call(libc::SYS_pidfd_open, [me, 0, 0, 0, 0]) {
+            let mut passed = passing(pidfd as RawFd);
+            let message = message(&mut passed, &mut part);
+            let _ = call(libc::SYS_sendmsg, [theirs as usize, &raw const message as usize, 0, 0, 0]);
+            let _ = call(libc::SYS_close, [pidfd, 0, 0, 0, 0]);
         }
     }
+}
+
+fn receive_pidfd(ours: &OwnedFd) -> Option<OwnedFd> {
+    let mut byte = 0u8;
+    let mut part = libc::iovec { iov_base: (&raw mut byte).cast(), iov_len: 1 };
+    let mut passed = passing(-1);
+    let mut message = message(&mut passed, &mut part);
+    let flags = libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC;
+    // SAFETY: the kernel writes to the two structures and the byte, which are there.
+    let length = unsafe { libc::recvmsg(ours.as_raw_fd(), &mut message, flags) };
+    // SAFETY: the kernel made this descriptor for us, if it says that there is one.
+    (length == 1 && message.msg_controllen != 0 && passed.fd != -1)
+        .then(|| unsafe { OwnedFd::from_raw_fd(passed.fd) })
 }
 
 fn ignores(signal: i32) -> bool {
@@ -219,7 +288,7 @@ pub(crate) fn exec_here(plan: &Plan<'_>) -> Failure {
     let dispositions: Vec<_> = signals.filter_map(|signal| Some((signal, disposition(signal)?))).collect();
     let kept = kept_over_exec(plan.close);
     let mask = Blocked::nothing();
-    let birth = Birth { has_handlers: false, ..late(plan, &report) };
+    let birth = Birth { has_handlers: false, parent: None, ..late(plan, &report) };
     // SAFETY: what it changes is this process's own, and its caller wants it changed.
     let failure = match unsafe { prepare(&birth) } {
         Err((stage, errno)) => Failure { stage, errno },

@@ -12,6 +12,8 @@ pub(crate) mod clone;
 pub(crate) mod descriptors;
 #[cfg(feature = "command")]
 pub(crate) mod fork;
+#[cfg(feature = "command")]
+mod guard;
 pub(crate) mod info;
 #[cfg(feature = "command")]
 pub(crate) mod plan;
@@ -21,6 +23,8 @@ mod raw;
 #[cfg(feature = "command")]
 mod report;
 pub(crate) mod signal;
+#[cfg(feature = "command")]
+mod sigset;
 #[cfg(feature = "command")]
 mod stack;
 #[cfg(feature = "command")]

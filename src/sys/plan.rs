@@ -37,6 +37,22 @@ pub(crate) struct Plan<'a> {
     pub(crate) environment: Environment<'a>,
 }
 
+impl Plan<'_> {
+    /// What is left to do for a process that has done all of it, and could not `execve`.
+    pub(crate) fn rest(&self) -> Plan<'_> {
+        let undone = |step: &Step| matches!(step, Step::DefaultDisposition(_) | Step::SignalMask(_));
+        let first = self.steps.iter().position(undone).unwrap_or(self.steps.len());
+        Plan {
+            stdio: [Source::Inherit; 3],
+            fds: &[],
+            steps: &self.steps[first..],
+            parent_death: None,
+            acts: &[],
+            ..*self
+        }
+    }
+}
+
 /// Who reaps the child, and who ends it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Life {
@@ -132,7 +148,7 @@ pub(crate) enum Stage {
     ParentDeath,
     /// One of `acts`.
     Act,
-    /// A signal that dumps core came meanwhile: its number stands in the place of the errno.
+    /// A signal that dumps core came meanwhile: its bit stands in the place of the errno.
     Signal,
     /// The last program that was tried.
     Exec(usize),

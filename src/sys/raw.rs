@@ -1,7 +1,7 @@
 //! System calls without the C library, for a child that shares its parent's memory: libc's wrappers write
 //! `errno`, take locks and may be cancelled, all of which would happen to the parent.
 
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[cfg(any(all(target_arch = "x86_64", target_pointer_width = "64"), target_arch = "aarch64"))]
 use std::arch::asm;
 
 use libc::c_long;
@@ -10,7 +10,7 @@ use libc::c_long;
 ///
 /// # Safety
 /// As the system call says of its arguments.
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
 #[inline(always)]
 pub(super) unsafe fn syscall(number: c_long, args: [usize; 5]) -> isize {
     let result: isize;
@@ -72,8 +72,20 @@ pub(super) unsafe fn call(number: c_long, args: [usize; 5]) -> Result<usize, i32
     }
 }
 
+/// The kernel's interface differs there in the number of signals.
+pub(super) const IS_MIPS: bool = cfg!(any(
+    target_arch = "mips",
+    target_arch = "mips32r6",
+    target_arch = "mips64",
+    target_arch = "mips64r6"
+));
+
+/// Whether `clone3` and `clone` return 0 in a child: on SPARC another register says which one it is.
+pub(super) const CLONE_RETURNS_ZERO: bool = !cfg!(any(target_arch = "sparc", target_arch = "sparc64"));
+
 /// Whether [`on_new_stack`] is there: it takes assembler, which was written for these processors.
-pub(super) const HAS_NEW_STACK: bool = cfg!(any(target_arch = "x86_64", target_arch = "aarch64"));
+pub(super) const HAS_NEW_STACK: bool =
+    cfg!(any(all(target_arch = "x86_64", target_pointer_width = "64"), target_arch = "aarch64"));
 
 /// Makes a new process by `clone3` or `clone`, and in it calls `entry(data)` on the stack that the arguments name.
 /// Returns the pid, or a negated errno, in the caller alone.
@@ -82,7 +94,7 @@ pub(super) const HAS_NEW_STACK: bool = cfg!(any(target_arch = "x86_64", target_a
 /// The arguments are those of the system call, with a stack that is 16-byte aligned at its end and used by nobody
 /// else until the new process has left it. `entry` may do with `data`, and with all memory if `CLONE_VM` is given,
 /// only what is sound while its caller's other threads run.
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", target_pointer_width = "64"))]
 pub(super) unsafe fn on_new_stack(
     number: c_long,
     args: [usize; 3],
@@ -158,7 +170,7 @@ pub(super) unsafe fn on_new_stack(
 ///
 /// # Safety
 /// None is needed.
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[cfg(not(any(all(target_arch = "x86_64", target_pointer_width = "64"), target_arch = "aarch64")))]
 pub(super) unsafe fn on_new_stack(
     _: c_long,
     _: [usize; 3],
@@ -172,7 +184,7 @@ pub(super) unsafe fn on_new_stack(
 ///
 /// # Safety
 /// As the system call says of its arguments.
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[cfg(not(any(all(target_arch = "x86_64", target_pointer_width = "64"), target_arch = "aarch64")))]
 pub(super) unsafe fn syscall(number: c_long, args: [usize; 5]) -> isize {
     // SAFETY: what the call does is the caller's promise. Nothing runs on another's memory here.
     match unsafe { libc::syscall(number, args[0], args[1], args[2], args[3], args[4]) } {

@@ -49,6 +49,21 @@ fn user_and_groups() {
 }
 
 #[test]
+fn ids_of_more_than_16_bits() {
+    let map = fs::read_to_string("/proc/self/uid_map").unwrap();
+    if !crate::common::is_root() || !map.trim_end().ends_with(" 4294967295") {
+        return crate::common::skipped("it takes a root who has all ids");
+    }
+    both_ways(|new| {
+        let mut id = sh(new, "echo $(id -u) $(id -g) $(id -G)");
+        id.uid(70001).gid(70002).groups(&[1000, 1001, 1002, 70003]);
+        assert_eq!(text(&mut id), "70001 70002 70002 1000 1001 1002 70003");
+        let mut id = sh(new, "echo $(id -u) $(id -g) $(id -G)");
+        assert_eq!(text(id.uid(70001).gid(70002)), "70001 70002 70002");
+    });
+}
+
+#[test]
 fn session_and_process_group() {
     // SAFETY: asking for numbers.
     let (our_group, our_session) = unsafe { (i64::from(libc::getpgid(0)), i64::from(libc::getsid(0))) };

@@ -18,7 +18,9 @@ pub(in crate::command) struct Layout {
     pub(in crate::command) argv: CStrings,
     /// `None` for that of this process, as it is at the spawn.
     pub(in crate::command) envp: Option<CStrings>,
-    /// Where the program may be, in the order in which to try.
+    /// The program, as it was given.
+    pub(in crate::command) name: OsString,
+    /// Where it may be, in the order in which to try.
     pub(in crate::command) programs: CStrings,
     pub(in crate::command) steps: Vec<Step>,
 }
@@ -27,15 +29,7 @@ impl Layout {
     /// Of a command that was checked for null bytes, to be spawned at once: what it need not copy stays where it is.
     pub(in crate::command) fn new(command: &Command) -> io::Result<Layout> {
         let changed = command.env_cleared || command.get_envs().next().is_some();
-        Layout::with(command, changed.then(|| environment(command)))
-    }
-
-    /// Of a command that is to be spawned later, with the environment of now.
-    pub(in crate::command) fn for_later(command: &Command) -> io::Result<Layout> {
-        Layout::with(command, Some(environment(command)))
-    }
-
-    fn with(command: &Command, environment: Option<BTreeMap<OsString, OsString>>) -> io::Result<Layout> {
+        let environment = changed.then(|| environment(command));
         let program = command.get_program();
         let arg0 = command.arg0.as_deref().unwrap_or(program);
         let argv = std::iter::once(arg0).chain(command.get_args());
@@ -46,11 +40,19 @@ impl Layout {
             (None, None) => std::env::var_os("PATH"),
         };
         Ok(Layout {
+            name: program.to_owned(),
             argv: argv.map(|arg| [arg.as_bytes()]).collect(),
             envp: environment.as_ref().map(variables),
             programs: candidates(program, path.as_deref().unwrap_or(OsStr::new(DEFAULT_PATH))),
             steps: command.options.steps(command.get_current_dir())?,
         })
+    }
+
+    /// Of a command that is to be spawned later, with the environment of now.
+    pub(in crate::command) fn for_later(command: &Command) -> io::Result<Layout> {
+        let mut layout = Layout::new(command)?;
+        layout.envp.get_or_insert_with(own_environment);
+        Ok(layout)
     }
 
     pub(super) fn environment(&self) -> Environment<'_> {
@@ -60,10 +62,9 @@ impl Layout {
     /// What was asked for, where the program with this index was tried: of several places that were searched,
     /// none is to blame, and the name says more.
     pub(in crate::command) fn program(&self, index: usize) -> &[u8] {
-        let tried = self.programs.iter().nth(index).map_or(&b""[..], CStr::to_bytes);
         match self.programs.pointers() {
-            [_] => tried,
-            _ => tried.rsplit(|&byte| byte == b'/').next().unwrap_or_default(),
+            [_] => self.programs.iter().nth(index).map_or(&b""[..], CStr::to_bytes),
+            _ => self.name.as_bytes(),
         }
     }
 
@@ -92,13 +93,14 @@ fn environment(command: &Command) -> BTreeMap<OsString, OsString> {
     environment
 }
 
-pub(super) fn variables(environment: &BTreeMap<OsString, OsString>) -> CStrings {
+fn variables(environment: &BTreeMap<OsString, OsString>) -> CStrings {
     environment.iter().map(|(key, value)| [key.as_bytes(), b"=", value.as_bytes()]).collect()
 }
 
-/// A copy of this process's environment.
+/// A copy of the variables in this process's environment, in their order.
 pub(super) fn own_environment() -> CStrings {
-    variables(&std::env::vars_os().collect())
+    let entries: Vec<_> = std::env::vars_os().collect();
+    entries.iter().map(|(key, value)| [key.as_bytes(), b"=", value.as_bytes()]).collect()
 }
 
 /// The paths that execvp(3) tries: the program itself if it has a slash, else one for each part of `PATH`, of

@@ -134,8 +134,30 @@ impl Job<'_> {
         let stdio = standard.sources();
         let to_close = Ranges::to_close(self.options, installed(&stdio), &fds, u32::MAX);
         let mut plan = self.plan(stdio, &fds, to_close.as_slice());
-        let made: io::Result<Infallible> = self.run(&mut plan, &|plan| Err(exec_here(plan)));
+        self.replace(&mut plan, exec_here)
+    }
+
+    /// As [`run`](Job::run), for this process: what it has done, it does not do again.
+    fn replace(&self, plan: &mut Plan<'_>, act: impl Fn(&Plan<'_>) -> Failure) -> io::Result<io::Error> {
+        let has_executed = Cell::new(false);
+        let made: io::Result<Infallible> = self.run(plan, &|plan| {
+            let failure = if has_executed.get() { act(&plan.rest()) } else { act(plan) };
+            has_executed.set(has_executed.get() || matches!(failure.stage, Stage::Exec(_)));
+            Err(failure)
+        });
         made.map_or_else(Ok, |never| match never {})
+    }
+
+    /// Of a child with a descriptor table of its own; some of the three may have been set up before.
+    fn to_close(
+        &self,
+        stdio: &[Source<'_>; 3],
+        before: [bool; 3],
+        fds: &[(RawFd, BorrowedFd<'_>)],
+    ) -> Ranges {
+        let by_plan = installed(stdio);
+        let installed = [0, 1, 2].map(|number| before[number] || by_plan[number]);
+        Ranges::to_close(self.options, installed, fds, u32::MAX)
     }
 
     fn sources<'l>(&self, lifted: &'l [Lifted<'_>]) -> Vec<(RawFd, BorrowedFd<'l>)> {
@@ -232,24 +254,31 @@ impl Job<'_> {
                     let (shell, argv) = self.layout.argv_for_shell(program);
                     return self.run(&mut Plan { programs: &shell, argv: &argv, ..*plan }, make);
                 }
-                _ => return Err(self.name(stage, errno).into()),
+                _ => return Err(self.name(plan, stage, errno).into()),
             }
         }
     }
 
     /// A script that does not name its interpreter goes to the shell; the shell does not go to the shell.
     fn may_run_by_shell(&self, plan: &Plan<'_>) -> bool {
-        !self.options.no_shell && std::ptr::eq(plan.argv, &self.layout.argv)
+        !self.options.no_shell && self.is_laid_out(plan)
+    }
+
+    /// Whether it is not yet for the shell.
+    fn is_laid_out(&self, plan: &Plan<'_>) -> bool {
+        std::ptr::eq(plan.argv, &self.layout.argv)
     }
 
     /// Says what could not be done.
-    fn name(&self, stage: Stage, errno: i32) -> SpawnError {
+    fn name(&self, plan: &Plan<'_>, stage: Stage, errno: i32) -> SpawnError {
+        let is_null = |number: usize| matches!(plan.stdio[number], Source::Null);
         let (what, errno) = match stage {
             Stage::Clone | Stage::Unshare | Stage::Signal => ("make a process (clone)".into(), errno),
             Stage::Cgroup => ("enter the cgroup (cgroup.procs)".into(), errno),
             Stage::Stdio(number) => {
                 let name = ["input", "output", "error"][number];
-                (format!("set up the child's standard {name}"), errno)
+                let act = if is_null(number) { "open /dev/null as" } else { "set up" };
+                (format!("{act} the child's standard {name}"), errno)
             }
             Stage::Fd(number) => {
                 // The source is open: it is the number that the limit (`RLIMIT_NOFILE`) does not allow.
@@ -265,7 +294,10 @@ impl Job<'_> {
                 (format!("ask for {signal} at the parent's death (PR_SET_PDEATHSIG)"), errno)
             }
             Stage::Act => ("do what was given to pre_exec".into(), errno),
-            Stage::Exec(program) => (format!("run {}", quoted(self.layout.program(program))), errno),
+            Stage::Exec(program) if self.is_laid_out(plan) => {
+                (format!("run {}", quoted(self.layout.program(program))), errno)
+            }
+            Stage::Exec(_) => ("run /bin/sh, for a script without an interpreter".into(), errno),
         };
         SpawnError::new(what, errno)
     }
