@@ -23,13 +23,6 @@ impl SigSet {
         }
         set
     }
-
-    /// As [`from_bits`](SigSet::from_bits) takes them.
-    #[allow(clippy::useless_conversion, reason = "a word has 32 bits or 64")]
-    pub(super) fn bits(&self) -> u64 {
-        let words = self.0.iter().zip((0..u64::BITS).step_by(c_ulong::BITS as usize));
-        words.fold(0, |bits, (&word, shift)| bits | u64::from(word) << shift)
-    }
 }
 
 /// At least as large as the kernel's `struct sigaction` on each processor. All zero is `SIG_DFL` without flags.
