@@ -338,6 +338,7 @@ fn a_blocked_thread_sees_a_child_that_is_inserted_meanwhile() {
 }
 
 #[test]
+#[allow(clippy::zombie_processes)] // Its pidfd waits for it.
 fn a_closed_set_gives_children_back() {
     let set = ChildSet::new().unwrap();
     set.insert(exiting(1), 1).unwrap();

@@ -62,7 +62,9 @@ pub use wait::WaitExits;
 /// thread and use no reactor.
 ///
 /// Every child that was inserted comes out exactly once, unless it is [removed](ChildSet::remove), also where
-/// its status cannot be known. An exit goes to one of those that wait, whatever their number.
+/// its status cannot be known. An exit goes to one of those that wait, whatever their number. It wakes one of them, and
+/// more of them if that one does not take it within some milliseconds: a future that was polled and lies there holds
+/// up nobody.
 ///
 /// # In another event loop
 ///

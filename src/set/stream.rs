@@ -252,6 +252,10 @@ impl<T> Stream for ChildSet<T> {
 }
 
 /// As for the set itself. Several tasks may each have one; every exit goes to one of them.
+///
+/// A reference keeps nothing of the task that polls it. So the set learns of a task that is gone by waking it: where
+/// many poll it like this, they are woken now and then without an exit. [`next`](ChildSet::next) and
+/// [`exits`](ChildSet::exits) need no such thing.
 impl<T> Stream for &ChildSet<T> {
     type Item = Item<T>;
 
