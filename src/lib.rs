@@ -106,7 +106,9 @@ pub use child::{
     Stdio,
 };
 pub use command::{Command, Prepared, Spawn, SpawnError};
-pub use pidfd::{CoreDump, Exit, Gone, Info, Pidfd, Signal, State, StateChange, StatusUnknown, Usage};
+pub use pidfd::{
+    CoreDump, Exit, Forked, Gone, Info, Pidfd, Signal, State, StateChange, StatusUnknown, Usage,
+};
 pub use set::{ChildSet, Exited, InsertError, IntoChild, Key, Shutdown, WaitExits};
 #[cfg(feature = "async-io")]
 pub use set::{Exits, Next};

@@ -3,7 +3,8 @@ use std::ffi::CString;
 use std::fmt;
 use std::io;
 
-/// Why a process could not be spawned: what was tried, and the errno. No process is left of it.
+/// Why a process could not be spawned: what was tried, and the errno. No process is left of it, except where
+/// [`ChildSet::spawn`](crate::ChildSet::spawn) cannot watch it.
 ///
 /// It is the inner error of the [`io::Error`] that spawning returns, whose kind is that of the errno.
 ///

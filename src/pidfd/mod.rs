@@ -1,6 +1,7 @@
 mod core_dump;
 mod edge;
 mod exit;
+mod forked;
 mod gone;
 mod info;
 mod signal;
@@ -18,10 +19,12 @@ use crate::sys::signal::{pidfd_send_signal, PROCESS_GROUP};
 use state::take_change;
 
 pub(crate) use edge::Edge;
-pub(crate) use take::{can_be_collected, collect, Collected};
+use take::before_taking;
+pub(crate) use take::{call_before_taking, can_be_collected, collect, Collected};
 
 pub use core_dump::CoreDump;
 pub use exit::{Exit, StatusUnknown, Usage};
+pub use forked::Forked;
 pub use gone::Gone;
 pub use info::Info;
 pub use signal::Signal;
@@ -187,6 +190,7 @@ impl Pidfd {
     ///   status yet.
     /// - [`StatusUnknown`](crate::StatusUnknown): the process has ended, and the kernel does not tell how.
     pub fn wait(&self) -> io::Result<Exit> {
+        before_taking();
         loop {
             match collect(self, 0)? {
                 Collected::Exit(exit) => return Ok(exit),
@@ -218,6 +222,7 @@ impl Pidfd {
     /// # Errors
     /// [`StatusUnknown`](crate::StatusUnknown): the process has ended, and the kernel does not tell how.
     pub fn try_wait(&self) -> io::Result<Option<Exit>> {
+        before_taking();
         Ok(match collect(self, libc::WNOHANG)? {
             Collected::Exit(exit) => Some(exit),
             Collected::Running | Collected::Foreign => None,
@@ -246,6 +251,7 @@ impl Pidfd {
     /// - `EAGAIN` ([`WouldBlock`](io::ErrorKind::WouldBlock)): the descriptor is `O_NONBLOCK`, and there is
     ///   nothing to report.
     pub fn wait_state(&self) -> io::Result<StateChange> {
+        before_taking();
         loop {
             if let Some(change) = take_change(self.fd(), 0)? {
                 return Ok(change);
@@ -258,6 +264,7 @@ impl Pidfd {
     /// # Errors
     /// `ECHILD`: the process is not our child, or was reaped.
     pub fn try_wait_state(&self) -> io::Result<Option<StateChange>> {
+        before_taking();
         take_change(self.fd(), libc::WNOHANG)
     }
 

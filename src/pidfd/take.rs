@@ -1,7 +1,7 @@
 //! Taking an exit, and waiting until it may be taken.
 
 use std::io;
-use std::time::Duration;
+use std::sync::OnceLock;
 
 use rustix::event::PollFlags;
 
@@ -40,6 +40,20 @@ pub(crate) fn collect(pidfd: &Pidfd, options: i32) -> io::Result<Collected> {
                 _ => Err(error),
             },
         };
+    }
+}
+
+/// What reaps dropped children, once there was one: in a layer above.
+static BEFORE_TAKING: OnceLock<fn()> = OnceLock::new();
+
+/// Has this called first by whatever takes an exit from a [`Pidfd`].
+pub(crate) fn call_before_taking(act: fn()) {
+    let _ = BEFORE_TAKING.set(act);
+}
+
+pub(super) fn before_taking() {
+    if let Some(act) = BEFORE_TAKING.get() {
+        act();
     }
 }
 
@@ -104,11 +118,6 @@ impl Pidfd {
                 _ => Err(error),
             },
         }
-    }
-
-    /// Blocks until the process is a zombie or gone, or the time is over.
-    pub(crate) fn block_until_ended(&self, timeout: Option<Duration>) -> io::Result<()> {
-        poll_one(self, PollFlags::IN, timeout)
     }
 
     /// Blocks until a process that `waitid` does not take for our child is reaped, or, where the kernel does

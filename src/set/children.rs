@@ -6,11 +6,19 @@ use super::member::{Exited, Key, Member, Pipes};
 use super::wait::Blocked;
 use super::{ChildSet, Members};
 use crate::child::{Child, ChildHandle, ChildStderr, ChildStdin, ChildStdout};
-use crate::command::Spawn;
-use crate::pidfd::{Gone, Signal};
+use crate::command::{Spawn, SpawnError};
+use crate::pidfd::{Forked, Gone, Signal};
 use crate::sync::lock;
+use crate::sys::origin::Origin;
 use crate::watch::dropped::sweep;
 use crate::watch::{Watch, Watched};
+
+/// Says that the child runs: whoever passes the error on with `?` drops the child without another word.
+fn unwatched(child: &Child, error: &io::Error) -> io::Error {
+    let what = format!("watch child {}, which was started and runs", child.id());
+    // A set that was closed meanwhile has no errno.
+    SpawnError::new(what, error.raw_os_error().unwrap_or(libc::EPIPE)).into()
+}
 
 impl<T> ChildSet<T> {
     /// Makes an empty set: see [`ChildSet`].
@@ -23,6 +31,7 @@ impl<T> ChildSet<T> {
             epoll: Arc::clone(watch.epoll()),
             members: Mutex::new(Members { watch, closed: false }),
             blocked: Blocked::default(),
+            origin: Origin::here(),
             #[cfg(feature = "async-io")]
             consumers: std::sync::OnceLock::new(),
         })
@@ -51,9 +60,13 @@ impl<T> ChildSet<T> {
     /// - [`Gone`]: somebody else has reaped a `std::process::Child`;
     /// - `EBADF`: what was inserted as a `Pidfd` is none;
     /// - [`BrokenPipe`](io::ErrorKind::BrokenPipe): the set was [closed](ChildSet::close);
+    /// - [`Forked`]: the set or the child belongs to the process that this one was forked from;
     /// - [`Unsupported`](io::ErrorKind::Unsupported): this kernel has no pidfds.
     pub fn insert<C: IntoChild>(&self, child: C, tag: T) -> Result<Key, InsertError<C, T>> {
         sweep();
+        if let Err(error) = Forked::check(self.origin) {
+            return Err(InsertError { error, child, tag });
+        }
         let (member, rest) = match child.dismantle(tag) {
             Ok(parts) => parts,
             Err((error, child, tag)) => return Err(InsertError { error, child, tag }),
@@ -89,16 +102,22 @@ impl<T> ChildSet<T> {
     /// ```
     ///
     /// # Errors
-    /// The [`InsertError`] gives the tag back, and the child if it was spawned and could not be watched. Its
-    /// reason is one of [`Command::spawn`](crate::Command::spawn)'s or of [`insert`](ChildSet::insert)'s.
+    /// The [`InsertError`] gives the tag back, and the child if it was spawned and could not be watched: it runs, and the
+    /// reason says so, also where `?` has dropped the child. The reason is one of
+    /// [`Command::spawn`](crate::Command::spawn)'s or of [`insert`](ChildSet::insert)'s. A closed set starts nothing.
     pub fn spawn<S: Spawn>(&self, command: S, tag: T) -> Result<Key, InsertError<Option<Child>, T>> {
-        let member = match command.start() {
+        // Nothing is started that the set would not take.
+        let started = match self.members().and_then(|members| members.check_open()) {
+            Ok(()) => command.start(),
+            Err(error) => Err(error),
+        };
+        let member = match started {
             Ok(started) => Member::from_started(started, tag),
             Err(error) => return Err(InsertError { error, child: None, tag }),
         };
         lock(&self.members).insert(member).map(Key).map_err(|(error, member)| {
             let (child, tag) = member.into_child(None);
-            InsertError { error, child: Some(child), tag }
+            InsertError { error: unwatched(&child, &error), child: Some(child), tag }
         })
     }
 
@@ -123,7 +142,7 @@ impl<T> ChildSet<T> {
     #[doc(alias = "reap")]
     pub fn try_wait(&self) -> io::Result<Option<Exited<T>>> {
         sweep();
-        let mut members = lock(&self.members);
+        let mut members = self.members()?;
         let ended = members.watch.take_ended()?;
         let empty = members.watch.len() == 0;
         drop(members);
@@ -150,7 +169,8 @@ impl<T> ChildSet<T> {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn remove(&self, key: Key) -> Option<(Child, T)> {
-        let mut members = lock(&self.members);
+        sweep();
+        let mut members = self.members().ok()?;
         let member = members.watch.remove(key.0)?;
         let empty = members.watch.len() == 0;
         drop(members);
@@ -172,22 +192,22 @@ impl<T> ChildSet<T> {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn contains(&self, key: Key) -> bool {
-        lock(&self.members).watch.get(key.0).is_some()
+        self.members().is_ok_and(|members| members.watch.get(key.0).is_some())
     }
 
     /// The keys of all children in the set at this moment, in no order: see [`contains`](ChildSet::contains).
     pub fn keys(&self) -> Vec<Key> {
-        lock(&self.members).watch.keys().map(Key).collect()
+        self.members().map_or_else(|_| Vec::new(), |members| members.watch.keys().map(Key).collect())
     }
 
     /// The pid of a child: `None` if it is no longer in the set, or [not known](Child::pid).
     pub fn pid(&self, key: Key) -> Option<u32> {
-        lock(&self.members).watch.get(key.0)?.pid()
+        self.members().ok()?.watch.get(key.0)?.pid()
     }
 
     /// A handle of a child, which outlives its membership; `None` if it is no longer in the set. See [`ChildHandle`].
     pub fn handle(&self, key: Key) -> Option<ChildHandle> {
-        lock(&self.members).watch.get_mut(key.0).map(Member::handle)
+        self.members().ok()?.watch.get_mut(key.0).map(Member::handle)
     }
 
     /// Takes the pipe to a child's standard input out of the set, to write to it while the child runs. `None` if it
@@ -221,7 +241,7 @@ impl<T> ChildSet<T> {
     }
 
     fn take_pipe<P>(&self, key: Key, take: impl FnOnce(&mut Pipes) -> Option<P>) -> Option<P> {
-        lock(&self.members).watch.get_mut(key.0)?.pipes().and_then(take)
+        self.members().ok()?.watch.get_mut(key.0)?.pipes().and_then(take)
     }
 
     /// How many children are in the set: those that have not been taken, whether they run or have ended.
@@ -237,7 +257,7 @@ impl<T> ChildSet<T> {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn len(&self) -> usize {
-        lock(&self.members).watch.len()
+        self.members().map_or(0, |members| members.watch.len())
     }
 
     /// Whether no child is in the set: see [`len`](ChildSet::len).
@@ -308,7 +328,7 @@ impl<T> ChildSet<T> {
     pub fn send_signal_to_all(&self, signal: impl Into<Signal>) -> io::Result<()> {
         let signal = signal.into();
         let mut result = Ok(());
-        for member in lock(&self.members).watch.values() {
+        for member in self.members()?.watch.values() {
             let sent = Gone::is_fine(member.pidfd().send_signal(signal));
             result = result.and(sent);
         }
@@ -330,7 +350,11 @@ impl<T> ChildSet<T> {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn close(&self) {
-        lock(&self.members).closed = true;
-        self.notify_ended();
+        // A copy of the process closes nothing: the set is not its own.
+        if let Ok(mut members) = self.members() {
+            members.closed = true;
+            drop(members);
+            self.notify_ended();
+        }
     }
 }

@@ -13,12 +13,13 @@ mod wait;
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use slotmap::DefaultKey;
 
-use crate::pidfd::Gone;
+use crate::pidfd::{Forked, Gone};
 use crate::sync::lock;
+use crate::sys::origin::Origin;
 use crate::watch::Watch;
 use member::Member;
 use wait::Blocked;
@@ -67,6 +68,8 @@ pub struct ChildSet<T> {
     /// The one of `members.watch`, for use without the lock.
     epoll: Arc<OwnedFd>,
     blocked: Blocked,
+    /// Whose it is: a copy of that process has no business with it.
+    origin: Origin,
     #[cfg(feature = "async-io")]
     consumers: std::sync::OnceLock<stream::Consumers>,
 }
@@ -78,9 +81,16 @@ struct Members<T> {
 
 impl<T> Members<T> {
     fn insert(&mut self, member: Member<T>) -> Result<DefaultKey, (io::Error, Member<T>)> {
+        match self.check_open() {
+            Err(error) => Err((error, member)),
+            Ok(()) => self.watch.insert(member),
+        }
+    }
+
+    fn check_open(&self) -> io::Result<()> {
         match self.closed {
-            true => Err((io::Error::new(io::ErrorKind::BrokenPipe, "the set is closed"), member)),
-            false => self.watch.insert(member),
+            true => Err(io::Error::new(io::ErrorKind::BrokenPipe, "the set is closed")),
+            false => Ok(()),
         }
     }
 }
@@ -93,13 +103,21 @@ enum Until {
 }
 
 impl<T> ChildSet<T> {
+    /// The members, for the process that made the set. Another one might find them locked for good.
+    fn members(&self) -> io::Result<MutexGuard<'_, Members<T>>> {
+        Forked::check(self.origin)?;
+        Ok(lock(&self.members))
+    }
+
     fn has_ended(&self, until: Until) -> bool {
-        let members = lock(&self.members);
+        let Ok(members) = self.members() else {
+            return true;
+        };
         members.watch.len() == 0 && (until == Until::Empty || members.closed)
     }
 
     fn with<R>(&self, key: Key, act: impl FnOnce(&Member<T>) -> io::Result<R>) -> io::Result<R> {
-        match lock(&self.members).watch.get(key.0) {
+        match self.members()?.watch.get(key.0) {
             Some(member) => act(member),
             None => Err(Gone::NotInSet.into()),
         }

@@ -19,6 +19,7 @@ use event_listener::{Event, EventListener};
 use futures_lite::{ready, Stream};
 
 use super::{ChildSet, Exited, Until};
+use crate::pidfd::Forked;
 use crate::sync::lock;
 use crate::watch::dropped::start_reactor;
 use crate::watch::reactor::Registration;
@@ -180,7 +181,8 @@ impl<T> ChildSet<T> {
         Exits { set: self, listener: None }
     }
 
-    fn consumers(&self) -> io::Result<&Consumers> {
+    pub(super) fn consumers(&self) -> io::Result<&Consumers> {
+        Forked::check(self.origin)?;
         if let Some(consumers) = self.consumers.get() {
             return Ok(consumers);
         }

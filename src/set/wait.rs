@@ -11,6 +11,7 @@ use rustix::event::{eventfd, EventfdFlags, PollFd, PollFlags};
 use super::{ChildSet, Exited, Until};
 use crate::sync::lock;
 use crate::sys::poll::poll;
+use crate::watch::dropped::wakes_sweepers;
 
 /// The threads that block on a set.
 ///
@@ -145,7 +146,9 @@ impl<T> ChildSet<T> {
         if self.has_ended(until) {
             return Ok(());
         }
-        let mut fds = [PollFd::new(&*self.epoll, PollFlags::IN), PollFd::new(&guard.eventfd, PollFlags::IN)];
+        let sweepers = wakes_sweepers();
+        let sweepers = sweepers.as_ref().unwrap_or(&self.epoll);
+        let mut fds = [&*self.epoll, &*guard.eventfd, &**sweepers].map(|fd| PollFd::new(fd, PollFlags::IN));
         poll(&mut fds, left)
     }
 }

@@ -8,11 +8,14 @@ pub(crate) mod clone;
 pub(crate) mod descriptors;
 pub(crate) mod fork;
 pub(crate) mod info;
+pub(crate) mod origin;
 pub(crate) mod plan;
 pub(crate) mod poll;
 mod raw;
 pub(crate) mod signal;
 pub(crate) mod strings;
+#[cfg(feature = "async-io")]
+pub(crate) mod thread;
 pub(crate) mod wait;
 
 use std::io;
