@@ -230,10 +230,19 @@ pub(crate) fn zombies() -> usize {
 ///
 /// Where it drops a running child or awaits, [`warm_up`] comes before: some descriptors are made once.
 pub(crate) fn check_leaks<R>(test: impl FnOnce() -> R) -> R {
+    let _ = block_once();
     let before = (fds(), zombies());
     let result = test();
     assert_eq!((fds(), zombies()), before, "descriptors and zombies, now and before");
     result
+}
+
+/// Has the crate open the descriptor that it keeps once it has blocked, if it can.
+fn block_once() -> io::Result<()> {
+    let set = childset::ChildSet::new()?;
+    let inserted = set.insert(childset::Pidfd::open(std::process::id())?, ());
+    inserted.map_err(|error| error.error)?;
+    set.wait(Some(Duration::from_millis(1))).map(drop)
 }
 
 /// Has the crate, and async-io's reactor, open the descriptors that they keep for good.
