@@ -173,7 +173,9 @@ mod asynchronous {
     }
 
     pub(super) fn pipe() {
-        let mut command = Command::new("cat");
+        // It answers after a while, so that it has to be waited for.
+        let mut command = Command::new("sh");
+        command.args(["-c", "read line; sleep 0.3; printf x"]);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let (mut stdin, mut stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
         let mut errors = 0;
@@ -181,7 +183,7 @@ mod asynchronous {
             assert!(polled.is_err());
             errors += 1;
         }
-        io::Write::write_all(&mut stdin, b"x").unwrap();
+        io::Write::write_all(&mut stdin, b"\n").unwrap();
         let mut byte = [0];
         let read = block_on(AsyncReadExt::read(&mut stdout, &mut byte));
         let read = read.or_else(|_| {

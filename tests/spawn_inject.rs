@@ -104,8 +104,9 @@ fn run(expected: Expected) {
     if matches!(expected, Works) {
         // It takes two calls of waitid, and leaves the descriptor that the crate keeps.
         let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
-        child.set_kill_on_drop(true);
+        let stdin = child.stdin.take();
         drop(child);
+        drop(stdin);
         common::reap_all_dropped();
     }
     check_leaks(|| {
