@@ -173,9 +173,9 @@ mod asynchronous {
     }
 
     pub(super) fn pipe() {
-        // It answers after a while, so that it has to be waited for.
+        // It answers after a while, so that it has to be waited for, and keeps the pipe open.
         let mut command = Command::new("sh");
-        command.args(["-c", "read line; sleep 0.3; printf x"]);
+        command.args(["-c", "read line; sleep 0.3; printf x; read line; exit 0"]);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let (mut stdin, mut stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
         let mut errors = 0;
