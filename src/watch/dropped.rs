@@ -162,10 +162,11 @@ impl Dropped {
             }
         }
         self.reap_watched(usize::MAX);
+        self.settle();
     }
 
-    /// Reaps up to so many of those in the epoll instance that have ended.
-    fn reap_watched(&mut self, most: usize) {
+    /// Reaps up to so many of those in the epoll instance that have ended; returns how many children are left.
+    fn reap_watched(&mut self, most: usize) -> usize {
         if let Some(watch) = &mut self.watch {
             let ended = std::iter::from_fn(|| watch.take_ended().ok().flatten()).take(most);
             let left = ended.filter(|ended| match &ended.exit {
@@ -174,7 +175,7 @@ impl Dropped {
             });
             self.unwatched.extend(left.map(|ended| ended.value));
         }
-        self.settle();
+        self.len()
     }
 
     /// Leaves those in the epoll instance to the reactor, if it runs, and the others to [`sweep`].
@@ -203,7 +204,9 @@ struct Reaper;
 impl Wake for Reaper {
     fn wake(self: Arc<Self>) {
         // If more are due, the reactor wakes us again at once.
-        lock(&STATE.get().dropped).reap_watched(REAPED_AT_ONCE);
+        let mut dropped = lock(&STATE.get().dropped);
+        dropped.reap_watched(REAPED_AT_ONCE);
+        dropped.settle();
     }
 }
 
@@ -242,5 +245,25 @@ impl Dropped {
             Some(registration) if registration.arm().or_else(|_| registration.arm()).is_ok() => watch.len(),
             _ => 0,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn a_batch_is_bounded() {
+        let mut dropped = Dropped { watch: None, unwatched: Vec::new() };
+        for _ in 0..5 {
+            let pidfd = Pidfd::from_child(&Command::new("true").spawn().unwrap()).unwrap();
+            while !pidfd.has_ended().unwrap() {
+                std::thread::yield_now();
+            }
+            dropped.insert(Orphan::Alone(pidfd));
+        }
+        assert_eq!(dropped.reap_watched(3), 2);
+        assert_eq!(dropped.reap_watched(3), 0);
     }
 }
