@@ -6,6 +6,7 @@ use async_io::{Async, Timer};
 
 use crate::pidfd::{Edge, Exit, Pidfd, State};
 use crate::watch::dropped::start_reactor;
+use crate::watch::registered::Source;
 
 /// What can be awaited of a process, by `async_io::Async<Pidfd>`.
 ///
@@ -115,7 +116,7 @@ pub(crate) async fn take_exit<S>(
         return Ok(exit);
     }
     // A zombie that is not to be had yet: the pidfd stays readable, and only an edge tells of more.
-    let edge = Async::new_nonblocking(Edge::new(pidfd)?)?;
+    let edge = Source::new(Async::new_nonblocking(Edge::new(pidfd)?)?);
     loop {
         edge.get_ref().consume()?;
         if let Some(exit) = take()? {

@@ -130,7 +130,9 @@ pub use child::{
 };
 #[cfg(feature = "command")]
 pub use command::{unix, Command, Prepared, Resource, Spawn, SpawnError};
-pub use pidfd::{CoreDump, Exit, Gone, Info, Pidfd, Signal, State, StateChange, StatusUnknown, Usage};
+pub use pidfd::{
+    CoreDump, Exit, Forked, Gone, Info, Pidfd, Signal, State, StateChange, StatusUnknown, Usage,
+};
 pub use set::{ChildSet, Exited, InsertError, IntoChild, Key, Shutdown, WaitExits};
 #[cfg(feature = "async-io")]
 pub use set::{Exits, Next};

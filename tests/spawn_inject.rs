@@ -6,10 +6,9 @@
 mod common;
 
 use std::io;
-use std::process::{Command as StdCommand, Stdio as StdStdio};
 
 use childset::{ChildSet, Command, SpawnError, Stdio};
-use common::{check_leaks, has_program, role, skipped};
+use common::{check_leaks, role};
 
 /// What is injected, and what is to happen.
 const CASES: [(&str, &[&str], Expected); 23] = [
@@ -29,7 +28,7 @@ const CASES: [(&str, &[&str], Expected); 23] = [
     ("no_pidfd", &["pidfd_open:error=ENOSYS"], Works),
     ("by_std_no_pidfd", &["clone3:error=ENOSYS", "pidfd_open:error=ENOSYS"], Unsupported("ENOSYS")),
     ("by_std_emfile", &["clone3:error=ENOSYS", "pidfd_open:error=EMFILE"], Fails(libc::EMFILE, "")),
-    ("waitid_eintr", &["waitid:error=EINTR:when=1"], Works),
+    ("waitid_eintr", &["waitid:error=EINTR:when=3"], Works),
     ("busy_for_good", &["execve:error=ETXTBSY"], Fails(libc::ETXTBSY, "run \"/bin/sh\"")),
     ("execve_eio", &["execve:error=EIO"], Fails(libc::EIO, "run \"/bin/sh\"")),
     ("detached_einval", &["clone3:error=EINVAL:when=1"], WithoutTheKernel),
@@ -61,42 +60,19 @@ fn main() {
         return run(*expected);
     }
     common::main_with(&CASES.map(|(name, injected, _)| (name, injected)), |name, injected| {
-        if !has_program("strace", "strace") {
-            return;
-        }
-        match strace(&[], "true") {
-            Ok(()) => strace(injected, name).unwrap(),
-            // A container may forbid it.
-            Err(why) => skipped(format_args!("strace does not work: {why}")),
+        if common::strace::works() {
+            strace(injected, name).unwrap();
         }
     });
 }
 
-/// Runs a role under strace. It counts calls by process, and injects only into what it traces.
 fn strace(injected: &[&str], role: &str) -> Result<(), String> {
-    let mut command = StdCommand::new("strace");
-    command.args(["-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", "-e", "signal=none"]);
-    let start = std::env::current_exe().unwrap();
-    let names: Vec<_> = injected.iter().map(|injection| injection.split(':').next().unwrap()).collect();
-    let names = if names.is_empty() { "setns".to_owned() } else { names.join(",") };
-    command.args(["-e", &format!("trace={names}")]);
-    if names.contains("execve") {
-        // Not the role's own start.
-        command.args(["-P", "/bin/sh"]);
-    }
-    for injection in injected {
-        command.args(["-e", &format!("inject={injection}")]);
-    }
-    match role {
-        "true" => command.arg("true"),
-        _ => command.arg(start).env("CHILDSET_TEST_ROLE", role),
-    };
-    let output = command.stdin(StdStdio::null()).output();
-    let output = output.map_err(|error| format!("strace: {error}"))?;
-    let told = String::from_utf8_lossy(&output.stderr);
-    match output.status.success() {
-        true => Ok(()),
-        false => Err(format!("{}: {told}{}", output.status, String::from_utf8_lossy(&output.stdout))),
+    // Not the role's own start.
+    let only: &[&str] =
+        if injected.iter().any(|call| call.starts_with("execve")) { &["-P", "/bin/sh"] } else { &[] };
+    match injected {
+        [] => common::strace::inject(&["setns:error=EPERM"], role),
+        _ => common::strace::strace(injected, &[&["-f"], only].concat(), common::reexec(role)),
     }
 }
 
@@ -125,6 +101,14 @@ fn run(expected: Expected) {
     // An inherited descriptor that no child should see.
     // SAFETY: the descriptor is new.
     let _open = unsafe { libc::dup(2) };
+    if matches!(expected, Works) {
+        // It takes two calls of waitid, and leaves the descriptor that the crate keeps.
+        let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        let stdin = child.stdin.take();
+        drop(child);
+        drop(stdin);
+        common::reap_all_dropped();
+    }
     check_leaks(|| {
         let set = ChildSet::new().unwrap();
         match expected {

@@ -3,6 +3,7 @@ use std::fmt;
 use std::io;
 
 use super::{Child, Keeper, Process, Shared};
+use crate::watch::dropped::sweep;
 
 /// Adopts a child of `std`'s, with its pipes.
 ///
@@ -14,6 +15,7 @@ impl TryFrom<std::process::Child> for Child {
     /// `EMFILE`, `ENFILE`, `ENOMEM`, `ESRCH` (somebody else has reaped it), or
     /// [`Unsupported`](io::ErrorKind::Unsupported); the error gives the child back.
     fn try_from(mut child: std::process::Child) -> Result<Child, AdoptError> {
+        sweep();
         match Process::from_child(&child) {
             Ok(process) => Ok(Child {
                 stdin: child.stdin.take().map(Into::into),

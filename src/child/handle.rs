@@ -49,7 +49,7 @@ impl ChildHandle {
     /// # Errors
     /// As [`Child::send_signal`].
     pub fn send_signal(&self, signal: impl Into<Signal>) -> io::Result<()> {
-        self.0.pidfd().send_signal(signal)
+        self.0.own_pidfd()?.send_signal(signal)
     }
 
     /// Sends a signal to the process group that the child leads or led: as [`Child::send_signal_to_group`].
@@ -65,7 +65,7 @@ impl ChildHandle {
     /// # Errors
     /// As [`Child::kill`].
     pub fn kill(&self) -> io::Result<()> {
-        Gone::is_fine(self.0.pidfd().kill())
+        Gone::is_fine(self.0.own_pidfd()?.kill())
     }
 }
 

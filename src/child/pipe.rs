@@ -230,7 +230,7 @@ mod awaited {
 
     impl Pipe {
         fn poll<R>(
-            &self,
+            &mut self,
             mut act: impl FnMut(&OwnedFd) -> Result<R, rustix::io::Errno>,
             mut poll_ready: impl FnMut(&Async<BorrowedFd<'static>>) -> Poll<io::Result<()>>,
         ) -> Poll<io::Result<R>> {
@@ -238,24 +238,30 @@ mod awaited {
             if !self.0.is_registered() {
                 rustix::io::ioctl_fionbio(self.0.get(), true)?;
             }
-            let source = self.0.source()?;
+            self.0.source()?;
             loop {
                 match act(self.0.get()) {
-                    Err(rustix::io::Errno::AGAIN) => ready!(poll_ready(source))?,
+                    Err(rustix::io::Errno::AGAIN) => {
+                        if let Err(error) = ready!(poll_ready(self.0.source()?)) {
+                            // async-io has kept the waker, and would not ask the kernel again.
+                            self.0.unregister();
+                            return Poll::Ready(Err(error));
+                        }
+                    }
                     Err(rustix::io::Errno::INTR) => {}
                     result => return Poll::Ready(Ok(result?)),
                 }
             }
         }
 
-        fn poll_read(&self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        fn poll_read(&mut self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
             self.poll(|fd| rustix::io::read(fd, &mut *buffer), |source| source.poll_readable(context))
         }
     }
 
     impl AsyncWrite for ChildStdin {
         fn poll_write(
-            self: Pin<&mut Self>,
+            mut self: Pin<&mut Self>,
             context: &mut Context<'_>,
             buffer: &[u8],
         ) -> Poll<io::Result<usize>> {
@@ -274,7 +280,7 @@ mod awaited {
 
     impl AsyncRead for ChildStdout {
         fn poll_read(
-            self: Pin<&mut Self>,
+            mut self: Pin<&mut Self>,
             context: &mut Context<'_>,
             buffer: &mut [u8],
         ) -> Poll<io::Result<usize>> {
@@ -284,7 +290,7 @@ mod awaited {
 
     impl AsyncRead for ChildStderr {
         fn poll_read(
-            self: Pin<&mut Self>,
+            mut self: Pin<&mut Self>,
             context: &mut Context<'_>,
             buffer: &mut [u8],
         ) -> Poll<io::Result<usize>> {

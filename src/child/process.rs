@@ -5,7 +5,8 @@ use std::num::NonZeroU32;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::pidfd::{Gone, Pidfd, Signal};
+use crate::pidfd::{Forked, Gone, Pidfd, Signal};
+use crate::sys::origin::Origin;
 use crate::sys::signal::kill_group;
 use crate::watch::dropped::{hand_over, Orphan};
 use crate::watch::registered::Owner;
@@ -17,6 +18,8 @@ pub(crate) struct Process {
     pidfd: Option<Pidfd>,
     /// `None` where it is not known.
     pid: Option<NonZeroU32>,
+    /// Whose it is: a copy of that process has no business with it.
+    origin: Origin,
     pub(crate) is_our_child: bool,
     pub(crate) kill_on_drop: AtomicBool,
     pub(crate) reap_on_drop: AtomicBool,
@@ -31,6 +34,7 @@ impl Process {
         Process {
             pidfd: Some(pidfd),
             pid: pid.and_then(NonZeroU32::new),
+            origin: Origin::here(),
             is_our_child,
             kill_on_drop: AtomicBool::new(false),
             reap_on_drop: AtomicBool::new(true),
@@ -44,6 +48,7 @@ impl Process {
         Process {
             pidfd: self.pidfd.take(),
             pid: self.pid,
+            origin: self.origin,
             is_our_child: self.is_our_child,
             kill_on_drop: AtomicBool::new(*self.kill_on_drop.get_mut()),
             reap_on_drop: AtomicBool::new(*self.reap_on_drop.get_mut()),
@@ -90,6 +95,10 @@ impl Process {
         self.pid.map(NonZeroU32::get)
     }
 
+    pub(crate) fn origin(&self) -> Origin {
+        self.origin
+    }
+
     /// Nothing is left to reap or to kill.
     pub(crate) fn set_reaped(&self) {
         self.reaped.store(true, Ordering::Release);
@@ -97,6 +106,9 @@ impl Process {
 
     /// Does what dropping does, but for the reaping; says whether that is to be done.
     pub(super) fn let_go(&self) -> bool {
+        if !self.origin.is_here() {
+            return false;
+        }
         // Once only: what is done here is not done again when the process is dropped.
         if self.reaped.swap(true, Ordering::AcqRel) {
             return false;
@@ -110,6 +122,7 @@ impl Process {
 
     /// Signals the process group that the process leads. The caller sees to it that it is not reaped meanwhile.
     pub(crate) fn send_signal_to_group(&self, signal: Signal) -> io::Result<()> {
+        Forked::check(self.origin)?;
         match (self.pidfd().send_signal_to_group(signal), self.pid) {
             // As long as our child was not reaped, no other group can have its number.
             (Err(error), Some(pid))

@@ -10,6 +10,7 @@ use super::pipe::Pipe;
 use super::{Child, Shared};
 use crate::pidfd::{Edge, Exit};
 use crate::sys::poll::poll;
+use crate::watch::dropped::{sweep, wakes_sweepers};
 
 /// The pipes of a child, and what goes through them.
 #[derive(Debug)]
@@ -39,6 +40,7 @@ const CHUNK: usize = 64 * 1024;
 impl Pump {
     /// Takes the pipes. Without input, standard input is closed at once.
     pub(super) fn new(child: &mut Child, input: Vec<u8>) -> io::Result<Pump> {
+        child.shared.check()?;
         let pump = Pump {
             stdin: child.stdin.take().map(Pipe::from).filter(|_| !input.is_empty()),
             input,
@@ -134,7 +136,8 @@ impl Pump {
     }
 
     fn block(&self, shared: &Shared, edge: Option<&Edge>, left: Option<Duration>) -> io::Result<()> {
-        let mut fds = Vec::with_capacity(4);
+        let sweepers = wakes_sweepers();
+        let mut fds = Vec::with_capacity(5);
         if self.exit.is_none() {
             fds.push(match edge {
                 Some(edge) => PollFd::new(edge, PollFlags::IN),
@@ -144,7 +147,10 @@ impl Pump {
         fds.extend(self.stdin.iter().map(|pipe| PollFd::new(pipe, PollFlags::OUT)));
         let outputs = self.outputs.iter().filter_map(|(pipe, _)| pipe.as_ref());
         fds.extend(outputs.map(|pipe| PollFd::new(pipe, PollFlags::IN)));
-        poll(&mut fds, left)
+        fds.extend(sweepers.iter().map(|epoll| PollFd::new(&**epoll, PollFlags::IN)));
+        poll(&mut fds, left)?;
+        sweep();
+        Ok(())
     }
 }
 
@@ -155,6 +161,8 @@ mod awaited {
     use std::task::{Context, Poll};
 
     use async_io::Timer;
+
+    use crate::watch::dropped::start_reactor;
 
     use super::*;
 
@@ -177,6 +185,7 @@ mod awaited {
                         Progress::Idle => self.poll_pipes(context)?,
                     };
                     if let Some(deadline) = self.deadline {
+                        start_reactor()?;
                         let timer = timer.get_or_insert_with(|| Timer::at(deadline));
                         timer.set_at(deadline);
                         again |= Pin::new(timer).poll(context).is_ready();

@@ -1,15 +1,19 @@
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags};
 
 use super::keeper::Keepers;
 use super::Process;
 #[cfg(feature = "async-io")]
 use crate::async_pidfd::take_exit;
-use crate::pidfd::{collect, Collected, Edge, Exit, Pidfd, Signal};
+use crate::pidfd::{collect, Collected, Edge, Exit, Forked, Pidfd, Signal};
 use crate::sync::lock;
+use crate::sys::poll::poll;
+use crate::watch::dropped::{sweep, wakes_sweepers};
 use crate::watch::registered::Registered;
 use crate::watch::Watched;
 
@@ -66,6 +70,17 @@ impl Shared {
         self.process().pidfd()
     }
 
+    /// Refuses what this process has no business with.
+    pub(crate) fn check(&self) -> io::Result<()> {
+        Forked::check(self.process().origin())
+    }
+
+    /// The descriptor, to do something to the process by it.
+    pub(crate) fn own_pidfd(&self) -> io::Result<&Pidfd> {
+        self.check()?;
+        Ok(self.pidfd())
+    }
+
     /// Whether there is nothing to it but the process.
     pub(crate) fn is_plain(&self) -> bool {
         let grace = self.drain_grace.load(Ordering::Relaxed);
@@ -78,11 +93,16 @@ impl Shared {
 
     /// The exit, if it was taken.
     pub(crate) fn kept(&self) -> Option<Exit> {
-        *lock(&self.kept)
+        match self.check() {
+            Ok(()) => *lock(&self.kept),
+            // It may have been locked when this process was copied, and would stay so.
+            Err(_) => self.kept.try_lock().ok().and_then(|kept| *kept),
+        }
     }
 
     /// As [`collect`], but the exit is kept.
     pub(crate) fn collect(&self) -> io::Result<Collected> {
+        self.check()?;
         let mut kept = lock(&self.kept);
         if let Some(exit) = *kept {
             return Ok(Collected::Exit(exit));
@@ -96,6 +116,7 @@ impl Shared {
     }
 
     pub(crate) fn try_wait(&self) -> io::Result<Option<Exit>> {
+        sweep();
         Ok(match self.collect()? {
             Collected::Exit(exit) => Some(exit),
             Collected::Running | Collected::Foreign => None,
@@ -117,15 +138,30 @@ impl Shared {
             if left == Some(Duration::ZERO) {
                 return Ok(None);
             }
-            match &edge {
-                Some(edge) => edge.wait(left)?,
-                None => self.pidfd().block_until_ended(left)?,
+            self.block(edge.as_ref(), wakes_sweepers().as_deref(), left)?;
+            if let Some(edge) = &edge {
+                edge.consume()?;
             }
         }
     }
 
+    /// Blocks until the child may have ended (then true), a dropped child is to be reaped, or the time is over.
+    pub(super) fn block(
+        &self,
+        edge: Option<&Edge>,
+        sweepers: Option<&OwnedFd>,
+        left: Option<Duration>,
+    ) -> io::Result<bool> {
+        let child = edge.map_or(self.pidfd().as_fd(), AsFd::as_fd);
+        let sweepers = sweepers.map_or(child, AsFd::as_fd);
+        let mut fds = [child, sweepers].map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
+        poll(&mut fds, left)?;
+        Ok(!fds[0].revents().is_empty())
+    }
+
     /// Signals the group, while nobody reaps its leader.
     pub(crate) fn send_signal_to_group(&self, signal: Signal) -> io::Result<()> {
+        self.check()?;
         let _kept = lock(&self.kept);
         self.process().send_signal_to_group(signal)
     }

@@ -45,7 +45,7 @@ impl Child {
     /// # Errors
     /// As [`Pidfd::send_signal`](crate::Pidfd::send_signal): [`Gone`] once the child was reaped.
     pub fn send_signal(&self, signal: impl Into<Signal>) -> io::Result<()> {
-        self.pidfd().send_signal(signal)
+        self.shared.own_pidfd()?.send_signal(signal)
     }
 
     /// Sends `SIGKILL`; a child that has ended is no error, as in `std`.
@@ -62,7 +62,7 @@ impl Child {
     /// # Errors
     /// `EPERM`: the child changed its user.
     pub fn kill(&self) -> io::Result<()> {
-        Gone::is_fine(self.pidfd().kill())
+        Gone::is_fine(self.shared.own_pidfd()?.kill())
     }
 
     /// Whether dropping the `Child` kills it; false unless set.
@@ -138,7 +138,7 @@ impl Child {
             if let Some(exit) = shared.try_wait()? {
                 return Ok(exit);
             }
-            Gone::is_fine(shared.pidfd().send_signal(Signal::TERM))?;
+            Gone::is_fine(shared.own_pidfd()?.send_signal(Signal::TERM))?;
             let exit = async { Some(shared.exit().await) };
             let over = async {
                 async_io::Timer::after(grace).await;
@@ -147,7 +147,7 @@ impl Child {
             if let Some(exit) = futures_lite::future::or(exit, over).await {
                 return exit;
             }
-            Gone::is_fine(shared.pidfd().kill())?;
+            Gone::is_fine(shared.own_pidfd()?.kill())?;
             shared.exit().await
         }
     }
@@ -194,6 +194,7 @@ impl Child {
     ///
     /// That nobody is left is no error.
     pub fn kill_tree(&self) -> io::Result<Containment> {
+        self.shared.check()?;
         let process = self.shared.process();
         if let Some(cgroup) = self.shared.cgroup() {
             use rustix::fs::{openat, Mode, OFlags};

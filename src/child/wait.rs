@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::Child;
 use crate::pidfd::{Exit, Pidfd};
+use crate::watch::dropped::wakes_sweepers;
 
 impl Child {
     /// Blocks until the child has ended, and returns the same exit as often as it is called.
@@ -27,10 +28,15 @@ impl Child {
     /// - [`StatusUnknown`](crate::StatusUnknown): somebody else took the status, and the kernel kept none.
     /// - `EMFILE`: the pidfd was made `O_NONBLOCK`, and there is no descriptor left to block on it.
     pub fn wait(&self) -> io::Result<Exit> {
+        let mut held_back = false;
         loop {
-            match self.try_wait()? {
-                Some(exit) => return Ok(exit),
-                None => self.pidfd().block()?,
+            if let Some(exit) = self.try_wait()? {
+                return Ok(exit);
+            }
+            match wakes_sweepers() {
+                Some(sweepers) if !held_back => held_back = self.shared.block(None, Some(&sweepers), None)?,
+                // A zombie that a tracer holds back is readable all the time.
+                _ => self.pidfd().block()?,
             }
         }
     }

@@ -5,7 +5,8 @@ use std::io;
 
 use super::describe::quoted;
 
-/// Why a process could not be spawned: what was tried, and the errno. No process is left of it.
+/// Why a process could not be spawned: what was tried, and the errno. No process is left of it, except where
+/// [`ChildSet::spawn`](crate::ChildSet::spawn) cannot watch it.
 ///
 /// It is the inner error of the [`io::Error`] that spawning returns, whose kind is that of the errno.
 ///

@@ -8,6 +8,7 @@ mod take;
 mod core_dump;
 mod edge;
 mod exit;
+mod forked;
 mod gone;
 mod info;
 mod signal;
@@ -18,10 +19,11 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 
 pub(crate) use edge::Edge;
-pub(crate) use take::{can_be_collected, collect, Collected};
+pub(crate) use take::{call_before_taking, can_be_collected, collect, Collected};
 
 pub use core_dump::CoreDump;
 pub use exit::{Exit, StatusUnknown};
+pub use forked::Forked;
 pub use gone::Gone;
 pub use info::Info;
 pub use signal::Signal;

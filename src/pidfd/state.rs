@@ -7,6 +7,7 @@ use rustix::event::PollFlags;
 
 use super::gone::Gone;
 use super::signal::Signal;
+use super::take::before_taking;
 use super::Pidfd;
 use crate::sys::poll::ready;
 use crate::sys::wait::waitid;
@@ -115,6 +116,7 @@ impl Pidfd {
     /// - `EAGAIN` ([`WouldBlock`](io::ErrorKind::WouldBlock)): the descriptor is `O_NONBLOCK`, and there is
     ///   nothing to report.
     pub fn wait_state(&self) -> io::Result<StateChange> {
+        before_taking();
         loop {
             if let Some(change) = take_change(self.fd(), 0)? {
                 return Ok(change);
@@ -137,6 +139,7 @@ impl Pidfd {
     /// # Errors
     /// `ECHILD`: the process is not our child, or was reaped.
     pub fn try_wait_state(&self) -> io::Result<Option<StateChange>> {
+        before_taking();
         take_change(self.fd(), libc::WNOHANG)
     }
 

@@ -1,7 +1,7 @@
 //! Taking an exit, and waiting until it may be taken.
 
 use std::io;
-use std::time::Duration;
+use std::sync::OnceLock;
 
 use rustix::event::PollFlags;
 
@@ -40,6 +40,20 @@ pub(crate) fn collect(pidfd: &Pidfd, options: i32) -> io::Result<Collected> {
                 _ => Err(error),
             },
         };
+    }
+}
+
+/// What reaps dropped children, once there was one: in a layer above.
+static BEFORE_TAKING: OnceLock<fn()> = OnceLock::new();
+
+/// Has this called first by whatever takes an exit from a [`Pidfd`].
+pub(crate) fn call_before_taking(act: fn()) {
+    let _ = BEFORE_TAKING.set(act);
+}
+
+pub(super) fn before_taking() {
+    if let Some(act) = BEFORE_TAKING.get() {
+        act();
     }
 }
 
@@ -93,6 +107,7 @@ impl Pidfd {
     /// - [`StatusUnknown`](crate::StatusUnknown): the process has ended, and the kernel does not report how.
     #[doc(alias = "waitid")]
     pub fn wait(&self) -> io::Result<Exit> {
+        before_taking();
         loop {
             match collect(self, 0)? {
                 Collected::Exit(exit) => return Ok(exit),
@@ -124,6 +139,7 @@ impl Pidfd {
     /// # Errors
     /// [`StatusUnknown`](crate::StatusUnknown): the process has ended, and the kernel does not report how.
     pub fn try_wait(&self) -> io::Result<Option<Exit>> {
+        before_taking();
         Ok(match collect(self, libc::WNOHANG)? {
             Collected::Exit(exit) => Some(exit),
             Collected::Running | Collected::Foreign => None,
@@ -161,11 +177,6 @@ impl Pidfd {
                 _ => Err(error),
             },
         }
-    }
-
-    /// Blocks until the process is a zombie or gone, or the time is over.
-    pub(crate) fn block_until_ended(&self, timeout: Option<Duration>) -> io::Result<()> {
-        poll_one(self, PollFlags::IN, timeout)
     }
 
     /// Blocks until a process that `waitid` does not take for our child is reaped, or, where the kernel does

@@ -14,7 +14,9 @@ use super::{ChildSet, Members, Until};
 use crate::child::Child;
 #[cfg(feature = "command")]
 use crate::command::Spawn;
+use crate::pidfd::Forked;
 use crate::sync::{lock, Mutex};
+use crate::sys::origin::Origin;
 use crate::watch::dropped::sweep;
 use crate::watch::Watch;
 
@@ -30,6 +32,7 @@ impl<T> ChildSet<T> {
             epoll: Arc::clone(watch.epoll()),
             members: Mutex::new(Members { watch, closed: false }),
             blocked: Blocked::default(),
+            origin: Origin::here(),
             #[cfg(feature = "async-io")]
             consumers: std::sync::OnceLock::new(),
         })
@@ -54,9 +57,10 @@ impl<T> ChildSet<T> {
     /// The [`InsertError`] gives the tag back, and the child if it was spawned and could not be watched. Its
     /// reason is one of [`Command::spawn`](crate::Command::spawn)'s or of [`insert`](ChildSet::insert)'s.
     #[cfg(feature = "command")]
+    #[allow(clippy::result_large_err, reason = "it gives the child back")]
     pub fn spawn<S: Spawn>(&self, command: S, tag: T) -> Result<Key, InsertError<Option<Child>, T>> {
         // Nothing is started in vain; only a set that is closed just now gives the child back.
-        let open = lock(&self.members).check_open();
+        let open = self.members().and_then(|members| members.check_open());
         let member = match open.and_then(|()| command.start()) {
             Ok(started) => Member::from_started(started, tag),
             Err(error) => return Err(InsertError { error, child: None, tag, spawned: false }),
@@ -90,9 +94,13 @@ impl<T> ChildSet<T> {
     /// - [`Gone`](crate::Gone): somebody else has reaped a `std::process::Child`;
     /// - `EBADF`: what was inserted as a `Pidfd` is none;
     /// - [`BrokenPipe`](io::ErrorKind::BrokenPipe): the set was [closed](ChildSet::close);
+    /// - [`Forked`]: the set or the child belongs to the process that this one was forked from;
     /// - [`Unsupported`](io::ErrorKind::Unsupported): this kernel has no pidfds.
     pub fn insert<C: IntoChild>(&self, child: C, tag: T) -> Result<Key, InsertError<C, T>> {
         sweep();
+        if let Err(error) = Forked::check(self.origin) {
+            return Err(InsertError { error, child, tag, spawned: true });
+        }
         let (member, rest) = match child.dismantle(tag) {
             Ok(parts) => parts,
             Err((error, child, tag)) => return Err(InsertError { error, child, tag, spawned: true }),
@@ -133,7 +141,7 @@ impl<T> ChildSet<T> {
     #[doc(alias = "reap")]
     pub fn try_wait(&self) -> io::Result<Option<Exited<T>>> {
         sweep();
-        let mut members = lock(&self.members);
+        let mut members = self.members()?;
         let Some(child) = members.watch.take_ended()? else {
             return Ok(None);
         };
@@ -208,8 +216,9 @@ impl<T> ChildSet<T> {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn remove(&self, key: Key) -> Option<(Child, T)> {
+        sweep();
         let slot = self.slot(key)?;
-        let mut members = lock(&self.members);
+        let mut members = self.members().ok()?;
         let member = members.watch.remove(slot)?;
         let ended = members.ended();
         drop(members);
@@ -230,7 +239,7 @@ impl<T> ChildSet<T> {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn len(&self) -> usize {
-        lock(&self.members).watch.len()
+        self.members().map_or(0, |members| members.watch.len())
     }
 
     /// Whether no child is in the set: see [`len`](ChildSet::len).
@@ -253,7 +262,10 @@ impl<T> ChildSet<T> {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn close(&self) {
-        let mut members = lock(&self.members);
+        // A copy of the process closes nothing: the set is not its own.
+        let Ok(mut members) = self.members() else {
+            return;
+        };
         members.closed = true;
         let ended = members.ended();
         drop(members);

@@ -6,7 +6,6 @@ use super::member::{Key, Member, Pipes};
 use super::ChildSet;
 use crate::child::{ChildHandle, ChildStderr, ChildStdin, ChildStdout};
 use crate::pidfd::{Gone, Signal};
-use crate::sync::lock;
 use crate::watch::Watched;
 
 impl<T> ChildSet<T> {
@@ -22,24 +21,26 @@ impl<T> ChildSet<T> {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn contains(&self, key: Key) -> bool {
-        self.slot(key).is_some_and(|slot| lock(&self.members).watch.get(slot).is_some())
+        self.slot(key)
+            .is_some_and(|slot| self.members().is_ok_and(|members| members.watch.get(slot).is_some()))
     }
 
     /// The keys of all children in the set at this moment, in no order: see [`contains`](ChildSet::contains).
     pub fn keys(&self) -> Vec<Key> {
-        lock(&self.members).watch.keys().map(|slot| self.key(slot)).collect()
+        self.members()
+            .map_or_else(|_| Vec::new(), |members| members.watch.keys().map(|slot| self.key(slot)).collect())
     }
 
     /// The pid of a child: `None` if it is no longer in the set, or [not known](crate::Child::pid).
     pub fn pid(&self, key: Key) -> Option<u32> {
         let slot = self.slot(key)?;
-        lock(&self.members).watch.get(slot)?.pid()
+        self.members().ok()?.watch.get(slot)?.pid()
     }
 
     /// A handle of a child, which outlives its membership; `None` if it is no longer in the set. See [`ChildHandle`].
     pub fn handle(&self, key: Key) -> Option<ChildHandle> {
         let slot = self.slot(key)?;
-        lock(&self.members).watch.get_mut(slot).map(Member::handle)
+        self.members().ok()?.watch.get_mut(slot).map(Member::handle)
     }
 
     /// Takes the pipe to a child's standard input out of the set, to write to it while the child runs. `None` if it
@@ -74,7 +75,7 @@ impl<T> ChildSet<T> {
 
     fn take_pipe<P>(&self, key: Key, take: impl FnOnce(&mut Pipes) -> Option<P>) -> Option<P> {
         let slot = self.slot(key)?;
-        lock(&self.members).watch.get_mut(slot)?.pipes().and_then(take)
+        self.members().ok()?.watch.get_mut(slot)?.pipes().and_then(take)
     }
 
     /// Sends a signal to one child. To one that has ended and was not taken it does nothing.
@@ -140,7 +141,7 @@ impl<T> ChildSet<T> {
     pub fn send_signal_to_all(&self, signal: impl Into<Signal>) -> io::Result<()> {
         let signal = signal.into();
         let mut result = Ok(());
-        for member in lock(&self.members).watch.values() {
+        for member in self.members()?.watch.values() {
             let sent = Gone::is_fine(member.pidfd().send_signal(signal));
             result = result.and(sent);
         }

@@ -59,7 +59,10 @@ impl sealed::Dismantle for Child {
     type Rest = ();
 
     fn dismantle<T>(self, tag: T) -> sealed::Dismantled<Self, T> {
-        Ok((Member::from_child(self, tag), ()))
+        match self.shared.check() {
+            Ok(()) => Ok((Member::from_child(self, tag), ())),
+            Err(error) => Err((error, self, tag)),
+        }
     }
 
     fn pipes((): ()) -> Option<Pipes> {

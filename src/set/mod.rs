@@ -27,8 +27,9 @@ use std::sync::Arc;
 
 use slotmap::DefaultKey;
 
-use crate::pidfd::Gone;
-use crate::sync::{lock, Mutex};
+use crate::pidfd::{Forked, Gone};
+use crate::sync::{lock, Mutex, MutexGuard};
+use crate::sys::origin::Origin;
 use crate::watch::Watch;
 use blocked::Blocked;
 use member::{Member, SetId};
@@ -81,6 +82,8 @@ pub struct ChildSet<T> {
     /// The one of `members.watch`, for use without the lock.
     epoll: Arc<OwnedFd>,
     blocked: Blocked,
+    /// Whose it is: a copy of that process has no business with it.
+    origin: Origin,
     #[cfg(feature = "async-io")]
     consumers: std::sync::OnceLock<Arc<stream::Consumers>>,
 }
@@ -116,12 +119,19 @@ impl<T> Members<T> {
 }
 
 impl<T> ChildSet<T> {
+    /// The members, for the process that made the set. Another one might find them locked for good.
+    fn members(&self) -> io::Result<MutexGuard<'_, Members<T>>> {
+        Forked::check(self.origin)?;
+        Ok(lock(&self.members))
+    }
+
     fn has_ended(&self, until: Until) -> bool {
-        lock(&self.members).ended().is_some_and(|ended| until <= ended)
+        self.members().map_or(true, |members| members.ended().is_some_and(|ended| until <= ended))
     }
 
     fn with<R>(&self, key: Key, act: impl FnOnce(&Member<T>) -> io::Result<R>) -> io::Result<R> {
-        match self.slot(key).and_then(|slot| lock(&self.members).watch.get(slot).map(act)) {
+        let members = self.members()?;
+        match self.slot(key).and_then(|slot| members.watch.get(slot).map(act)) {
             Some(result) => result,
             None => Err(Gone::NotInSet.into()),
         }

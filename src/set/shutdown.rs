@@ -159,6 +159,10 @@ impl<T> Stream for Shutdown<'_, T> {
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
         while let Some(deadline) = this.deadline {
+            // Which starts the reactor, or says why not.
+            if let Err(error) = this.set.consumers() {
+                return Poll::Ready(Some(Err(error)));
+            }
             let timer = this.timer.get_or_insert_with(|| async_io::Timer::at(deadline));
             if Pin::new(timer).poll(context).is_pending() {
                 break;

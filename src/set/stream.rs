@@ -17,6 +17,7 @@ use super::poll_exit::{self, poll_exit};
 use super::turns::Turns;
 use super::waiters::Waiters;
 use super::{ChildSet, Exited, Until};
+use crate::pidfd::Forked;
 use crate::sync::{lock, Mutex};
 use crate::watch::dropped::start_reactor;
 use crate::watch::reactor::Registration;
@@ -156,7 +157,8 @@ impl<T> ChildSet<T> {
         Exits { set: self, ticket: None }
     }
 
-    fn consumers(&self) -> io::Result<&Arc<Consumers>> {
+    pub(super) fn consumers(&self) -> io::Result<&Arc<Consumers>> {
+        Forked::check(self.origin)?;
         if let Some(consumers) = self.consumers.get() {
             return Ok(consumers);
         }

@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::io;
+use std::os::fd::AsFd;
 use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags};
 
 use super::{ChildSet, Exited, Until};
 use crate::sys::poll::poll;
+use crate::watch::dropped::wakes_sweepers;
 
 impl<T> ChildSet<T> {
     /// With a deadline, `None` may mean that it has passed.
@@ -21,8 +23,11 @@ impl<T> ChildSet<T> {
             || self.try_wait(),
             (until, || self.has_ended(until)),
             |bell, left| {
-                let fds = &mut [PollFd::new(&*self.epoll, PollFlags::IN), PollFd::new(bell, PollFlags::IN)];
-                poll(fds, left)
+                // Dropped children that end meanwhile are reaped, too.
+                let sweepers = wakes_sweepers();
+                let sweepers = sweepers.as_ref().unwrap_or(&self.epoll);
+                let fds = [self.epoll.as_fd(), bell.as_fd(), sweepers.as_fd()];
+                poll(&mut fds.each_ref().map(|fd| PollFd::new(fd, PollFlags::IN)), left)
             },
         )
     }

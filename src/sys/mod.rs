@@ -15,6 +15,7 @@ pub(crate) mod fork;
 #[cfg(feature = "command")]
 mod guard;
 pub(crate) mod info;
+pub(crate) mod origin;
 #[cfg(feature = "command")]
 pub(crate) mod plan;
 pub(crate) mod poll;
@@ -29,6 +30,8 @@ mod sigset;
 mod stack;
 #[cfg(feature = "command")]
 pub(crate) mod strings;
+#[cfg(feature = "async-io")]
+pub(crate) mod thread;
 pub(crate) mod wait;
 
 use std::io;

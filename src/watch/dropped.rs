@@ -1,6 +1,7 @@
 //! Children that were dropped before they ended: reaped without a thread and without a task.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -13,13 +14,26 @@ use {
 #[cfg(feature = "async-io")]
 use super::reactor::{self, Registration};
 use super::{Watch, Watched};
-use crate::pidfd::{collect, Collected, Pidfd};
+use crate::pidfd::{call_before_taking, collect, Collected, Pidfd, StatusUnknown};
 use crate::sync::lock;
+use crate::sys::origin::PerProcess;
 
-static DROPPED: Mutex<Dropped> = Mutex::new(Dropped { watch: None, unwatched: Vec::new() });
+static STATE: PerProcess<State> = PerProcess::new(|| State {
+    dropped: Mutex::new(Dropped { watch: None, unwatched: Vec::new() }),
+    unattended: AtomicUsize::new(0),
+    #[cfg(feature = "async-io")]
+    attended: OnceLock::new(),
+});
 
-/// How many dropped children the reactor does not look after: lets every call of the crate ask for free.
-static UNATTENDED: AtomicUsize = AtomicUsize::new(0);
+/// Of one process. A copy of it has children of its own, and must not touch the epoll instance that both share.
+struct State {
+    dropped: Mutex<Dropped>,
+    /// How many dropped children the reactor does not look after: lets every call of the crate ask for free.
+    unattended: AtomicUsize,
+    /// The epoll instance of `dropped` in the reactor. Set under its lock.
+    #[cfg(feature = "async-io")]
+    attended: OnceLock<Registration>,
+}
 
 struct Dropped {
     watch: Option<Watch<Orphan>>,
@@ -60,6 +74,10 @@ impl Watched for Orphan {
 /// Dropping a [`Child`](crate::Child) or a [`ChildSet`](crate::ChildSet) never waits for a process. A child that
 /// still runs is reaped when it ends: by async-io's reactor, once this program has awaited anything of this
 /// crate; else by the next call of this crate that spawns, watches, takes or drops a child, or by this function.
+/// Calls that block on a [`Child`](crate::Child) or a [`ChildSet`](crate::ChildSet) reap while they block;
+/// [`Pidfd::wait`](crate::Pidfd::wait) and [`Pidfd::wait_state`](crate::Pidfd::wait_state) reap before they do.
+///
+/// A copy of this process, made by `fork()`, starts with none: see [Forking](crate#forking).
 ///
 /// ```
 /// use childset::{reap_dropped, Child};
@@ -74,52 +92,90 @@ impl Watched for Orphan {
 /// # std::io::Result::Ok(())
 /// ```
 pub fn reap_dropped() -> usize {
-    let mut dropped = lock(&DROPPED);
+    let mut dropped = lock(&STATE.get().dropped);
     dropped.reap();
     dropped.len()
 }
 
 /// Reaps what is due, unless the reactor does: called by whatever spawns, watches, takes or drops a child.
 pub(crate) fn sweep() {
-    if UNATTENDED.load(Ordering::Acquire) > 0 {
-        lock(&DROPPED).reap();
+    let state = STATE.get();
+    if state.unattended.load(Ordering::Acquire) > 0 {
+        lock(&state.dropped).reap();
     }
+}
+
+/// What becomes readable when a dropped child has ended, for calls that block: they [`sweep`] then. `None` if the
+/// reactor looks after them, or if there is no descriptor left.
+pub(crate) fn wakes_sweepers() -> Option<Arc<OwnedFd>> {
+    #[cfg(feature = "async-io")]
+    if reactor::runs() {
+        return None;
+    }
+    let mut dropped = lock(&STATE.get().dropped);
+    dropped.watch().map(|watch| Arc::clone(watch.epoll()))
 }
 
 /// Reaps the child now if it has ended, else takes care of it.
 pub(crate) fn hand_over(orphan: Orphan) {
+    call_before_taking(sweep);
     sweep();
-    // On an error the process is gone (`StatusUnknown`), or the descriptor is no pidfd.
-    let Ok(Collected::Running | Collected::Foreign) = orphan.collect() else {
+    if is_over(orphan.collect()) {
         return;
-    };
-    let mut dropped = lock(&DROPPED);
+    }
+    let mut dropped = lock(&STATE.get().dropped);
     dropped.insert(orphan);
     dropped.settle();
 }
 
+/// Whether nothing is left to reap. A call that failed says nothing of the child, and is made again.
+fn is_over(collected: io::Result<Collected>) -> bool {
+    match collected {
+        Ok(Collected::Exit(_)) => true,
+        Ok(Collected::Running | Collected::Foreign) => false,
+        Err(error) => StatusUnknown::from_io_error(&error).is_some(),
+    }
+}
+
 impl Dropped {
-    fn insert(&mut self, orphan: Orphan) {
+    /// Where dropped children are watched; `None` if there is no descriptor left to do it by.
+    fn watch(&mut self) -> Option<&mut Watch<Orphan>> {
         if self.watch.is_none() {
             self.watch = Watch::new().ok();
         }
-        let unwatched = match &mut self.watch {
+        self.watch.as_mut()
+    }
+
+    fn insert(&mut self, orphan: Orphan) {
+        let unwatched = match self.watch() {
             Some(watch) => watch.insert(orphan).err().map(|(_, orphan)| orphan),
             None => Some(orphan),
         };
         self.unwatched.extend(unwatched);
     }
 
+    /// Reaps all that have ended.
     fn reap(&mut self) {
         for orphan in std::mem::take(&mut self.unwatched) {
-            if let Ok(Collected::Running | Collected::Foreign) = orphan.collect() {
+            if !is_over(orphan.collect()) {
                 self.insert(orphan);
             }
         }
-        if let Some(watch) = &mut self.watch {
-            while let Ok(Some(_)) = watch.take_ended() {}
-        }
+        self.reap_watched(usize::MAX);
         self.settle();
+    }
+
+    /// Reaps up to so many of those in the epoll instance that have ended; returns how many children are left.
+    fn reap_watched(&mut self, most: usize) -> usize {
+        if let Some(watch) = &mut self.watch {
+            let ended = std::iter::from_fn(|| watch.take_ended().ok().flatten()).take(most);
+            let left = ended.filter(|ended| match &ended.exit {
+                Ok(_) => false,
+                Err(error) => StatusUnknown::from_io_error(error).is_none(),
+            });
+            self.unwatched.extend(left.map(|ended| ended.value));
+        }
+        self.len()
     }
 
     /// Leaves those in the epoll instance to the reactor, if it runs, and the others to [`sweep`].
@@ -128,7 +184,7 @@ impl Dropped {
         let attended = self.attach();
         #[cfg(not(feature = "async-io"))]
         let attended = 0;
-        UNATTENDED.store(self.len() - attended, Ordering::Release);
+        STATE.get().unattended.store(self.len() - attended, Ordering::Release);
     }
 
     fn len(&self) -> usize {
@@ -136,9 +192,9 @@ impl Dropped {
     }
 }
 
-/// The epoll instance of `DROPPED` in the reactor. Set under its lock.
+/// How many dropped children the reactor reaps before its timers and other sources get their turn.
 #[cfg(feature = "async-io")]
-static ATTENDED: OnceLock<Registration> = OnceLock::new();
+const REAPED_AT_ONCE: usize = 64;
 
 /// The reactor wakes this when a dropped child has ended, and the waker itself reaps.
 #[cfg(feature = "async-io")]
@@ -147,7 +203,10 @@ struct Reaper;
 #[cfg(feature = "async-io")]
 impl Wake for Reaper {
     fn wake(self: Arc<Self>) {
-        lock(&DROPPED).reap();
+        // If more are due, the reactor wakes us again at once.
+        let mut dropped = lock(&STATE.get().dropped);
+        dropped.reap_watched(REAPED_AT_ONCE);
+        dropped.settle();
     }
 }
 
@@ -155,11 +214,12 @@ impl Wake for Reaper {
 /// children, too.
 ///
 /// # Errors
-/// Where the reactor would panic, for want of its descriptors: `EMFILE`, `ENFILE`, `ENOMEM`.
+/// Where the reactor would panic, for want of its descriptors or its thread; or where it runs in the process that this
+/// one is a copy of.
 #[cfg(feature = "async-io")]
 pub(crate) fn start_reactor() -> io::Result<()> {
     if reactor::start()? {
-        lock(&DROPPED).settle();
+        lock(&STATE.get().dropped).settle();
     }
     Ok(())
 }
@@ -174,14 +234,36 @@ impl Dropped {
         if watch.len() == 0 || !reactor::runs() {
             return 0;
         }
-        if ATTENDED.get().is_none() {
+        let attended = &STATE.get().attended;
+        if attended.get().is_none() {
             if let Ok(registration) = Registration::new(watch.epoll(), Waker::from(Arc::new(Reaper))) {
-                let _ = ATTENDED.set(registration);
+                let _ = attended.set(registration);
             }
         }
-        match ATTENDED.get() {
-            Some(registration) if registration.arm().is_ok() => watch.len(),
+        match attended.get() {
+            // Once more, since nobody else may call for long.
+            Some(registration) if registration.arm().or_else(|_| registration.arm()).is_ok() => watch.len(),
             _ => 0,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn a_batch_is_bounded() {
+        let mut dropped = Dropped { watch: None, unwatched: Vec::new() };
+        for _ in 0..5 {
+            let pidfd = Pidfd::from_child(&Command::new("true").spawn().unwrap()).unwrap();
+            while !pidfd.has_ended().unwrap() {
+                std::thread::yield_now();
+            }
+            dropped.insert(Orphan::Alone(pidfd));
+        }
+        assert_eq!(dropped.reap_watched(3), 2);
+        assert_eq!(dropped.reap_watched(3), 0);
     }
 }

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::io::Errno;
 use slotmap::{DefaultKey, Key as _, KeyData, SlotMap};
 
 use crate::pidfd::{can_be_collected, collect, Collected, Exit, Pidfd, StatusUnknown};
@@ -105,8 +106,8 @@ impl<V: Watched> Watch<V> {
         let value = self.slots.remove(key)?;
         self.edges.remove(&key);
         // Before the descriptor is closed: a copy of it may live on for a moment in a child that is being
-        // spawned, and keep the registration alive. It fails only if the descriptor is not registered.
-        let _ = epoll::delete(&self.epoll, value.pidfd());
+        // spawned, and keep the registration alive.
+        delete(&self.epoll, value.pidfd());
         Some(value)
     }
 
@@ -150,26 +151,44 @@ impl<V: Watched> Watch<V> {
         }
     }
 
-    /// Fetches events; false if there are none.
+    /// Fetches events; false if there are none of processes that are in here.
     fn fetch(&mut self) -> io::Result<bool> {
         let mut events = [Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }; FETCHED_AT_ONCE];
         let fetched = epoll::wait(&self.epoll, &mut events, Some(&timespec(Duration::ZERO)))?;
+        let mut known = false;
         for event in &events[..fetched] {
             let data = event.data;
             let key = KeyData::from_ffi(data.u64()).into();
+            // Of one that could not be deleted there may be an event at each call.
             let Some(value) = self.slots.get(key) else {
                 continue;
             };
+            known = true;
             if self.edges.contains(&key) {
                 if !can_be_collected(value.pidfd()) {
                     continue;
                 }
-                epoll::modify(&self.epoll, value.pidfd(), event_data(key), EventFlags::IN)?;
+                if epoll::modify(&self.epoll, value.pidfd(), event_data(key), EventFlags::IN).is_err() {
+                    // The edge is used up: it must be the next to be taken.
+                    self.fetched.push_front(key);
+                    continue;
+                }
                 self.edges.remove(&key);
             }
             self.fetched.push_back(key);
         }
-        Ok(fetched > 0)
+        Ok(known)
+    }
+}
+
+/// Only a passing failure matters, after which a descriptor that lives on would be reported without end: a descriptor that
+/// is not registered is none.
+fn delete(epoll: &OwnedFd, pidfd: &Pidfd) {
+    for _ in 0..3 {
+        match epoll::delete(epoll, pidfd) {
+            Ok(()) | Err(Errno::NOENT | Errno::BADF) => return,
+            Err(_) => {}
+        }
     }
 }
 

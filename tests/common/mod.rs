@@ -4,6 +4,7 @@
 
 mod harness;
 pub(crate) mod seccomp;
+pub(crate) mod strace;
 
 use std::fmt::Display;
 use std::fs::{File, Permissions};
@@ -231,10 +232,20 @@ pub(crate) fn zombies() -> usize {
 ///
 /// Where it drops a running child or awaits, [`warm_up`] comes before: some descriptors are made once.
 pub(crate) fn check_leaks<R>(test: impl FnOnce() -> R) -> R {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| drop(block_once()));
     let before = (fds(), zombies());
     let result = test();
     assert_eq!((fds(), zombies()), before, "descriptors and zombies, now and before");
     result
+}
+
+/// Has the crate open the descriptor that it keeps once it has blocked, if it can.
+fn block_once() -> io::Result<()> {
+    let set = childset::ChildSet::new()?;
+    let inserted = set.insert(childset::Pidfd::open(std::process::id())?, ());
+    inserted.map_err(|error| error.error)?;
+    set.wait(Some(Duration::from_millis(50))).map(drop)
 }
 
 /// Has the crate, and async-io's reactor, open the descriptors that they keep for good.
