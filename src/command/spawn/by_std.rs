@@ -33,7 +33,15 @@ impl Command {
         let carrier = RefCell::new(Carrier::new(std));
         let (mut child, pidfd) = job.run(&mut plan, &|plan| carrier.borrow_mut().spawn(plan))?;
         match pidfd.map_or_else(|| Pidfd::from_child(&child), |pidfd| Ok(Pidfd::from(out_of_the_way(pidfd)))) {
-            Ok(pidfd) => Ok(Spawned { pidfd, pid: child.id(), pipes: standard.pipes, autoreaped: false }),
+            Ok(pidfd) => {
+                let [stdin, stdout, stderr] = standard.pipes;
+                let pipes = [
+                    stdin.or(child.stdin.take().map(Into::into)),
+                    stdout.or(child.stdout.take().map(Into::into)),
+                    stderr.or(child.stderr.take().map(Into::into)),
+                ];
+                Ok(Spawned { pidfd, pid: child.id(), pipes, autoreaped: false })
+            }
             Err(error) => {
                 // Without a pidfd it is no child of ours: nothing may be left of it.
                 let _ = child.kill();
