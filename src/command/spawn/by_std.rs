@@ -2,9 +2,10 @@
 //! other.
 
 use std::cell::RefCell;
-use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
+
+use rustix::event::{eventfd, EventfdFlags};
 
 use super::layout::Layout;
 use super::lift::{copy_from, lift_all, out_of_the_way};
@@ -88,15 +89,16 @@ impl Command {
     /// its pipe for errors, or one of the child's, under one of them.
     fn occupy_numbers(&self) -> io::Result<Vec<OwnedFd>> {
         let mut occupied = Vec::new();
-        let null = OwnedFd::from(File::open("/dev/null")?);
+        // Of a kind that needs no file system.
+        let any = eventfd(0, EventfdFlags::CLOEXEC)?;
         for number in (0..3).chain(self.options.fds.iter().map(|(number, _)| *number)) {
-            let fd = copy_from(&null, number)?;
+            let fd = copy_from(&any, number)?;
             if fd.as_raw_fd() == number {
                 occupied.push(fd);
             }
         }
-        if null.as_raw_fd() <= 2 {
-            occupied.push(null);
+        if any.as_raw_fd() <= 2 {
+            occupied.push(any);
         }
         Ok(occupied)
     }
