@@ -1,6 +1,5 @@
 use std::future::Future;
 use std::io;
-use std::pin::Pin;
 use std::time::Duration;
 
 use async_io::{Async, Timer};
@@ -9,12 +8,7 @@ use crate::pidfd::{Edge, Exit, Pidfd, State};
 use crate::watch::dropped::start_reactor;
 use crate::watch::registered::Source;
 
-/// The future of an operation on an `Async<Pidfd>`.
-pub type PidfdFuture<'a, R> = Pin<Box<dyn Future<Output = io::Result<R>> + Send + 'a>>;
-
 /// What can be awaited of a process, by `async_io::Async<Pidfd>`.
-///
-/// Any number of tasks may await the same pidfd.
 ///
 /// ```
 /// # futures_lite::future::block_on(async {
@@ -30,7 +24,24 @@ pub type PidfdFuture<'a, R> = Pin<Box<dyn Future<Output = io::Result<R>> + Send 
 /// pidfd.reaped().await?;
 /// # std::io::Result::Ok(()) }).unwrap();
 /// ```
+///
+/// Any number of tasks may await the same pidfd. The futures are not boxed, and `Send`. The trait is sealed: only
+/// `Async<Pidfd>` implements it.
 pub trait AsyncPidfdExt: sealed::Sealed {
+    /// Takes the exit of the process when there is one, as [`Pidfd::wait`] does, and reaps our child.
+    ///
+    /// A zombie that a tracer holds back costs no processor time.
+    ///
+    /// # Errors
+    /// - [`StatusUnknown`](crate::StatusUnknown): the process has ended, and the kernel does not report how. Before
+    ///   Linux 6.15, if several await one pidfd, all except one of them get this error.
+    /// - `EMFILE`: a tracer holds the zombie back, and there is no descriptor left to wait for that.
+    /// - The reactor cannot watch the descriptor.
+    ///
+    /// # Cancel safety
+    /// Dropping the future before it is ready loses nothing: the exit has not been taken.
+    fn exit(&self) -> impl Future<Output = io::Result<Exit>> + Send;
+
     /// Waits until the process has ended: it is a zombie, or gone. Nothing is reaped.
     ///
     /// # Errors
@@ -38,33 +49,19 @@ pub trait AsyncPidfdExt: sealed::Sealed {
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing.
-    fn exited(&self) -> PidfdFuture<'_, ()>;
+    fn exited(&self) -> impl Future<Output = io::Result<()>> + Send;
 
-    /// Waits until the process is gone: its parent has collected it. That may be never.
+    /// Waits until the process is gone: its parent has reaped it. That may be never.
     ///
-    /// From Linux 6.9 on it sleeps through the zombie state; before, the kernel does not tell, and it looks
-    /// after 10 ms at first and every second in the end.
+    /// From Linux 6.9 on this sleeps while the process is a zombie. Before, the kernel does not report the reaping: this
+    /// looks for it, after 10 ms at first, and every second in the end.
     ///
     /// # Errors
     /// The reactor cannot watch the descriptor.
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing.
-    fn reaped(&self) -> PidfdFuture<'_, ()>;
-
-    /// Takes the exit of the process when there is one, as [`Pidfd::wait`] does, and reaps our child.
-    ///
-    /// A zombie that a tracer holds back costs no processor time.
-    ///
-    /// # Errors
-    /// - [`StatusUnknown`](crate::StatusUnknown): the process has ended, and the kernel does not tell how. If
-    ///   several await one pidfd before Linux 6.15, it is what all but one of them get.
-    /// - `EMFILE`: a tracer holds the zombie back, and there is no descriptor left to wait for that.
-    /// - The reactor cannot watch the descriptor.
-    ///
-    /// # Cancel safety
-    /// Dropping the future before it is ready loses nothing: the exit has not been taken.
-    fn exit(&self) -> PidfdFuture<'_, Exit>;
+    fn reaped(&self) -> impl Future<Output = io::Result<()>> + Send;
 }
 
 mod sealed {
@@ -73,42 +70,36 @@ mod sealed {
 }
 
 impl AsyncPidfdExt for Async<Pidfd> {
-    fn exited(&self) -> PidfdFuture<'_, ()> {
-        Box::pin(async move {
-            start_reactor()?;
-            while !self.get_ref().has_ended()? {
-                self.readable().await?;
-            }
-            Ok(())
-        })
+    async fn exit(&self) -> io::Result<Exit> {
+        start_reactor()?;
+        take_exit(self, self.get_ref(), || self.get_ref().try_wait()).await
     }
 
-    fn reaped(&self) -> PidfdFuture<'_, ()> {
-        Box::pin(async move {
-            start_reactor()?;
-            let pidfd = self.get_ref();
-            if pidfd.tells_reaping()? {
-                while pidfd.state()? != State::Reaped {
-                    // Nothing makes a pidfd writable, so this is woken by `EPOLLHUP` alone.
-                    self.writable().await?;
-                }
-                return Ok(());
-            }
-            self.exited().await?;
-            let mut pause = Duration::from_millis(10);
+    async fn exited(&self) -> io::Result<()> {
+        start_reactor()?;
+        while !self.get_ref().has_ended()? {
+            self.readable().await?;
+        }
+        Ok(())
+    }
+
+    async fn reaped(&self) -> io::Result<()> {
+        start_reactor()?;
+        let pidfd = self.get_ref();
+        if pidfd.tells_reaping()? {
             while pidfd.state()? != State::Reaped {
-                Timer::after(pause).await;
-                pause = (pause * 2).min(Duration::from_secs(1));
+                // Nothing makes a pidfd writable, so this is woken by `EPOLLHUP` alone.
+                self.writable().await?;
             }
-            Ok(())
-        })
-    }
-
-    fn exit(&self) -> PidfdFuture<'_, Exit> {
-        Box::pin(async move {
-            start_reactor()?;
-            take_exit(self, self.get_ref(), || self.get_ref().try_wait()).await
-        })
+            return Ok(());
+        }
+        self.exited().await?;
+        let mut pause = Duration::from_millis(10);
+        while pidfd.state()? != State::Reaped {
+            Timer::after(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(1));
+        }
+        Ok(())
     }
 }
 

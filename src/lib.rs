@@ -4,8 +4,8 @@
 //! resource use, when it ends. It is built on pidfds: no SIGCHLD handler, no reaper thread, no lost status and
 //! no zombie.
 //!
-#![cfg_attr(feature = "async-io", doc = "```")]
-#![cfg_attr(not(feature = "async-io"), doc = "```ignore")]
+#![cfg_attr(all(feature = "async-io", feature = "command"), doc = "```")]
+#![cfg_attr(not(all(feature = "async-io", feature = "command")), doc = "```ignore")]
 //! use childset::{ChildSet, Command};
 //!
 //! # futures_lite::future::block_on(async {
@@ -24,12 +24,21 @@
 //!
 //! | you have | use |
 //! |---|---|
-//! | smol, async-std, async-io | [`ChildSet`] as a `Stream`, or `ChildSet::next` |
-//! | a thread that may block | [`ChildSet::wait`] |
-//! | a loop of your own, or GTK's, Qt's, calloop's, tokio's | the set's descriptor, and [`ChildSet::try_wait`]: [`embedding`] |
-//! | one process, of anybody's | [`Pidfd`]; `Async<Pidfd>` with `AsyncPidfdExt` |
-//! | a program to run | [`Command`], [`ChildSet::spawn`]; [`Prepared`] if it is run again and again |
-//! | a `std::process::Child` | [`ChildSet::insert`], or [`Child::try_from`](Child) |
+//! | [smol, async-std, async-io](async_io) | [`ChildSet`] as a [`Stream`](ChildSet#impl-Stream-for-ChildSet<T>), or [`ChildSet::next`] |
+//! | [a thread that may block](std::thread) | [`ChildSet::wait`], [`ChildSet::wait_exits`] |
+//! | [a loop of your own](embedding), or GTK's, Qt's, calloop's, tokio's | [the set's descriptor](ChildSet#impl-AsFd-for-ChildSet<T>), and [`ChildSet::try_wait`] |
+//! | [one process, of anybody's](Pidfd) | [`Pidfd`]; `Async<Pidfd>` with [`AsyncPidfdExt`] |
+//! | [a program to run](Command) | [`Command`], [`ChildSet::spawn`]; [`Prepared`] if it is run again and again |
+//! | [a child of `std`](std::process::Child) | [`ChildSet::insert`], or [`Child::try_from`](Child#impl-TryFrom<Child>-for-Child) |
+//!
+//! # One word for one thing
+//!
+//! | | never blocks | blocks | awaits |
+//! |---|---|---|---|
+//! | [`Pidfd`] | [`try_wait`](Pidfd::try_wait) | [`wait`](Pidfd::wait) | [`exit()`](AsyncPidfdExt::exit), [`exited()`](AsyncPidfdExt::exited), [`reaped()`](AsyncPidfdExt::reaped) of `Async<Pidfd>` |
+//! | [`Child`] | [`try_wait`](Child::try_wait), [`try_status`](Child::try_status) | [`wait`](Child::wait), [`wait_timeout`](Child::wait_timeout) | [`exit`](Child::exit), [`status`](Child::status) |
+//! | [`ChildSet`] | [`try_wait`](ChildSet::try_wait) | [`wait`](ChildSet::wait), [`wait_exits`](ChildSet::wait_exits) | [`next`](ChildSet::next), [`exits`](ChildSet::exits), `Stream` |
+//! | [`Shutdown`] | [`try_wait`](Shutdown::try_wait) | [`wait`](Shutdown::wait) | [`next`](Shutdown::next), `Stream` |
 //!
 //! # Statuses
 //!
@@ -50,6 +59,15 @@
 //! child's own `execve` and end take 120 µs of its CPU time. The README has the figures of other crates beside these,
 //! and the command that measures them.
 //!
+//! # Crate features
+//!
+//! Both are on by default. The crate also works without them.
+//!
+//! - `async-io`: awaiting. Adds `next()`, the `Stream` of [`ChildSet`] and `AsyncPidfdExt`, and three dependencies.
+//! - `command`: spawning. Adds [`Command`], [`Prepared`] and [`ChildSet::spawn`], with the `clone3`, the assembler and
+//!   the code that runs between `fork` and `execve`. Without it the children are made by `std::process::Command`;
+//!   adopted children, processes of others and signals work as before.
+//!
 //! # Threads
 //!
 //! The crate starts none. Awaiting anything uses async-io's reactor, which has one thread; programs that only
@@ -61,8 +79,8 @@
 //!
 //! # Kernels
 //!
-//! Linux 5.10 and later. What needs more says so, and fails with [`Unsupported`](std::io::ErrorKind::Unsupported)
-//! on an older one, or does it as the last column says.
+//! Linux 5.10 and later. Features that need a newer kernel say so. On an older one they fail with
+//! [`Unsupported`](std::io::ErrorKind::Unsupported), or work as the last column says.
 //!
 //! | Linux | what it adds here | before |
 //! |---|---|---|
@@ -76,6 +94,9 @@
 //! | 7.1 | `kill_with_parent` by the pidfd | by `PR_SET_PDEATHSIG`: at the end of the spawning thread |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// The examples make their children with `Command`, and the docs link to it: without it there is neither to check.
+#![cfg(not(all(doctest, not(feature = "command"))))]
+#![cfg_attr(not(all(feature = "command", feature = "async-io")), allow(rustdoc::broken_intra_doc_links))]
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("childset is built on pidfds, which only Linux has");
@@ -93,6 +114,7 @@ mod async_pidfd;
 
 mod child;
 
+#[cfg(feature = "command")]
 mod command;
 
 mod set;
@@ -100,12 +122,14 @@ mod set;
 pub mod embedding;
 
 #[cfg(feature = "async-io")]
-pub use async_pidfd::{AsyncPidfdExt, PidfdFuture};
+pub use async_pidfd::AsyncPidfdExt;
+#[cfg(feature = "command")]
+pub use child::Stdio;
 pub use child::{
     AdoptError, Capture, Captured, Child, ChildHandle, ChildStderr, ChildStdin, ChildStdout, Containment,
-    Stdio,
 };
-pub use command::{Command, Prepared, Spawn, SpawnError};
+#[cfg(feature = "command")]
+pub use command::{unix, Command, Prepared, Resource, Spawn, SpawnError};
 pub use pidfd::{
     CoreDump, Exit, Forked, Gone, Info, Pidfd, Signal, State, StateChange, StatusUnknown, Usage,
 };
@@ -115,24 +139,7 @@ pub use set::{Exits, Next};
 pub use std::process::{ExitStatus, Output};
 pub use watch::dropped::reap_dropped;
 
-/// What programs written against async-process import.
-pub mod unix {
-    /// Nothing: what async-process has here are methods of [`Command`](crate::Command) itself.
-    ///
-    /// ```
-    /// # #![allow(unused_imports)]
-    /// use childset::{unix::CommandExt, Command};
-    ///
-    /// let status = Command::new("sh").arg0("shell").args(["-c", "exit 3"]).spawn()?.wait()?;
-    /// assert_eq!(status.code(), Some(3));
-    /// # std::io::Result::Ok(())
-    /// ```
-    pub trait CommandExt {}
-
-    impl CommandExt for crate::Command {}
-}
-
 /// The README's example runs as a doctest.
-#[cfg(all(doctest, feature = "async-io"))]
+#[cfg(all(doctest, feature = "async-io", feature = "command"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -218,6 +218,8 @@ fn nonblocking_child_wait() {
 mod asynchronous {
     use super::*;
 
+    use std::pin::pin;
+
     use async_io::Async;
     use childset::AsyncPidfdExt;
     use futures_lite::future::{block_on, poll_once};
@@ -275,7 +277,7 @@ mod asynchronous {
             // The reactor runs from the first await that has to wait.
             assert!(block_on(poll_once(pidfd.exit())).is_none());
             let limit = Limit::with_spare(0);
-            let mut wait = pidfd.exit();
+            let mut wait = pin!(pidfd.exit());
             assert!(block_on(poll_once(&mut wait)).is_none());
             drop(stdin);
             assert_eq!(block_on(wait).unwrap().code(), Some(9));

@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use parallel_common::common::wait_with_peak;
 use parallel_common::*;
 use rustix::process::{kill_process, Pid, Signal};
 
@@ -148,8 +149,6 @@ fn much_output_is_not_kept_in_memory() {
         let arguments = [mode, &["-j4", "sh", "-c", script, "sh", ":::", "5", "1", "2", "3"]].concat();
         let mut child = parallel(&arguments).spawn().unwrap();
         let mut out = child.stdout.take().unwrap();
-        let set = childset::ChildSet::new().unwrap();
-        set.insert(child, ()).unwrap();
         let mut counts = [0usize; 256];
         let mut changes = 0;
         let (mut buffer, mut last) = (vec![0; 1 << 16], 0);
@@ -166,9 +165,9 @@ fn much_output_is_not_kept_in_memory() {
         }
         assert!(b"1235".iter().all(|&job| counts[job as usize] == 25_000_000));
         assert_eq!(changes, 4, "{mode:?}");
-        let exit = set.wait(None).unwrap().unwrap().exit.unwrap();
-        assert!(exit.success());
-        assert!(exit.max_rss().unwrap() < 48 << 20, "{} bytes", exit.max_rss().unwrap());
+        let (success, peak) = wait_with_peak(child);
+        assert!(success);
+        assert!(peak < 48 << 20, "{peak} bytes");
     }
 }
 

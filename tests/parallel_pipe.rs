@@ -5,6 +5,7 @@ mod parallel_common;
 use std::fs::File;
 use std::process::{Command, Output, Stdio};
 
+use parallel_common::common::wait_with_peak;
 use parallel_common::*;
 
 fn seq(last: u32) -> Vec<u8> {
@@ -135,10 +136,8 @@ fn memory_is_bounded_by_jobs_and_blocks() {
         Command::new("fold").stdin(head.stdout.take().unwrap()).stdout(Stdio::piped()).spawn().unwrap();
     let mut command = parallel(&["--pipe", "--block", "2M", "-j4", "cat"]);
     let child = command.stdin(lines.stdout.take().unwrap()).stdout(Stdio::null()).spawn().unwrap();
-    let set = childset::ChildSet::new().unwrap();
-    set.insert(child, ()).unwrap();
-    let exit = set.wait(None).unwrap().unwrap().exit.unwrap();
-    assert!(exit.success());
-    assert!(exit.max_rss().unwrap() < 40 << 20, "{} bytes", exit.max_rss().unwrap());
+    let (success, peak) = wait_with_peak(child);
+    assert!(success);
+    assert!(peak < 40 << 20, "{peak} bytes");
     assert!(head.wait().unwrap().success() && lines.wait().unwrap().success());
 }

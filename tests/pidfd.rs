@@ -48,9 +48,8 @@ fn open_errors() {
             held.recv().unwrap_err();
         });
         let thread = receiver.recv().unwrap();
-        // EINVAL up to 6.15, later ENOENT.
-        let error = errno(Pidfd::open(thread)).unwrap();
-        assert!(error == libc::ENOENT || error == libc::EINVAL, "{error}");
+        let expected = if kernel() >= (6, 16) { libc::ENOENT } else { libc::EINVAL };
+        assert_eq!(errno(Pidfd::open(thread)), Some(expected));
         drop(hold);
     });
 
@@ -69,7 +68,13 @@ fn not_a_pidfd() {
     let pidfd = Pidfd::from(OwnedFd::from(fs::File::open("/dev/null").unwrap()));
     assert_eq!(errno(pidfd.wait()), Some(libc::EBADF));
     assert_eq!(errno(pidfd.try_wait()), Some(libc::EBADF));
+    assert_eq!(errno(pidfd.wait_state()), Some(libc::EBADF));
     assert_eq!(errno(pidfd.send_signal(0)), Some(libc::EBADF));
+    assert_eq!(errno(pidfd.getfd(0)), Some(libc::EBADF));
+    assert_eq!(errno(pidfd.pid()), Some(libc::EBADF));
+    assert_eq!(pidfd.info().unwrap_err().kind(), ErrorKind::Unsupported);
+    // Readable, and no more is looked at.
+    assert_eq!(pidfd.state().unwrap(), State::Zombie);
     let set = childset::ChildSet::new().unwrap();
     let refused = set.insert(pidfd, "tag").unwrap_err();
     assert_eq!((refused.error.raw_os_error(), refused.tag), (Some(libc::EBADF), "tag"));

@@ -245,7 +245,5 @@ fn usage() {
     assert!(used >= Duration::from_millis(90), "{used:?}");
     // It had one processor at most, from its start until we had its exit.
     assert!(used <= start.elapsed() + Duration::from_secs(1), "{used:?}");
-    let max_rss = exit.max_rss().unwrap();
-    assert!((100_000..1_000_000_000).contains(&max_rss), "{max_rss} bytes");
     assert!(exit.usage().unwrap().minor_faults > 0);
 }

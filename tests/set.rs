@@ -1,5 +1,8 @@
 //! `ChildSet` without async-io: taking, removing, signalling, shutting down, and its descriptor.
 
+// The lint does not know that a pidfd reaps.
+#![allow(clippy::zombie_processes)]
+
 mod common;
 
 use std::collections::HashSet;
@@ -76,7 +79,7 @@ fn exits_come_out_with_tag_pid_key_and_status() {
         let exit = exited.exit.unwrap();
         assert_eq!(exit.code(), Some(exited.tag));
         assert_eq!(exited.child.wait().unwrap(), exit, "the child keeps its exit");
-        assert!(exit.max_rss().unwrap() > 0);
+        assert!(exit.usage().unwrap().minor_faults > 0);
         got.push((exited.key, exited.pid, exited.tag));
     }
     got.sort();
@@ -335,6 +338,7 @@ fn a_blocked_thread_sees_a_child_that_is_inserted_meanwhile() {
 }
 
 #[test]
+#[allow(clippy::zombie_processes)] // Its pidfd waits for it.
 fn a_closed_set_gives_children_back() {
     let set = ChildSet::new().unwrap();
     set.insert(exiting(1), 1).unwrap();
@@ -343,7 +347,89 @@ fn a_closed_set_gives_children_back() {
     assert_eq!(error.error.kind(), ErrorKind::BrokenPipe);
     assert_eq!(error.tag, 2);
     assert_eq!(error.child.wait().unwrap().code(), Some(2));
+    // One that has ended, as it was.
+    let mut error = set.insert(zombie(3), 3).unwrap_err();
+    assert_eq!((error.tag, error.child.wait().unwrap().code()), (3, Some(3)));
+    // One whose exit was taken.
+    let child = childset::Child::try_from(exiting(4)).unwrap();
+    let exit = child.wait().unwrap();
+    let error = set.insert(child, 4).unwrap_err();
+    assert_eq!((error.tag, error.child.try_wait().unwrap()), (4, Some(exit)));
+    // A pidfd of one that has ended.
+    let child = exiting(5);
+    let error = set.insert(Pidfd::from_child(&child).unwrap(), 5).unwrap_err();
+    assert_eq!((error.tag, error.child.wait().unwrap().code()), (5, Some(5)));
     assert_eq!(set.wait(None).unwrap().unwrap().tag, 1);
+    assert!(set.wait(None).unwrap().is_none());
+}
+
+#[test]
+fn a_closed_set_starts_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("started");
+    let set = ChildSet::new().unwrap();
+    set.close();
+    let mut command = childset::Command::new("touch");
+    let error = set.spawn(command.arg(&file), "tag").unwrap_err();
+    assert_eq!((error.error.kind(), error.tag), (ErrorKind::BrokenPipe, "tag"));
+    assert!(error.child.is_none());
+    // What was started has ended once another child of the same program has.
+    let other = childset::Command::new("touch").arg(directory.path().join("other")).spawn().unwrap();
+    assert!(other.wait().unwrap().success());
+    std::thread::sleep(Duration::from_millis(50));
+    assert!(!file.exists());
+}
+
+#[test]
+fn a_key_names_nothing_in_another_set() {
+    let (one, two) = (ChildSet::new().unwrap(), ChildSet::new().unwrap());
+    let mine = one.insert(common::held(), 1).unwrap();
+    let strange = two.insert(common::held(), 2).unwrap();
+    assert_ne!(mine, strange);
+    assert!(!one.contains(strange) && one.pid(strange).is_none() && one.handle(strange).is_none());
+    assert!(one.take_stdin(strange).is_none() && one.take_stdout(strange).is_none());
+    assert!(one.take_stderr(strange).is_none() && one.remove(strange).is_none());
+    for error in [one.send_signal(strange, Signal::KILL), one.send_signal_to_group(strange, Signal::KILL)] {
+        assert_eq!(Gone::from_io_error(&error.unwrap_err()), Some(Gone::NotInSet));
+    }
+    assert_eq!((one.len(), one.keys()), (1, vec![mine]));
+    drop((one.take_stdin(mine).unwrap(), two.take_stdin(strange).unwrap()));
+    let exited = one.wait(None).unwrap().unwrap();
+    assert_eq!((exited.key, exited.tag, exited.exit.unwrap().success()), (mine, 1, true));
+    assert_eq!(two.wait(None).unwrap().unwrap().key, strange);
+}
+
+/// The set does not forget what was said about the child: 200 ms after the exit nobody would wait any more.
+#[test]
+fn a_drain_grace_survives_the_set() {
+    let set = ChildSet::new().unwrap();
+    let mut command = childset::Command::new("sh");
+    command.args(["-c", "{ sleep 1; echo late; } &"]).stdout(childset::Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.set_drain_grace(Duration::from_secs(60));
+    set.insert(child, ()).unwrap();
+    let child = set.wait(None).unwrap().unwrap().into_child();
+    assert_eq!(child.wait_with_output().unwrap().stdout, b"late\n");
+}
+
+/// Its process is gone: it comes out at once, with what the kernel still knows.
+#[test]
+#[allow(clippy::zombie_processes)] // Its pidfd waits for it.
+fn a_reaped_pidfd_comes_out() {
+    let set = ChildSet::new().unwrap();
+    let child = exiting(6);
+    let pidfd = Pidfd::from_child(&child).unwrap();
+    let exit = pidfd.wait().unwrap();
+    set.insert(pidfd, 6).unwrap();
+    assert!(is_readable(&set));
+    let exited = set.wait(None).unwrap().unwrap();
+    assert_eq!(exited.tag, 6);
+    match exited.exit {
+        // Linux 6.15 and later.
+        Ok(known) => assert_eq!((known.code(), known.usage()), (exit.code(), None)),
+        Err(error) => assert!(childset::StatusUnknown::from_io_error(&error).is_some(), "{error}"),
+    }
+    assert!(set.is_empty() && !is_readable(&set));
 }
 
 #[test]
@@ -504,4 +590,117 @@ fn shutdown_without_blocking() {
     };
     assert_eq!(exited.exit.unwrap().signal(), Some(Signal::KILL));
     assert!(shutdown.try_wait().unwrap().is_none());
+}
+
+/// Takes exits slowly, with more of them there all the time, until those that were left over are killed.
+fn kill_comes_in_time(more: impl Fn(&ChildSet<usize>) + Sync) {
+    let set = ChildSet::new().unwrap();
+    let grace = Duration::from_millis(50);
+    let stubborn = common::stubborn();
+    let seen = Pidfd::from_child(&stubborn).unwrap();
+    set.insert(stubborn, 0).unwrap();
+    for tag in 1..20 {
+        set.insert(zombie(0), tag).unwrap();
+    }
+    let over = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                more(&set);
+            }
+        });
+        let start = Instant::now();
+        let mut shutdown = set.shutdown(grace);
+        while start.elapsed() <= grace {
+            assert_ne!(shutdown.wait().unwrap().unwrap().tag, 0);
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        // With this call it comes, whatever there is to be taken.
+        let exited = shutdown.wait().unwrap().unwrap();
+        let killed = exited.tag == 0 || {
+            let mut fds = [PollFd::new(&seen, PollFlags::IN)];
+            let start = Instant::now();
+            loop {
+                match poll(&mut fds, Some(&Timespec { tv_sec: 10, tv_nsec: 0 })) {
+                    Ok(ready) => break ready == 1,
+                    Err(_) if start.elapsed() < Duration::from_secs(10) => {}
+                    Err(_) => break false,
+                }
+            }
+        };
+        over.store(true, std::sync::atomic::Ordering::Relaxed);
+        set.send_signal_to_all(Signal::KILL).unwrap();
+        assert!(killed, "it lives on");
+    });
+    while let Some(exited) = set.wait(None).unwrap() {
+        if exited.tag == 0 {
+            assert_eq!(exited.exit.unwrap().signal(), Some(Signal::KILL));
+        }
+    }
+}
+
+#[test]
+fn shutdown_kills_in_time_though_there_are_exits() {
+    kill_comes_in_time(|_| std::thread::sleep(Duration::from_millis(1)));
+}
+
+#[test]
+fn shutdown_kills_in_time_though_others_spawn() {
+    kill_comes_in_time(|set| {
+        if set.len() < 20 {
+            set.insert(exiting(0), 1).unwrap();
+        }
+    });
+}
+
+/// How often a thread of this process was put to sleep.
+fn switches(thread: rustix::process::Pid) -> u64 {
+    let path = format!("/proc/self/task/{}/status", thread.as_raw_nonzero());
+    let status = std::fs::read_to_string(path).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+    line.unwrap().trim().parse().unwrap()
+}
+
+/// One exit wakes the thread that takes it, and another one that waits in its place.
+#[test]
+fn an_exit_wakes_few_threads() {
+    const THREADS: usize = 64;
+    const EXITS: usize = 20;
+    let set = ChildSet::new().unwrap();
+    let keys: Vec<_> = (0..EXITS).map(|tag| set.insert(common::held(), tag).unwrap()).collect();
+    let (started, ids) = std::sync::mpsc::channel();
+    let (taken, exits) = std::sync::mpsc::channel();
+    let all_asleep = |ids: &[rustix::process::Pid]| {
+        let is_asleep = |id: &rustix::process::Pid| {
+            let path = format!("/proc/self/task/{}/stat", id.as_raw_nonzero());
+            std::fs::read_to_string(path).unwrap().rsplit(')').next().unwrap().starts_with(" S")
+        };
+        while !ids.iter().all(is_asleep) {
+            std::thread::yield_now();
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS {
+            let (started, taken) = (started.clone(), taken.clone());
+            let set = &set;
+            scope.spawn(move || {
+                started.send(rustix::thread::gettid()).unwrap();
+                while let Some(exited) = set.wait(None).unwrap() {
+                    taken.send(exited.tag).unwrap();
+                }
+            });
+        }
+        let ids: Vec<_> = ids.iter().take(THREADS).collect();
+        all_asleep(&ids);
+        let before: u64 = ids.iter().map(|id| switches(*id)).sum();
+        for (tag, key) in keys.iter().enumerate().take(EXITS - 1) {
+            drop(set.take_stdin(*key));
+            assert_eq!(exits.recv().unwrap(), tag);
+            all_asleep(&ids);
+        }
+        let spent = ids.iter().map(|id| switches(*id)).sum::<u64>() - before;
+        drop(set.take_stdin(keys[EXITS - 1]));
+        // Some are put to sleep once more, by a lock.
+        assert!(spent < 8 * EXITS as u64, "{spent} for {EXITS} exits");
+    });
 }

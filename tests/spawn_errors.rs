@@ -10,7 +10,7 @@ use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::PermissionsExt;
 
-use childset::{ChildSet, Command, SpawnError, Stdio};
+use childset::{ChildSet, Command, Resource, SpawnError, Stdio};
 use common::{by_std, check_leaks, Dir};
 
 const TESTS: &[(&str, fn())] = &[
@@ -114,13 +114,17 @@ fn steps() {
     type Change = fn(&mut Command) -> &mut Command;
     let changes: [(i32, &str, Change); 8] = [
         (libc::ENOENT, r#""/no/such" the root directory (chroot)"#, |command| command.chroot("/no/such")),
-        (libc::EINVAL, "setrlimit", |command| command.rlimit(libc::RLIMIT_CORE, 2, 1)),
-        (libc::EINVAL, "resource limit 99", |command| command.rlimit(99, 1, 1)),
+        (libc::EINVAL, "set RLIMIT_CORE to 2 and 1 (setrlimit)", |command| {
+            command.rlimit(Resource::CORE, 2, 1)
+        }),
+        (libc::EINVAL, "set resource limit 99 to 1 and 1", |command| command.rlimit(99, 1, 1)),
         (libc::EINVAL, "policy 77 with priority 0 (sched_setscheduler)", |command| command.scheduler(77, 0)),
         (libc::EINVAL, "with priority 5", |command| command.scheduler(libc::SCHED_OTHER, 5)),
         (libc::EPERM, "process group 1 (setpgid)", |command| command.process_group(1)),
-        (libc::EINVAL, "signal 99 to its default (sigaction)", |command| command.default_signals(&[99])),
-        (libc::EINVAL, "signal 99 at the parent's death", |command| command.parent_death_signal(99)),
+        (libc::EINVAL, "reset signal 99 to its default (sigaction)", |command| {
+            command.default_signals(&[99.into()])
+        }),
+        (libc::EINVAL, "ask for signal 99 at the parent's death", |command| command.parent_death_signal(99)),
     ];
     for (errno, names, change) in changes {
         if names.contains("chroot") && !rustix::process::geteuid().is_root() {

@@ -12,6 +12,7 @@ use std::os::fd::FromRawFd;
 use std::process::Stdio as StdStdio;
 use std::thread;
 
+use childset::unix::CommandExt;
 use childset::{Command, Containment, Prepared, Signal, Stdio};
 use common::{check_leaks, errno, reexec, role};
 
@@ -105,8 +106,9 @@ fn dispositions() {
         command
     };
     for new in [|| Command::new("cat"), by_std] {
-        let set = |signals: &[i32]| signals.iter().fold(0, |set, signal| set | 1u64 << (signal - 1));
-        let ignored = |default: Option<&[i32]>| {
+        let set =
+            |signals: &[Signal]| signals.iter().fold(0, |set, signal| set | 1u64 << (signal.as_raw() - 1));
+        let ignored = |default: Option<&[Signal]>| {
             let mut command = new();
             command.arg("/proc/self/status");
             if let Some(default) = default {
@@ -119,15 +121,18 @@ fn dispositions() {
             };
             assert_eq!(bits("SigCgt"), 0);
             // Others may be ignored from the start.
-            bits("SigIgn") & set(&[libc::SIGHUP, libc::SIGTSTP, libc::SIGPIPE, libc::SIGRTMIN()])
+            bits("SigIgn") & set(&[Signal::HUP, Signal::TSTP, Signal::PIPE, libc::SIGRTMIN().into()])
         };
-        let (pipe, real) = (libc::SIGPIPE, libc::SIGRTMIN());
-        assert_eq!(ignored(None), set(&[libc::SIGHUP, libc::SIGTSTP, real]));
-        assert_eq!(ignored(Some(&[])), set(&[libc::SIGHUP, libc::SIGTSTP, real, pipe]));
-        assert_eq!(ignored(Some(&[libc::SIGHUP, real])), set(&[libc::SIGTSTP, pipe]));
-        assert_eq!(ignored(Some(&[libc::SIGHUP, libc::SIGTSTP, real, pipe])), 0);
+        let (pipe, real) = (Signal::PIPE, Signal::from(libc::SIGRTMIN()));
+        assert_eq!(ignored(None), set(&[Signal::HUP, Signal::TSTP, real]));
+        assert_eq!(ignored(Some(&[])), set(&[Signal::HUP, Signal::TSTP, real, pipe]));
+        assert_eq!(ignored(Some(&[Signal::HUP, real])), set(&[Signal::TSTP, pipe]));
+        assert_eq!(ignored(Some(&[Signal::HUP, Signal::TSTP, real, pipe])), 0);
     }
-    let error = Command::new("true").default_signals(&[libc::SIGKILL]).spawn().unwrap_err();
+    // Those that cannot be changed are at their defaults.
+    let all: Vec<Signal> = (1..=64).map(Signal::from).collect();
+    assert!(Command::new("true").default_signals(&all).spawn().unwrap().wait().unwrap().success());
+    let error = Command::new("true").default_signals(&[65.into()]).spawn().unwrap_err();
     assert_eq!(errno(&error), libc::EINVAL);
     assert!(error.to_string().contains("sigaction"), "{error}");
 }
@@ -236,7 +241,7 @@ fn not_root() {
         (
             |command| {
                 let hard = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum.unwrap();
-                command.rlimit(libc::RLIMIT_NOFILE, 10, hard + 1);
+                command.rlimit(childset::Resource::NOFILE, 10, hard + 1);
             },
             "setrlimit",
             libc::EPERM,
@@ -291,9 +296,13 @@ fn cgroup() {
 
         let error = Command::new("true").cgroup(File::open("/").unwrap()).spawn().unwrap_err();
         assert_eq!(errno(&error), libc::EBADF, "{error}");
-        let mut by_std = Command::new("true");
+        // By `fork`, it enters the cgroup itself.
+        let mut by_std = Command::new("cat");
         common::make_by_std(&mut by_std);
-        assert_eq!(by_std.cgroup(directory()).spawn().unwrap_err().kind(), io::ErrorKind::Unsupported);
+        by_std.arg("/proc/self/cgroup").cgroup(directory()).stdout(Stdio::piped());
+        let output = by_std.spawn().unwrap().wait_with_output().unwrap();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        assert!(String::from_utf8_lossy(&output.stdout).contains(name), "{output:?}");
     });
     common::remove_cgroup(&path);
     result.unwrap();
@@ -312,7 +321,7 @@ fn exec_with_everything() {
     command.args(["-c", "ls /proc/self/fd; ulimit -n; umask; cat <&9; exec $0 -c 'echo last'"]).arg0("sh");
     let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
     File::from(writer).write_all(b"1\n").unwrap();
-    command.fd(9, reader).umask(0o022).rlimit(libc::RLIMIT_NOFILE, 20, 20);
+    command.fd(9, reader).umask(0o022).rlimit(childset::Resource::NOFILE, 20, 20);
     panic!("{}", command.exec());
 }
 

@@ -11,7 +11,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
-use childset::{ChildSet, Exited, Signal};
+use async_io::Async;
+use childset::{AsyncPidfdExt, ChildSet, Exited, Pidfd, Signal};
 use futures_lite::future::{block_on, poll_fn, zip};
 use futures_lite::{Stream, StreamExt};
 use rustix::event::{PollFd, PollFlags};
@@ -478,4 +479,8 @@ fn futures_are_send() {
     check(set.next());
     check(set.exits());
     check(set.shutdown(Duration::ZERO));
+    let pidfd = Async::new(Pidfd::open(std::process::id()).unwrap()).unwrap();
+    check(pidfd.exit());
+    check(pidfd.exited());
+    check(pidfd.reaped());
 }

@@ -24,6 +24,7 @@ const TESTS: &[(&str, fn())] = &[
     ("set_wait", set_wait),
     ("set_in_an_outer_loop", set_in_an_outer_loop),
     ("set_of_many", set_of_many),
+    ("set_is_level_triggered_again", set_is_level_triggered_again),
     ("pidfd_wait", pidfd_wait),
     ("pidfd_try_wait", pidfd_try_wait),
     ("child_wait", child_wait),
@@ -224,6 +225,30 @@ fn set_of_many() {
     });
 }
 
+/// An exit that was seen and not taken keeps the set readable, also where a tracer had held it back.
+fn set_is_level_triggered_again() {
+    check_leaks(|| {
+        let set = ChildSet::new().unwrap();
+        let (_, tracer) = zombie(|child| set.insert(child, "traced").unwrap());
+        assert_quiet(&set);
+        let (normal, stdin) = common::held_with(1);
+        let normal_ends = Pidfd::from_child(&normal).unwrap();
+        set.insert(normal, "normal").unwrap();
+        // It is ready before the traced one, which is seen with it and left there.
+        drop(stdin);
+        until_ended(&normal_ends);
+        drop(tracer);
+        let first = set.try_wait().unwrap().unwrap().tag;
+        for _ in 0..3 {
+            assert!(readable(&set, Duration::ZERO), "one is left");
+        }
+        let second = set.try_wait().unwrap().unwrap();
+        assert_eq!((first, second.tag), ("normal", "traced"));
+        assert_exit(second.exit);
+        assert_quiet(&set);
+    });
+}
+
 /// Waits in a thread: in vain as long as the tracer is there.
 fn in_a_thread(tracer: Tracer, wait: impl FnOnce() -> io::Result<Exit> + Send) {
     thread::scope(|scope| {
@@ -291,6 +316,7 @@ mod asynchronous {
     use super::*;
 
     use std::future::Future;
+    use std::pin::pin;
 
     use async_io::{Async, Timer};
     use childset::AsyncPidfdExt;
@@ -326,7 +352,7 @@ mod asynchronous {
         check_leaks(|| {
             let (pidfd, tracer) = zombie(|child| Async::new(Pidfd::from_child(&child).unwrap()).unwrap());
             // The future is kept while the tracer lets go, since it holds what it waits on.
-            let mut wait = pidfd.exit();
+            let mut wait = pin!(pidfd.exit());
             assert!(idle(|| block_on(in_vain(&mut wait))).is_none());
             drop(tracer);
             assert_exit(block_on(wait));

@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::time::{Instant, SystemTime};
 
 use anyhow::{Context, Result};
+use childset::unix::CommandExt;
 use childset::{Child, Command, Prepared, SpawnError, Stdio};
 use rustix::fs::{access, Access};
 use rustix::io::Errno;

@@ -21,7 +21,8 @@ pub(crate) struct Report {
     jobs: u64,
     failed: u64,
     cpu_time: Duration,
-    max_rss: u64,
+    /// Known only of a job that had more than this program.
+    max_rss: Option<u64>,
 }
 
 /// How a try of a job ended, as the joblog has it.
@@ -58,7 +59,7 @@ impl Report {
             jobs: 0,
             failed: 0,
             cpu_time: Duration::ZERO,
-            max_rss: 0,
+            max_rss: None,
         })
     }
 
@@ -87,7 +88,7 @@ impl Report {
     /// Counts what one try of a job used.
     pub(crate) fn used(&mut self, exit: &Exit) {
         self.cpu_time += exit.user_time().unwrap_or_default() + exit.system_time().unwrap_or_default();
-        self.max_rss = self.max_rss.max(exit.max_rss().unwrap_or(0));
+        self.max_rss = self.max_rss.max(exit.max_rss());
     }
 
     /// Counts a job that has ended for good; `command` makes its words.
@@ -118,13 +119,14 @@ impl Report {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
+        let mib = |bytes| format!(", largest: {:.1} MiB", bytes as f64 / (1 << 20) as f64);
         self.say(format_args!(
-            "jobs: {}, failed: {}, wall time: {:.3} s, CPU time: {:.3} s, largest: {:.1} MiB",
+            "jobs: {}, failed: {}, wall time: {:.3} s, CPU time: {:.3} s{}",
             self.jobs,
             self.failed,
             self.began.elapsed().as_secs_f64(),
             self.cpu_time.as_secs_f64(),
-            self.max_rss as f64 / (1 << 20) as f64,
+            self.max_rss.map(mib).unwrap_or_default(),
         ));
     }
 }

@@ -44,8 +44,8 @@ impl Signals {
     }
 
     /// What was blocked when `timeout` was started.
-    pub(crate) fn mask(&self) -> Vec<i32> {
-        self.before.iter().map(|signal| signal as i32).collect()
+    pub(crate) fn mask(&self) -> Vec<childset::Signal> {
+        self.before.iter().map(|signal| (signal as i32).into()).collect()
     }
 }
 
@@ -56,9 +56,9 @@ impl AsFd for Signals {
 }
 
 /// What is at its default in the command, though it was ignored here.
-pub(crate) fn defaults() -> Vec<i32> {
+pub(crate) fn defaults() -> Vec<childset::Signal> {
     let others = [Signal::SIGTTIN, Signal::SIGTTOU, Signal::SIGCHLD, Signal::SIGPIPE];
-    CAUGHT.into_iter().chain(others).map(|signal| signal as i32).collect()
+    CAUGHT.into_iter().chain(others).map(|signal| (signal as i32).into()).collect()
 }
 
 /// A name in any case, with or without SIG, or a number, which may be the exit code that a shell made of it.

@@ -60,13 +60,15 @@ impl fmt::Display for AdoptError {
 }
 
 impl Error for AdoptError {
+    /// The source of the reason, which is printed with the error.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.error)
+        self.error.source()
     }
 }
 
+/// Drops the child, and leaves the reason: an error that gives something back does so.
 impl From<AdoptError> for io::Error {
     fn from(error: AdoptError) -> io::Error {
-        io::Error::new(error.error.kind(), error)
+        error.error
     }
 }

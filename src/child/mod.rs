@@ -12,6 +12,7 @@ mod pipe;
 mod process;
 mod pump;
 mod shared;
+#[cfg(feature = "command")]
 mod stdio;
 mod stop;
 
@@ -20,12 +21,14 @@ use std::fmt;
 pub(crate) use keeper::Keeper;
 pub(crate) use process::Process;
 pub(crate) use shared::Shared;
+#[cfg(feature = "command")]
 pub(crate) use stdio::Kind;
 
 pub use adopt::AdoptError;
 pub use capture::{Capture, Captured};
 pub use handle::ChildHandle;
 pub use pipe::{ChildStderr, ChildStdin, ChildStdout};
+#[cfg(feature = "command")]
 pub use stdio::Stdio;
 pub use stop::Containment;
 

@@ -3,6 +3,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use rustix::event::PollFlags;
 
+#[cfg(feature = "command")]
 use super::stdio::Stdio;
 use crate::sys::poll::poll_one;
 use crate::watch::registered::Registered;
@@ -90,7 +91,7 @@ macro_rules! pipe_end {
             ///
             /// # Errors
             /// None that a pipe can cause.
-            #[cfg(feature = "async-io")]
+            #[cfg(all(feature = "async-io", feature = "command"))]
             pub async fn into_stdio(self) -> io::Result<Stdio> {
                 Ok(self.0.into_blocking()?.into())
             }
@@ -123,6 +124,7 @@ macro_rules! pipe_end {
             }
         }
 
+        #[cfg(feature = "command")]
         impl From<$name> for Stdio {
             fn from(pipe: $name) -> Stdio {
                 let fd = pipe.0 .0.into_inner();

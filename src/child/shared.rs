@@ -43,6 +43,7 @@ impl Shared {
         }
     }
 
+    #[cfg(feature = "command")]
     pub(crate) fn with_cgroup(self, cgroup: Option<Arc<OwnedFd>>) -> Shared {
         Shared { cgroup, ..self }
     }

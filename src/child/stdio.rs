@@ -1,5 +1,8 @@
+#![allow(unsafe_code)]
+
+use std::fmt;
 use std::fs::File;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
 /// What a child's standard input, output or error is: by default, that of this process.
@@ -15,10 +18,8 @@ use std::sync::Arc;
 /// assert_eq!(command.spawn()?.wait_with_output()?.stdout, b"0\n");
 /// # std::io::Result::Ok(())
 /// ```
-#[derive(Debug)]
 pub struct Stdio(pub(crate) Kind);
 
-#[derive(Debug)]
 pub(crate) enum Kind {
     Inherit,
     Null,
@@ -58,14 +59,41 @@ impl Stdio {
     }
 }
 
+/// `inherit`, `null`, `piped`, `descriptor 5`, or `std's Stdio`.
+impl fmt::Debug for Stdio {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Kind::Inherit => f.write_str("inherit"),
+            Kind::Null => f.write_str("null"),
+            Kind::Piped => f.write_str("piped"),
+            Kind::Fd(fd) => write!(f, "descriptor {}", fd.as_raw_fd()),
+            Kind::Std(Some(_)) => f.write_str("std's Stdio"),
+            Kind::Std(None) => f.write_str("std's Stdio, which has served"),
+        }
+    }
+}
+
+impl FromRawFd for Stdio {
+    unsafe fn from_raw_fd(fd: RawFd) -> Stdio {
+        // SAFETY: the caller owns the descriptor, which is open, and gives it away.
+        Stdio::from(unsafe { OwnedFd::from_raw_fd(fd) })
+    }
+}
+
 impl From<OwnedFd> for Stdio {
     fn from(fd: OwnedFd) -> Stdio {
         Stdio(Kind::Fd(Arc::new(fd)))
     }
 }
 
-/// `std`'s kind does not tell what it is: a command with one is spawned by `std`, at its cost, and only once: the
-/// next spawn is an [`InvalidInput`](std::io::ErrorKind::InvalidInput) error, until it is set anew.
+/// Nobody can look into one of `std`. `std` makes the process then, at its cost, and only once: the next spawn is an
+/// [`InvalidInput`](std::io::ErrorKind::InvalidInput) error, until it is set anew.
 impl From<std::process::Stdio> for Stdio {
     fn from(stdio: std::process::Stdio) -> Stdio {
         Stdio(Kind::Std(Some(stdio)))

@@ -1,4 +1,4 @@
-//! Waiting for a child: without blocking, blocking, awaiting.
+//! Waiting for a child: blocking, without blocking, awaiting. And who it is.
 
 #[cfg(feature = "async-io")]
 use std::future::Future;
@@ -11,45 +11,6 @@ use crate::pidfd::{Exit, Pidfd};
 use crate::watch::dropped::wakes_sweepers;
 
 impl Child {
-    /// The pid, as `std` and async-process give it; 0 where [`pid`](Child::pid) is `None`.
-    ///
-    /// ```
-    /// # use childset::{Command, Stdio};
-    /// let child = Command::new("sh").args(["-c", "echo $$"]).stdout(Stdio::piped()).spawn()?;
-    /// let id = child.id();
-    /// assert_eq!(child.wait_with_output()?.stdout, format!("{id}\n").into_bytes());
-    /// # std::io::Result::Ok(())
-    /// ```
-    pub fn id(&self) -> u32 {
-        self.pid().unwrap_or(0)
-    }
-
-    /// The pid, also when it is free for others again.
-    ///
-    /// `None` if the process came as a [`Pidfd`], and had no number in this process's pid namespace, or was reaped
-    /// already, or (before Linux 6.13) `/proc` cannot be read. Never 0, which stands for one's own group in the calls
-    /// that take pids.
-    pub fn pid(&self) -> Option<u32> {
-        self.shared.process().pid()
-    }
-
-    /// The descriptor of the process.
-    ///
-    /// Signals may be sent through it; the exit should be taken through the `Child`, which keeps it.
-    ///
-    /// ```
-    /// # use childset::{Command, State};
-    /// let child = Command::new("sleep").arg("60").spawn()?;
-    /// assert_eq!(child.pidfd().state()?, State::Running);
-    /// child.pidfd().kill()?;
-    /// child.wait()?;
-    /// assert_eq!(child.pidfd().state()?, State::Reaped);
-    /// # std::io::Result::Ok(())
-    /// ```
-    pub fn pidfd(&self) -> &Pidfd {
-        self.shared.pidfd()
-    }
-
     /// Blocks until the child has ended, and returns the same exit as often as it is called.
     ///
     /// Standard input stays open: a child that reads it to the end ends only after `child.stdin.take()`.
@@ -168,5 +129,44 @@ impl Child {
     pub fn status(&self) -> impl Future<Output = io::Result<ExitStatus>> + Send + 'static {
         let exit = self.exit();
         async move { Ok(exit.await?.status()) }
+    }
+
+    /// The pid, as `std` and async-process give it; 0 where [`pid`](Child::pid) is `None`.
+    ///
+    /// ```
+    /// # use childset::{Command, Stdio};
+    /// let child = Command::new("sh").args(["-c", "echo $$"]).stdout(Stdio::piped()).spawn()?;
+    /// let id = child.id();
+    /// assert_eq!(child.wait_with_output()?.stdout, format!("{id}\n").into_bytes());
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn id(&self) -> u32 {
+        self.pid().unwrap_or(0)
+    }
+
+    /// The pid, also when it is free for others again.
+    ///
+    /// `None` if the process came as a [`Pidfd`], and had no number in this process's pid namespace, or was reaped
+    /// already, or (before Linux 6.13) `/proc` cannot be read. Never 0, which stands for one's own group in the calls
+    /// that take pids.
+    pub fn pid(&self) -> Option<u32> {
+        self.shared.process().pid()
+    }
+
+    /// The descriptor of the process.
+    ///
+    /// Signals may be sent through it; the exit should be taken through the `Child`, which keeps it.
+    ///
+    /// ```
+    /// # use childset::{Command, State};
+    /// let child = Command::new("sleep").arg("60").spawn()?;
+    /// assert_eq!(child.pidfd().state()?, State::Running);
+    /// child.pidfd().kill()?;
+    /// child.wait()?;
+    /// assert_eq!(child.pidfd().state()?, State::Reaped);
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn pidfd(&self) -> &Pidfd {
+        self.shared.pidfd()
     }
 }

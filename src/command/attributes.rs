@@ -2,42 +2,19 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::Command;
+#[cfg(doc)]
+use super::unix::CommandExt;
+use super::{Command, Resource};
+use crate::pidfd::Signal;
 
 /// What the process is to be: its user, group, limits, signals.
 ///
 /// The order in which these are done does not depend on that of the calls: session and process group, limits,
 /// priority, file mode mask, root directory, groups, group, user, working directory, `no_new_privs`, signal
-/// dispositions and mask, parent death signal. All work with a spawn of flat cost, but for
-/// [`pre_exec`](Command::pre_exec), which comes last.
+/// dispositions and mask, parent death signal. All work with a spawn of flat cost, except
+/// [`pre_exec`](CommandExt::pre_exec), which comes last.
 impl Command {
-    /// Sets the user id, and drops all supplementary groups if this process runs as root and
-    /// [`groups`](Command::groups) are not set. See setuid(2).
-    ///
-    /// ```
-    /// # use childset::{Command, Stdio};
-    /// # use std::io::ErrorKind;
-    /// let mut command = Command::new("sh");
-    /// command.args(["-c", "id -u; id -G"]).stdout(Stdio::piped());
-    /// match command.uid(65534).gid(65533).groups(&[65533]).spawn() {
-    ///     Ok(child) => assert_eq!(child.wait_with_output()?.stdout, b"65534\n65533\n"),
-    ///     // Only root may.
-    ///     Err(error) => assert_eq!(error.kind(), ErrorKind::PermissionDenied),
-    /// }
-    /// # std::io::Result::Ok(())
-    /// ```
-    pub fn uid(&mut self, id: u32) -> &mut Command {
-        self.options.uid = Some(id);
-        self
-    }
-
-    /// Sets the group id: see [`uid`](Command::uid) and setgid(2).
-    pub fn gid(&mut self, id: u32) -> &mut Command {
-        self.options.gid = Some(id);
-        self
-    }
-
-    /// Sets the supplementary groups: see [`uid`](Command::uid) and setgroups(2).
+    /// Sets the supplementary groups: see [`uid`](CommandExt::uid) and setgroups(2).
     pub fn groups(&mut self, groups: &[u32]) -> &mut Command {
         self.options.groups = Some(groups.to_vec());
         self
@@ -109,19 +86,19 @@ impl Command {
         self
     }
 
-    /// Sets a resource limit: one of `libc::RLIMIT_*`, with its soft and its hard limit. See setrlimit(2).
+    /// Sets the soft and the hard limit of a resource; `u64::MAX` is no limit. See setrlimit(2).
     ///
     /// ```
-    /// let child = childset::Command::new("sh")
-    ///     .args(["-c", "test $(ulimit -n) = 20"])
-    ///     .rlimit(libc::RLIMIT_NOFILE as u32, 20, 20)
-    ///     .spawn()?;
-    /// assert!(child.wait()?.success());
+    /// # use childset::{Command, Resource};
+    /// let mut command = Command::new("sh");
+    /// command.args(["-c", "test $(ulimit -n) = 20"]).rlimit(Resource::NOFILE, 20, 20);
+    /// assert!(command.spawn()?.wait()?.success());
     /// # std::io::Result::Ok(())
     /// ```
-    pub fn rlimit(&mut self, resource: u32, soft: u64, hard: u64) -> &mut Command {
-        self.options.rlimits.retain(|&(known, _)| known != resource);
-        self.options.rlimits.push((resource, libc::rlimit64 { rlim_cur: soft, rlim_max: hard }));
+    pub fn rlimit(&mut self, resource: impl Into<Resource>, soft: u64, hard: u64) -> &mut Command {
+        let resource = resource.into();
+        self.options.rlimits.retain(|&(known, ..)| known != resource);
+        self.options.rlimits.push((resource, soft, hard));
         self
     }
 
@@ -160,14 +137,14 @@ impl Command {
     /// A number that is no signal fails the spawn with `EINVAL`.
     ///
     /// ```
-    /// # use childset::{Command, Stdio};
+    /// # use childset::{Command, Signal, Stdio};
     /// let mut command = Command::new("grep");
-    /// command.args(["SigBlk", "/proc/self/status"]).signal_mask(&[libc::SIGINT]);
+    /// command.args(["SigBlk", "/proc/self/status"]).signal_mask(&[Signal::INT]);
     /// let output = command.stdout(Stdio::piped()).spawn()?.wait_with_output()?;
     /// assert_eq!(output.stdout, b"SigBlk:\t0000000000000002\n");
     /// # std::io::Result::Ok(())
     /// ```
-    pub fn signal_mask(&mut self, signals: &[i32]) -> &mut Command {
+    pub fn signal_mask(&mut self, signals: &[Signal]) -> &mut Command {
         self.options.signal_mask = signals.to_vec();
         self
     }
@@ -185,7 +162,7 @@ impl Command {
     /// assert_eq!(command.default_signals(&[]).spawn()?.wait()?.code(), Some(3));
     /// # std::io::Result::Ok(())
     /// ```
-    pub fn default_signals(&mut self, signals: &[i32]) -> &mut Command {
+    pub fn default_signals(&mut self, signals: &[Signal]) -> &mut Command {
         self.options.default_dispositions = signals.to_vec();
         self
     }
@@ -214,7 +191,6 @@ impl Command {
     /// ```
     /// # use childset::{Command, Stdio};
     /// # use std::fs::{create_dir, remove_dir, File};
-    /// # if Command::new("true").prepare()?.spawn().is_err() { return Ok(()); } // clone3 is refused.
     /// # let name = format!("childset-{}", std::process::id());
     /// # let path = std::path::Path::new("/sys/fs/cgroup").join(&name);
     /// # if create_dir(&path).is_err() { return Ok(()); } // Not root, or read-only.

@@ -3,6 +3,8 @@ use std::ffi::CString;
 use std::fmt;
 use std::io;
 
+use super::describe::quoted;
+
 /// Why a process could not be spawned: what was tried, and the errno. No process is left of it, except where
 /// [`ChildSet::spawn`](crate::ChildSet::spawn) cannot watch it.
 ///
@@ -52,6 +54,7 @@ impl fmt::Display for SpawnError {
 
 impl Error for SpawnError {}
 
+/// The error stays inside, since it explains: [`SpawnError::from_io_error`] finds it.
 impl From<SpawnError> for io::Error {
     fn from(error: SpawnError) -> io::Error {
         io::Error::new(io::Error::from_raw_os_error(error.errno).kind(), error)
@@ -70,20 +73,14 @@ pub(super) fn check(bytes: &[u8], what: &str) -> io::Result<()> {
 }
 
 fn null_byte(bytes: &[u8], what: &str) -> io::Error {
-    let why = format!("{what} contains a null byte: {}", bytes.escape_ascii());
+    let position = bytes.iter().position(|&byte| byte == 0).map_or(0, |index| index + 1);
+    let why = format!("{what} contains a null byte (byte {position}): {}", quoted(bytes));
     io::Error::new(io::ErrorKind::InvalidInput, why)
 }
 
-/// `clone3` is refused, and `std` cannot do this.
-pub(super) fn unsupported_by_std(what: &str) -> io::Error {
-    let why = format!("{what} needs clone3, which this system refuses");
-    io::Error::new(io::ErrorKind::Unsupported, why)
-}
-
-/// Only `std` can do this, and not for a prepared command.
-pub(super) fn unsupported_by_flat(what: &str) -> io::Error {
-    let why = format!("a command with {what} cannot be prepared");
-    io::Error::new(io::ErrorKind::Unsupported, why)
+/// A `Stdio` of `std` serves one spawn, and cannot be looked into.
+pub(super) fn unprepared() -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, "a command with a std::process::Stdio cannot be prepared")
 }
 
 #[cfg(test)]
@@ -94,6 +91,9 @@ mod tests {
     fn a_null_byte_is_named() {
         let error = c_string(*b"a\0b", "an argument").unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
-        assert!(error.to_string().contains(r"an argument contains a null byte: a\x00b"), "{error}");
+        assert!(
+            error.to_string().contains(r#"an argument contains a null byte (byte 2): "a\0b""#),
+            "{error}"
+        );
     }
 }

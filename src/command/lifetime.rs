@@ -1,4 +1,5 @@
 use super::Command;
+use crate::pidfd::Signal;
 
 /// What becomes of the process when it is dropped, or this one ends.
 impl Command {
@@ -35,14 +36,14 @@ impl Command {
     /// ```
     /// # use childset::{Command, Signal};
     /// let child = std::thread::spawn(|| {
-    ///     Command::new("sleep").arg("60").parent_death_signal(libc::SIGTERM).spawn()
+    ///     Command::new("sleep").arg("60").parent_death_signal(Signal::TERM).spawn()
     /// });
     /// // The thread has ended.
     /// assert_eq!(child.join().unwrap()?.wait()?.signal(), Some(Signal::TERM));
     /// # std::io::Result::Ok(())
     /// ```
-    pub fn parent_death_signal(&mut self, signal: i32) -> &mut Command {
-        self.options.parent_death_signal = Some(signal);
+    pub fn parent_death_signal(&mut self, signal: impl Into<Signal>) -> &mut Command {
+        self.options.parent_death_signal = Some(signal.into());
         self
     }
 

@@ -4,22 +4,26 @@
 mod run;
 
 mod attributes;
+mod describe;
 mod error;
 mod fds;
 mod lifetime;
 mod options;
-mod pre_exec;
 mod prepared;
 mod program;
+mod resource;
 mod spawn;
+pub mod unix;
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 
 use crate::child::Stdio;
-use crate::sys::fork::PreExec;
+use crate::sys::plan::PreExec;
+use describe::{add, add_options, add_some};
 use error::check;
 use options::Options;
 
@@ -27,6 +31,7 @@ pub(crate) use spawn::started::Started;
 
 pub use error::SpawnError;
 pub use prepared::Prepared;
+pub use resource::Resource;
 pub use spawn::started::Spawn;
 
 /// Builds and spawns processes, with the names and defaults of `async_process::Command`.
@@ -35,33 +40,6 @@ pub use spawn::started::Spawn;
 /// for it. Its cost grows neither with the memory of this process nor with the number of children that are
 /// outstanding: the child runs on this process's memory, and does not copy its descriptor table, until it calls
 /// `execve`. The calling thread waits for that, so that an error of the child's is an error of `spawn`.
-///
-/// # Descriptors
-///
-/// The child gets descriptors 0, 1 and 2, and those of [`fd`](Command::fd). Others do not leak into it, whatever
-/// their flags and whatever other threads open meanwhile. See [`inherit_fds`](Command::inherit_fds) for who needs
-/// more.
-///
-/// # Signals
-///
-/// The child starts with an empty signal mask ([`signal_mask`](Command::signal_mask)), and all signals that this
-/// process handles, and `SIGPIPE`, at their defaults ([`default_signals`](Command::default_signals)). A signal
-/// handler never runs in it. A stop signal (`SIGTSTP`) that hits the child before its `execve` stops the calling
-/// thread, too, until somebody sends `SIGCONT`.
-///
-/// # Moving from async-process
-///
-/// `use childset as async_process` compiles and behaves, but for these: there are neither `driver()` nor
-/// `From<std::process::Command>`; descriptors above 2 are not inherited; `Child::status` leaves standard input
-/// open; `Child::output` does not wait for ever for a process that the child has left behind; with a
-/// [`std::process::Stdio`] instead of the [`Stdio`] here, a command can be spawned once.
-///
-/// # Where `clone3` is refused
-///
-/// Some containers refuse the system call, and on other processors than x86_64 and aarch64 it is not used: then
-/// `std` spawns, and a pidfd is opened, at `std`'s cost. What that cannot do is an
-/// [`Unsupported`](io::ErrorKind::Unsupported) error of spawning: [`cgroup`](Command::cgroup),
-/// [`search_path`](Command::search_path), [`shell_fallback(false)`](Command::shell_fallback), and a [`Prepared`].
 ///
 /// ```
 /// use childset::{Command, Stdio};
@@ -76,6 +54,36 @@ pub use spawn::started::Spawn;
 /// assert_eq!(output.stdout, b"hello\n");
 /// # std::io::Result::Ok(())
 /// ```
+///
+/// # Descriptors
+///
+/// The child gets descriptors 0, 1 and 2, and those of [`fd`](Command::fd). Others do not leak into it, whatever
+/// their flags and whatever other threads open meanwhile. [`inherit_fds`](Command::inherit_fds) changes that.
+///
+/// # Signals
+///
+/// The child starts with an empty signal mask ([`signal_mask`](Command::signal_mask)), and all signals that this
+/// process handles, and `SIGPIPE`, at their defaults ([`default_signals`](Command::default_signals)). A signal
+/// handler never runs in it. A stop signal (`SIGTSTP`) that hits the child before its `execve` stops the calling
+/// thread, too, until somebody sends `SIGCONT`.
+///
+/// # Moving from async-process
+///
+/// With `use childset as async_process`, most programs work unchanged. The differences: there are neither `driver()` nor
+/// `From<std::process::Command>`; descriptors above 2 are not inherited; `Child::status` leaves standard input
+/// open; `Child::output` does not wait for ever for a process that the child has left behind; with a
+/// [`std::process::Stdio`] instead of the [`Stdio`] here, a command can be spawned once.
+///
+/// # On a copy
+///
+/// These children run on a copy of this process's memory, so that their spawn costs more as that grows:
+///
+/// - those with a [`uid`](unix::CommandExt::uid), a [`gid`](unix::CommandExt::gid), or a
+///   [`cgroup`](Command::cgroup): on our memory, what the kernel does to them it would do to us, too;
+/// - those with a closure of [`pre_exec`](unix::CommandExt::pre_exec), or a [`std::process::Stdio`];
+/// - all, on processors other than x86_64 and aarch64.
+///
+/// In all else they are the same. Where a container refuses `clone3`, `clone` takes its place.
 pub struct Command {
     /// Program, arguments, environment and directory.
     std: std::process::Command,
@@ -86,14 +94,22 @@ pub struct Command {
     stdio: [Option<Stdio>; 3],
     on_drop: OnDrop,
     options: Options,
-    pre_exec: Vec<PreExec>,
+    /// Of [`pre_exec`](unix::CommandExt::pre_exec).
+    acts: Vec<PreExec>,
 }
 
 /// What dropping the `Child` does.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 struct OnDrop {
     reap: bool,
     kill: bool,
+}
+
+impl OnDrop {
+    fn add_to(self, f: &mut fmt::DebugStruct<'_, '_>) {
+        add_some(f, "reap_on_drop", (!self.reap).then_some(false));
+        add(f, "kill_on_drop", &self.kill);
+    }
 }
 
 impl Command {
@@ -116,13 +132,26 @@ impl Command {
     }
 }
 
+/// As `std` prints it: `"sh" "-c" "exit 7"`; with `{:#?}`, all that was set. Both show the variables that
+/// [`env`](Command::env) set, and none that this process has.
 impl fmt::Debug for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Command")
-            .field("command", &self.std)
-            .field("stdio", &self.stdio)
-            .field("on_drop", &self.on_drop)
-            .field("options", &self.options)
-            .finish_non_exhaustive()
+        if !f.alternate() {
+            return self.std.fmt(f);
+        }
+        let mut f = f.debug_struct("Command");
+        f.field("program", &self.get_program());
+        add_some(&mut f, "arg0", self.arg0.as_ref());
+        add(&mut f, "args", &self.get_args().collect::<Vec<_>>());
+        add(&mut f, "env_clear", &self.env_cleared);
+        add(&mut f, "env", &self.get_envs().collect::<BTreeMap<_, _>>());
+        add_some(&mut f, "current_dir", self.get_current_dir());
+        for (name, stdio) in ["stdin", "stdout", "stderr"].iter().zip(&self.stdio) {
+            add_some(&mut f, name, stdio.as_ref());
+        }
+        add_options(&mut f, &self.options);
+        add(&mut f, "pre_exec", &self.acts.len());
+        self.on_drop.add_to(&mut f);
+        f.finish()
     }
 }

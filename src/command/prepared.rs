@@ -1,12 +1,17 @@
+use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
 
-use super::error::unsupported_by_std;
+use super::describe::{add, add_options, add_some};
 use super::options::Options;
 use super::spawn::layout::Layout;
 use super::spawn::started::{Spawn, Start, Started};
-use super::spawn::{spawn, NoProcess};
+use super::spawn::Job;
 use super::OnDrop;
 use crate::child::{Child, Kind};
+use crate::sys::plan::{PreExec, Step};
 use crate::watch::dropped::sweep;
 
 /// A command that is laid out for `execve`, to be spawned any number of times.
@@ -18,7 +23,6 @@ use crate::watch::dropped::sweep;
 /// ```
 /// use childset::{ChildSet, Command};
 ///
-/// # if Command::new("true").prepare()?.spawn().is_err() { return Ok(()); } // clone3 is refused.
 /// let hello = Command::new("echo").arg("hello").prepare()?;
 /// let set = ChildSet::new()?;
 /// for tag in 0..3 {
@@ -29,35 +33,73 @@ use crate::watch::dropped::sweep;
 /// }
 /// # std::io::Result::Ok(())
 /// ```
-#[derive(Debug)]
-pub struct Prepared {
+///
+/// A clone is cheap, and spawns the same.
+#[derive(Clone)]
+pub struct Prepared(Arc<Template>);
+
+pub(super) struct Template {
+    /// As it was given, to be printed.
+    pub(super) program: OsString,
     pub(super) layout: Layout,
     pub(super) options: Options,
+    pub(super) acts: Vec<PreExec>,
     pub(super) stdio: [Kind; 3],
     pub(super) on_drop: OnDrop,
 }
 
 impl Prepared {
+    pub(super) fn new(template: Template) -> Prepared {
+        Prepared(Arc::new(template))
+    }
+
     /// Spawns the process.
     ///
     /// ```
     /// # use childset::Command;
-    /// # use std::io::ErrorKind;
-    /// let mut command = Command::new("true");
-    /// let child = match command.prepare()?.spawn() {
-    ///     Err(error) if error.kind() == ErrorKind::Unsupported => command.spawn()?,
-    ///     child => child?,
-    /// };
-    /// assert!(child.wait()?.success());
+    /// let program = Command::new("true").prepare()?;
+    /// assert!(program.spawn()?.wait()?.success());
     /// # std::io::Result::Ok(())
     /// ```
     ///
     /// # Errors
-    /// A [`SpawnError`](super::SpawnError) as from [`Command::spawn`](crate::Command::spawn), and
-    /// [`Unsupported`](io::ErrorKind::Unsupported) where `clone3` is refused: only `Command::spawn` can do
-    /// without.
+    /// A [`SpawnError`](super::SpawnError) as from [`Command::spawn`](crate::Command::spawn).
     pub fn spawn(&self) -> io::Result<Child> {
         Ok(self.start()?.into_child())
+    }
+}
+
+/// As a [`Command`](crate::Command) is printed, without the environment: that may hold secrets.
+impl fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Template { program, layout, options, acts, stdio, on_drop } = &*self.0;
+        let argv: Vec<_> = layout.argv.iter().map(|arg| OsStr::from_bytes(arg.to_bytes())).collect();
+        let directory = layout.steps.iter().find_map(|step| match step {
+            Step::Chdir(directory) => Some(OsStr::from_bytes(directory.to_bytes())),
+            _ => None,
+        });
+        if !f.alternate() {
+            if let Some(directory) = directory {
+                write!(f, "cd {directory:?} && ")?;
+            }
+            if program != argv[0] {
+                write!(f, "[{program:?}] ")?;
+            }
+            write!(f, "{:?}", argv[0])?;
+            return argv[1..].iter().try_for_each(|arg| write!(f, " {arg:?}"));
+        }
+        let mut f = f.debug_struct("Prepared");
+        f.field("program", &program);
+        add_some(&mut f, "arg0", Some(argv[0]).filter(|&arg0| arg0 != program));
+        add(&mut f, "args", &&argv[1..]);
+        add_some(&mut f, "current_dir", directory);
+        for (name, stdio) in ["stdin", "stdout", "stderr"].iter().zip(stdio) {
+            add_some(&mut f, name, (!matches!(stdio, Kind::Inherit)).then_some(stdio));
+        }
+        add_options(&mut f, options);
+        add(&mut f, "pre_exec", &acts.len());
+        on_drop.add_to(&mut f);
+        f.finish()
     }
 }
 
@@ -67,13 +109,8 @@ impl Spawn for &Prepared {}
 impl Start for &Prepared {
     fn start(self) -> io::Result<Started> {
         sweep();
-        let [stdin, stdout, stderr] = &self.stdio;
-        match spawn(&self.layout, &self.options, [stdin, stdout, stderr]) {
-            Ok(spawned) => Ok(Started::new(spawned, &self.options, self.on_drop)),
-            Err(NoProcess::Refused | NoProcess::NoSuchLife(_)) => {
-                Err(unsupported_by_std("a prepared command"))
-            }
-            Err(NoProcess::Error(error)) => Err(error),
-        }
+        let Template { layout, options, acts, stdio: [stdin, stdout, stderr], on_drop, .. } = &*self.0;
+        let spawned = Job { layout, options, acts }.spawn([stdin, stdout, stderr])?;
+        Ok(Started::new(spawned, options, *on_drop))
     }
 }

@@ -31,20 +31,6 @@ impl Command {
         self
     }
 
-    /// Sets argument 0, which is the program's name otherwise.
-    ///
-    /// ```
-    /// # use childset::{Command, Stdio};
-    /// let mut command = Command::new("sh");
-    /// command.arg0("shell").args(["-c", "echo $0"]).stdout(Stdio::piped());
-    /// assert_eq!(command.spawn()?.wait_with_output()?.stdout, b"shell\n");
-    /// # std::io::Result::Ok(())
-    /// ```
-    pub fn arg0<S: AsRef<OsStr>>(&mut self, arg: S) -> &mut Command {
-        self.arg0 = Some(arg.as_ref().to_owned());
-        self
-    }
-
     /// Sets an environment variable. The others are inherited, unless they are removed or cleared.
     ///
     /// ```
@@ -105,7 +91,6 @@ impl Command {
     /// ```
     /// use childset::Command;
     ///
-    /// # if Command::new("true").prepare()?.spawn().is_err() { return Ok(()); } // clone3 is refused.
     /// // The environment of this process is not that of the child.
     /// let path = std::env::var_os("PATH").unwrap();
     /// let child = Command::new("true").env_clear().env("PATH", "/nowhere").search_path(path).spawn()?;
@@ -127,7 +112,6 @@ impl Command {
     /// use childset::{Command, SpawnError};
     /// use std::os::unix::fs::PermissionsExt;
     ///
-    /// # if Command::new("true").prepare()?.spawn().is_err() { return Ok(()); } // clone3 is refused.
     /// let dir = tempfile::tempdir()?;
     /// let script = dir.path().join("script");
     /// std::fs::write(&script, "exit 7")?;

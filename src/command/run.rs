@@ -7,14 +7,15 @@ use std::io;
 #[cfg(feature = "async-io")]
 use std::process::{ExitStatus, Output};
 
-use super::error::unsupported_by_flat;
+use super::error::unprepared;
 use super::options::Options;
-use super::prepared::Prepared;
+use super::prepared::{Prepared, Template};
 use super::spawn::layout::Layout;
 use super::spawn::started::{Spawn, Start, Started};
-use super::spawn::{spawn, NoProcess};
+use super::spawn::{Job, INHERITED};
 use super::{Command, OnDrop};
 use crate::child::{Child, Kind, Stdio};
+use crate::pidfd::Signal;
 use crate::watch::dropped::sweep;
 
 impl Command {
@@ -39,8 +40,8 @@ impl Command {
             env_cleared: false,
             stdio: [None, None, None],
             on_drop: OnDrop { reap: true, kill: false },
-            options: Options { default_dispositions: vec![libc::SIGPIPE], ..Options::default() },
-            pre_exec: Vec::new(),
+            options: Options { default_dispositions: vec![Signal::PIPE], ..Options::default() },
+            acts: Vec::new(),
         };
         command.note_null_byte(program.as_ref(), "the program");
         command
@@ -48,7 +49,7 @@ impl Command {
 
     /// Spawns the process. Standard input, output and error are inherited unless set.
     ///
-    /// A command can be spawned any number of times, but one with a [`std::process::Stdio`] once.
+    /// A command can be spawned any number of times. One with a [`std::process::Stdio`] can be spawned once.
     ///
     /// ```
     /// # use childset::Command;
@@ -61,17 +62,24 @@ impl Command {
     /// ```
     ///
     /// # Errors
-    /// Mostly a [`SpawnError`](crate::SpawnError), which says what could not be done; no process is left then. Its kind is
+    /// Mostly a [`SpawnError`](crate::SpawnError), which says what could not be done. No process is left then. Its kind
+    /// is that of the errno:
     /// - [`NotFound`](io::ErrorKind::NotFound) (`ENOENT`): no such program, or no such working directory;
+    /// - [`NotADirectory`](io::ErrorKind::NotADirectory) (`ENOTDIR`): a part of a path is none;
     /// - [`PermissionDenied`](io::ErrorKind::PermissionDenied) (`EACCES`, `EPERM`): the program may not be
     ///   executed, or a step of the set-up needs a privilege;
+    /// - [`InvalidInput`](io::ErrorKind::InvalidInput) (`EINVAL`): a signal, limit or priority that there is not;
+    /// - [`ArgumentListTooLong`](io::ErrorKind::ArgumentListTooLong) (`E2BIG`): arguments and environment together;
+    /// - `ENOEXEC`: a file that is no program, and that the shell may not run;
     /// - `EAGAIN`, `ENOMEM`: a limit on processes, or memory;
+    /// - `EBADF`, `EMFILE`: a number of [`fd`](Command::fd) that cannot be, or that the limit does not allow;
     /// - `ETXTBSY`: the program is open for writing, and still was when it had been tried for a tenth of a second.
     ///
-    /// [`SpawnError::from_io_error`](crate::SpawnError::from_io_error) gives the errno: `io::Error::raw_os_error` is `None` for an error that says more.
+    /// [`SpawnError::from_io_error`](crate::SpawnError::from_io_error) gives the errno. `io::Error::raw_os_error` is `None`
+    /// for an error that says more.
     ///
-    /// Others: `EMFILE`, `ENFILE`; [`InvalidInput`](io::ErrorKind::InvalidInput): a null byte, or a
-    /// [`std::process::Stdio`] that has served; and [`Unsupported`](io::ErrorKind::Unsupported), see above.
+    /// Others: `EMFILE`, `ENFILE`: no descriptor for a pipe; [`InvalidInput`](io::ErrorKind::InvalidInput): a null byte, or
+    /// a [`std::process::Stdio`] that has served.
     pub fn spawn(&mut self) -> io::Result<Child> {
         Ok(self.start()?.into_child())
     }
@@ -122,24 +130,6 @@ impl Command {
         async move { child?.output().await }
     }
 
-    /// Replaces this process by the program, and returns only to say why it cannot.
-    ///
-    /// It happens in this process, with all of its threads ended: what [`Command`] sets for the child, it sets
-    /// for this process, and what was done of that before an error stays done. Descriptors are as with
-    /// [`spawn`](Command::spawn). See execve(2).
-    ///
-    /// ```no_run
-    /// // The last line of a wrapper.
-    /// let error = childset::Command::new("make").args(std::env::args_os().skip(1)).exec();
-    /// eprintln!("{error}");
-    /// ```
-    ///
-    /// # Errors
-    /// As [`spawn`](Command::spawn).
-    pub fn exec(&mut self) -> io::Error {
-        self.exec_by_std().unwrap_or_else(|error| error)
-    }
-
     /// Lays the command out, to be spawned any number of times: searches the program, and copies the environment.
     ///
     /// ```
@@ -153,46 +143,51 @@ impl Command {
     ///
     /// # Errors
     /// [`InvalidInput`](io::ErrorKind::InvalidInput): a null byte; [`Unsupported`](io::ErrorKind::Unsupported): it
-    /// has a [`pre_exec`](Command::pre_exec) or a [`std::process::Stdio`], with which only `std` can spawn.
+    /// has a [`std::process::Stdio`], which serves one spawn.
     pub fn prepare(&self) -> io::Result<Prepared> {
         self.check_null_byte()?;
-        if !self.pre_exec.is_empty() {
-            return Err(unsupported_by_flat("pre_exec"));
-        }
         let kind = |stdio: &Option<Stdio>| match stdio {
             None => Ok(Kind::Inherit),
-            Some(stdio) => stdio.0.share().ok_or_else(|| unsupported_by_flat("std's Stdio")),
+            Some(stdio) => stdio.0.share().ok_or_else(unprepared),
         };
         let [stdin, stdout, stderr] = &self.stdio;
-        Ok(Prepared {
-            layout: Layout::new(self)?,
+        Ok(Prepared::new(Template {
+            program: self.get_program().to_owned(),
+            layout: Layout::for_later(self)?,
+            acts: self.acts.clone(),
             options: self.options.clone(),
             stdio: [kind(stdin)?, kind(stdout)?, kind(stderr)?],
             on_drop: self.on_drop,
-        })
+        }))
     }
 
     fn start_with(&mut self, defaults: [Kind; 3]) -> io::Result<Started> {
         sweep();
         self.check_null_byte()?;
-        let only_std = self.stdio.iter().flatten().any(|stdio| matches!(stdio.0, Kind::Std(_)));
-        if !only_std && self.pre_exec.is_empty() {
-            let layout = Layout::new(self)?;
-            let [stdin, stdout, stderr] = &defaults;
-            let kinds = [stdin, stdout, stderr];
-            let mut index = 0;
-            let stdio = kinds.map(|default| {
-                index += 1;
-                self.stdio[index - 1].as_ref().map_or(default, |stdio| &stdio.0)
-            });
-            match spawn(&layout, &self.options, stdio) {
-                Ok(spawned) => return Ok(Started::new(spawned, &self.options, self.on_drop)),
-                Err(NoProcess::Error(error)) => return Err(error),
-                Err(NoProcess::Refused | NoProcess::NoSuchLife(_)) => {}
-            }
-        }
-        let spawned = self.spawn_by_std(defaults)?;
+        let layout = Layout::new(self)?;
+        let spawned = match self.stdio.iter().flatten().any(|stdio| matches!(stdio.0, Kind::Std(_))) {
+            true => self.spawn_by_std(&layout, &defaults)?,
+            false => self.job(&layout).spawn(self.kinds(&defaults))?,
+        };
         Ok(Started::new(spawned, &self.options, self.on_drop))
+    }
+
+    /// Replaces this process; or says why not.
+    pub(super) fn exec_here(&mut self) -> io::Result<io::Error> {
+        self.check_null_byte()?;
+        if self.stdio.iter().flatten().any(|stdio| matches!(stdio.0, Kind::Std(_))) {
+            return self.exec_by_std();
+        }
+        let layout = Layout::new(self)?;
+        self.job(&layout).exec(self.kinds(&INHERITED))
+    }
+
+    fn job<'a>(&'a self, layout: &'a Layout) -> Job<'a> {
+        Job { layout, options: &self.options, acts: &self.acts }
+    }
+
+    pub(super) fn kinds<'a>(&'a self, defaults: &'a [Kind; 3]) -> [&'a Kind; 3] {
+        [0, 1, 2].map(|number| self.stdio[number].as_ref().map_or(&defaults[number], |stdio| &stdio.0))
     }
 }
 
@@ -201,6 +196,6 @@ impl Spawn for &mut Command {}
 #[allow(private_interfaces)]
 impl Start for &mut Command {
     fn start(self) -> io::Result<Started> {
-        self.start_with([Kind::Inherit, Kind::Inherit, Kind::Inherit])
+        self.start_with(INHERITED)
     }
 }

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use super::signal::Signal;
 use crate::sys::info::{LaterInfo, COREDUMP, COREDUMP_CODE, COREDUMP_SIGNAL};
 
@@ -6,9 +8,7 @@ const SKIPPED: u32 = 1 << 1;
 const AS_USER: u32 = 1 << 2;
 const AS_ROOT: u32 = 1 << 3;
 
-/// What the kernel tells of the core dump of a process: whether one is made if it crashes, or was made.
-///
-/// Needs Linux 6.16. See core(5).
+/// What the kernel reports of the core dump of a process: whether one is made if it crashes, or was made.
 ///
 /// ```
 /// use childset::Pidfd;
@@ -22,7 +22,9 @@ const AS_ROOT: u32 = 1 << 3;
 /// }
 /// # std::io::Result::Ok(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// [`Info::core_dump`](crate::Info::core_dump) gives it. Needs Linux 6.16. See core(5).
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct CoreDump {
     mask: u32,
     signal: Option<Signal>,
@@ -43,14 +45,14 @@ impl CoreDump {
 
     /// Whether the process crashed, and was dumped to a program or a socket.
     ///
-    /// A core *file* is not told here, but by
+    /// A core *file* is not reported here: see
     /// [`core_dumped`](std::os::unix::process::ExitStatusExt::core_dumped) of the status.
     #[doc(alias = "PIDFD_COREDUMPED")]
     pub fn dumped(&self) -> bool {
         self.mask & DUMPED != 0
     }
 
-    /// Whether no dump is made, since the process is not dumpable. See prctl(2), `PR_SET_DUMPABLE`.
+    /// Whether no dump is made, because the process is not dumpable. See prctl(2), `PR_SET_DUMPABLE`.
     #[doc(alias = "PIDFD_COREDUMP_SKIP")]
     pub fn skipped(&self) -> bool {
         self.mask & SKIPPED != 0
@@ -68,7 +70,7 @@ impl CoreDump {
         self.mask & AS_ROOT != 0
     }
 
-    /// The signal that the process crashed of. Needs Linux 6.19.
+    /// The signal that the process died of. Needs Linux 6.19.
     pub fn signal(&self) -> Option<Signal> {
         self.signal
     }
@@ -76,5 +78,22 @@ impl CoreDump {
     /// Why the signal came: its `si_code`, as sigaction(2) lists them. Needs Linux 7.1.
     pub fn code(&self) -> Option<i32> {
         self.code
+    }
+}
+
+impl fmt::Debug for CoreDump {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("CoreDump");
+        out.field("dumped", &self.dumped())
+            .field("skipped", &self.skipped())
+            .field("as_user", &self.as_user())
+            .field("as_root", &self.as_root());
+        if let Some(signal) = self.signal {
+            out.field("signal", &signal);
+        }
+        if let Some(code) = self.code {
+            out.field("code", &code);
+        }
+        out.finish()
     }
 }

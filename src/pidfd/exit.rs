@@ -6,25 +6,37 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use super::signal::Signal;
-use crate::sys::wait::{Rusage, Timeval, Waited};
+use super::usage::Usage;
+use crate::sys::wait::Waited;
 
 /// How a process ended: its status, and what it used.
-///
-/// Status and resource use come from one `waitid` call. Where somebody else reaped the process, the kernel
-/// still tells the status (Linux 6.15), but no longer the resource use.
 ///
 /// ```
 /// use childset::Command;
 ///
 /// let exit = Command::new("sh").args(["-c", "exit 7"]).spawn()?.wait()?;
 /// assert_eq!((exit.code(), exit.signal(), exit.success()), (Some(7), None, false));
-/// assert_eq!(exit.status().to_string(), "exit status: 7");
-/// assert!(exit.max_rss().unwrap() > 0);
-/// let time = exit.user_time().unwrap() + exit.system_time().unwrap();
-/// assert!(time.as_secs() < 60);
+/// assert_eq!(exit.to_string(), "exit status: 7");
+/// if let Some(usage) = exit.usage() {
+///     println!("{:?} of processor time", usage.user_time + usage.system_time);
+/// }
 /// # std::io::Result::Ok(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// One `waitid` call takes both. If somebody else reaped the process, Linux 6.15 and later still report the status,
+/// but no longer the resource use. See waitid(2).
+///
+/// `Display` prints what that of [`ExitStatus`] does. Each can be made from the other:
+///
+/// ```
+/// # use childset::{Command, Exit, ExitStatus};
+/// let by_std: ExitStatus = std::process::Command::new("false").status()?;
+/// let exit = Exit::from(by_std);
+/// assert_eq!((exit.code(), exit.usage()), (Some(1), None));
+/// assert_eq!(ExitStatus::from(exit), by_std);
+/// # std::io::Result::Ok(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Exit {
     status: ExitStatus,
     usage: Option<Usage>,
@@ -47,38 +59,46 @@ impl Exit {
     }
 
     /// The signal that ended the process, if one did.
+    ///
+    /// ```
+    /// # use childset::{Command, Signal};
+    /// let exit = Command::new("sh").args(["-c", "kill -TERM $$"]).spawn()?.wait()?;
+    /// assert_eq!((exit.signal(), exit.code()), (Some(Signal::TERM), None));
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn signal(&self) -> Option<Signal> {
         self.status.signal().map(Signal::from)
     }
 
-    /// The processor time spent in user mode, by the process and the children that it waited for; `None` as
-    /// [`usage`](Exit::usage).
+    /// The processor time spent in user mode, by the process and the children that it waited for.
+    ///
+    /// `None` where there is no [`usage`](Exit::usage).
     pub fn user_time(&self) -> Option<Duration> {
         self.usage.map(|usage| usage.user_time)
     }
 
-    /// The processor time spent in the kernel, by the process and the children that it waited for; `None` as
-    /// [`usage`](Exit::usage).
+    /// The processor time spent in the kernel, by the process and the children that it waited for.
+    ///
+    /// `None` where there is no [`usage`](Exit::usage).
     pub fn system_time(&self) -> Option<Duration> {
         self.usage.map(|usage| usage.system_time)
     }
 
-    /// The largest resident set, in bytes, of the process or of a child that it waited for; `None` as
-    /// [`usage`](Exit::usage).
+    /// The largest resident set, in bytes, of the process or of a child that it waited for.
     ///
-    /// The kernel counts the memory in which the process ran before its `execve`: a child that was made on
-    /// its parent's memory (`vfork`, `posix_spawn`) reports at least what its parent had.
+    /// `None` where there is no [`usage`](Exit::usage), or where the number says nothing of the process:
+    /// see [`Usage::max_rss`].
     pub fn max_rss(&self) -> Option<u64> {
-        self.usage.map(|usage| usage.max_rss)
+        self.usage.and_then(|usage| usage.max_rss)
     }
 
-    /// The whole resource use, or `None` where somebody else reaped the process, or the kernel did by itself.
+    /// The whole resource use. `None` if the kernel reaped the process by itself, or somebody else reaped it.
     pub fn usage(&self) -> Option<&Usage> {
         self.usage.as_ref()
     }
 
     pub(super) fn from_wait_status(status: i32) -> Exit {
-        Exit { status: ExitStatus::from_raw(status), usage: None }
+        Exit::from(ExitStatus::from_raw(status))
     }
 
     pub(super) fn from_waited(waited: &Waited) -> Exit {
@@ -91,61 +111,45 @@ impl Exit {
     }
 }
 
-/// The resources that a process used: getrusage(2)'s fields, as far as Linux fills them.
-///
-/// Each counts the process and the children that it waited for.
-///
-/// ```
-/// # use childset::Command;
-/// let exit = Command::new("true").spawn()?.wait()?;
-/// let usage = exit.usage().expect("nobody else reaps our children");
-/// assert!(usage.minor_faults + usage.major_faults > 0);
-/// # std::io::Result::Ok(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Usage {
-    /// Processor time in user mode.
-    pub user_time: Duration,
-    /// Processor time in the kernel.
-    pub system_time: Duration,
-    /// The largest resident set of one process, in bytes.
-    pub max_rss: u64,
-    /// Page faults served without reading from a disk.
-    pub minor_faults: u64,
-    /// Page faults that had to read from a disk.
-    pub major_faults: u64,
-    /// Reads from block devices, in units of 512 bytes.
-    pub blocks_in: u64,
-    /// Writes to block devices, in units of 512 bytes.
-    pub blocks_out: u64,
-    /// Context switches because the process waited for something.
-    pub voluntary_switches: u64,
-    /// Context switches because the processor was taken away.
-    pub involuntary_switches: u64,
-}
-
-impl Usage {
-    fn from_raw(raw: &Rusage) -> Usage {
-        let time =
-            |t: Timeval| Duration::from_secs(t.seconds as u64) + Duration::from_micros(t.micros as u64);
-        Usage {
-            user_time: time(raw.user),
-            system_time: time(raw.system),
-            max_rss: raw.max_rss as u64 * 1024,
-            minor_faults: raw.minor_faults as u64,
-            major_faults: raw.major_faults as u64,
-            blocks_in: raw.blocks_in as u64,
-            blocks_out: raw.blocks_out as u64,
-            voluntary_switches: raw.voluntary_switches as u64,
-            involuntary_switches: raw.involuntary_switches as u64,
-        }
+/// Without the resource use, which the status does not have.
+impl From<ExitStatus> for Exit {
+    fn from(status: ExitStatus) -> Exit {
+        Exit { status, usage: None }
     }
 }
 
-/// The process has ended, but the kernel does not tell its exit status.
+impl From<Exit> for ExitStatus {
+    fn from(exit: Exit) -> ExitStatus {
+        exit.status
+    }
+}
+
+/// `exit status: 7`, or `signal: 9 (SIGKILL)`: as [`ExitStatus`] prints.
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.status, f)
+    }
+}
+
+impl fmt::Debug for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("Exit");
+        if let Some(code) = self.code() {
+            out.field("code", &code);
+        }
+        if let Some(signal) = self.signal() {
+            out.field("signal", &signal).field("core_dumped", &self.status.core_dumped());
+        }
+        if let Some(usage) = &self.usage {
+            out.field("usage", usage);
+        }
+        out.finish()
+    }
+}
+
+/// The process has ended, but the kernel does not report its exit status.
 ///
-/// It is the inner error of the [`io::Error`] that waiting returns; [`StatusUnknown::from_io_error`] finds it.
+/// It is the inner error of the [`io::Error`] that waiting returns. [`StatusUnknown::from_io_error`] finds it.
 ///
 /// ```
 /// # use childset::{Pidfd, StatusUnknown};
@@ -154,24 +158,24 @@ impl Usage {
 /// // Somebody takes the status before us.
 /// child.wait()?;
 /// match pidfd.wait() {
-///     // Linux 6.15 tells it all the same.
+///     // Linux 6.15 and later report it still.
 ///     Ok(exit) => assert!(exit.success() && exit.usage().is_none()),
 ///     Err(error) => assert_eq!(StatusUnknown::from_io_error(&error), Some(StatusUnknown::NotKept)),
 /// }
 /// # std::io::Result::Ok(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StatusUnknown {
-    /// The process was not ours to reap, or somebody else reaped it first, and this kernel keeps no status
-    /// for others (Linux 6.15 does).
+    /// The process was not ours to reap, or somebody else reaped it first. This kernel keeps no status for others;
+    /// Linux 6.15 and later do.
     NotKept,
-    /// The process is a zombie of another parent. Once that has reaped it, Linux 6.15 tells its status.
+    /// The process is a zombie of another parent. Once that has reaped it, Linux 6.15 and later report its status.
     Zombie,
 }
 
 impl StatusUnknown {
-    /// Finds the `StatusUnknown` in an error that waiting returned; `None` if it is another one. See
+    /// Finds the `StatusUnknown` in an error that waiting returned. `None` if it is another error. See
     /// [`StatusUnknown`].
     pub fn from_io_error(error: &io::Error) -> Option<StatusUnknown> {
         error.get_ref()?.downcast_ref().copied()
@@ -193,6 +197,7 @@ impl fmt::Display for StatusUnknown {
 
 impl Error for StatusUnknown {}
 
+/// The error stays inside, since it explains: [`StatusUnknown::from_io_error`] finds it.
 impl From<StatusUnknown> for io::Error {
     fn from(unknown: StatusUnknown) -> io::Error {
         io::Error::other(unknown)

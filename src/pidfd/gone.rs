@@ -4,10 +4,6 @@ use std::io;
 
 /// The process is gone: nothing can be sent to it or asked of it any more.
 ///
-/// It is the inner error of an [`io::Error`] whose kind is [`NotFound`](io::ErrorKind::NotFound), from
-/// [`Pidfd`](crate::Pidfd), [`Child`](crate::Child) and [`ChildSet`](crate::ChildSet) alike;
-/// [`Gone::from_io_error`] finds it.
-///
 /// ```
 /// use childset::{ChildSet, Command, Gone, Signal};
 ///
@@ -23,22 +19,26 @@ use std::io;
 /// assert_eq!(Gone::from_io_error(&error), Some(Gone::NotInSet));
 /// # std::io::Result::Ok(())
 /// ```
+///
+/// It is the inner error of an [`io::Error`] whose kind is [`NotFound`](io::ErrorKind::NotFound), from
+/// [`Pidfd`](crate::Pidfd), [`Child`](crate::Child) and [`ChildSet`](crate::ChildSet) alike.
+/// [`Gone::from_io_error`] finds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Gone {
-    /// It was reaped, or there never was one with this pid (`ESRCH`). Of a process group: no member is left.
+    /// It was reaped, or there never was one with this pid (`ESRCH`). A process group has no member left.
     Reaped,
     /// The child has come out of its set, or was removed.
     NotInSet,
 }
 
 impl Gone {
-    /// Finds the `Gone` in an error; `None` if it is another one. See [`Gone`].
+    /// Finds the `Gone` in an error. `None` if it is another error. See [`Gone`].
     pub fn from_io_error(error: &io::Error) -> Option<Gone> {
         error.get_ref()?.downcast_ref().copied()
     }
 
-    /// `ESRCH` as it is told to users; every other error as it is.
+    /// `ESRCH` as users get it; every other error as it is.
     pub(crate) fn explain(error: io::Error) -> io::Error {
         match error.raw_os_error() {
             Some(libc::ESRCH) => Gone::Reaped.into(),
@@ -66,6 +66,7 @@ impl fmt::Display for Gone {
 
 impl Error for Gone {}
 
+/// The error stays inside, since it explains: [`Gone::from_io_error`] finds it.
 impl From<Gone> for io::Error {
     fn from(gone: Gone) -> io::Error {
         io::Error::new(io::ErrorKind::NotFound, gone)

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::process::ExitStatusExt;
@@ -7,10 +8,17 @@ use super::core_dump::CoreDump;
 use super::unsupported;
 use crate::sys::info::{self, LaterInfo, RawInfo};
 
-/// What the kernel tells about a process, at the moment of [`Pidfd::info`](crate::Pidfd::info).
+/// What the kernel reports about a process, at the moment of [`Pidfd::info`](crate::Pidfd::info).
 ///
-/// A field is `None` where the kernel did not fill it in. Of a reaped process, only the exit, the cgroup and
-/// the core dump are left.
+/// ```no_run
+/// # let pidfd = childset::Pidfd::open(1)?;
+/// let info = pidfd.info()?;
+/// println!("{:?}, child of {:?}, user {:?}", info.pid(), info.parent(), info.real_uid());
+/// # std::io::Result::Ok(())
+/// ```
+///
+/// A field is `None` where the kernel did not fill it in. After the reaping, only the exit, the cgroup and the core
+/// dump are left.
 ///
 /// | field | Linux |
 /// |---|---|
@@ -20,13 +28,8 @@ use crate::sys::info::{self, LaterInfo, RawInfo};
 /// | core dump: signal; supported fields | 6.19 |
 /// | core dump: code | 7.1 |
 ///
-/// ```no_run
-/// # let pidfd = childset::Pidfd::open(1)?;
-/// let info = pidfd.info()?;
-/// println!("{:?}, child of {:?}, user {:?}", info.pid(), info.parent(), info.real_uid());
-/// # std::io::Result::Ok(())
-/// ```
-#[derive(Clone, Copy, Debug)]
+/// Two are equal if all their fields are. `Debug` prints what is known of the process. See ioctl_pidfd(2), `PIDFD_GET_INFO`.
+#[derive(Clone, Copy)]
 pub struct Info(RawInfo, LaterInfo);
 
 impl Info {
@@ -40,17 +43,17 @@ impl Info {
         }
     }
 
-    /// The pid, as this process's pid namespace numbers it; `None` also if the process lies outside of it.
+    /// The pid, as the pid namespace of this process numbers it. `None` also if the process lies outside of it.
     pub fn pid(&self) -> Option<u32> {
         self.field(info::PID, self.0.tgid).and_then(known)
     }
 
-    /// The thread, where the descriptor refers to one (`PIDFD_THREAD`); else the same as the pid.
+    /// The thread, if the descriptor refers to one (`PIDFD_THREAD`). Otherwise it is the pid.
     pub fn thread(&self) -> Option<u32> {
         self.field(info::PID, self.0.pid).and_then(known)
     }
 
-    /// The parent's pid; `None` also if it lies outside this process's pid namespace.
+    /// The parent's pid. `None` also if the parent lies outside the pid namespace of this process.
     pub fn parent(&self) -> Option<u32> {
         self.field(info::PID, self.0.ppid).and_then(known)
     }
@@ -100,21 +103,37 @@ impl Info {
         self.field(info::CGROUP, self.0.cgroup)
     }
 
-    /// How the process ended, once it was reaped; a zombie has none yet. Needs Linux 6.15.
+    /// How the process ended, once it was reaped. A zombie has no exit status here. Needs Linux 6.15.
     pub fn exit_status(&self) -> Option<ExitStatus> {
         self.field(info::EXIT, ExitStatus::from_raw(self.0.exit_code))
     }
 
     /// Whether a core dump of the process is made, or was made. Needs Linux 6.16.
     ///
-    /// `None` also of a process that was reaped, or is a zombie, and left none.
+    /// `None` also for a process that has ended without one.
     pub fn core_dump(&self) -> Option<CoreDump> {
         CoreDump::of(self.0.mask, &self.1)
     }
 
-    /// The fields that this kernel knows, as the `PIDFD_INFO_*` bits of `<linux/pidfd.h>`. Needs Linux 6.19.
+    /// The fields that this kernel knows: the `PIDFD_INFO_*` bits of `<linux/pidfd.h>`. Needs Linux 6.19.
     pub fn supported_mask(&self) -> Option<u64> {
         self.field(info::SUPPORTED, self.1.supported(self.0.mask))
+    }
+
+    fn numbers(&self) -> [(&'static str, Option<u32>); 11] {
+        [
+            ("pid", self.pid()),
+            ("thread", self.thread()),
+            ("parent", self.parent()),
+            ("real_uid", self.real_uid()),
+            ("real_gid", self.real_gid()),
+            ("effective_uid", self.effective_uid()),
+            ("effective_gid", self.effective_gid()),
+            ("saved_uid", self.saved_uid()),
+            ("saved_gid", self.saved_gid()),
+            ("fs_uid", self.fs_uid()),
+            ("fs_gid", self.fs_gid()),
+        ]
     }
 
     fn field<F>(&self, bit: u64, value: F) -> Option<F> {
@@ -122,7 +141,39 @@ impl Info {
     }
 }
 
-/// The pid behind a pidfd, `None` if it lies outside this process's pid namespace: from the kernel or, before Linux 6.13, from `/proc`.
+impl PartialEq for Info {
+    fn eq(&self, other: &Info) -> bool {
+        let rest =
+            |info: &Info| (info.cgroup_id(), info.exit_status(), info.core_dump(), info.supported_mask());
+        self.numbers() == other.numbers() && rest(self) == rest(other)
+    }
+}
+
+impl Eq for Info {}
+
+impl fmt::Debug for Info {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("Info");
+        for (name, number) in self.numbers() {
+            if let Some(number) = number {
+                out.field(name, &number);
+            }
+        }
+        if let Some(cgroup_id) = self.cgroup_id() {
+            out.field("cgroup_id", &cgroup_id);
+        }
+        if let Some(status) = self.exit_status() {
+            out.field("exit_status", &format_args!("{status}"));
+        }
+        if let Some(core_dump) = self.core_dump() {
+            out.field("core_dump", &core_dump);
+        }
+        out.finish()
+    }
+}
+
+/// The pid behind a pidfd, `None` if it lies outside this process's pid namespace: from the kernel or, before Linux
+/// 6.13, from `/proc`.
 pub(super) fn pid(pidfd: BorrowedFd<'_>) -> io::Result<Option<u32>> {
     match info::get(pidfd, info::PID) {
         Ok(raw) => Ok(known(raw.tgid)),

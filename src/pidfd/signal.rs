@@ -2,8 +2,6 @@ use std::fmt;
 
 /// A signal: a number, with the names that signal(7) gives.
 ///
-/// Every number is accepted. The kernel refuses those that it does not know, with `EINVAL`.
-///
 /// ```
 /// use childset::{Command, Signal};
 ///
@@ -16,6 +14,9 @@ use std::fmt;
 /// assert_eq!(Signal::KILL.as_raw(), 9);
 /// # std::io::Result::Ok(())
 /// ```
+///
+/// Every number is accepted. The kernel refuses those that it does not know, with `EINVAL`. 0 is no signal: sending it
+/// only checks that a signal could be sent.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Signal(i32);
 

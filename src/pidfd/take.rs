@@ -16,7 +16,7 @@ use crate::sys::wait::waitid;
 /// What one attempt to take an exit status found.
 #[derive(Debug)]
 pub(crate) enum Collected {
-    /// The status, taken by our `waitid` or told by the kernel after somebody else's.
+    /// The status, taken by our `waitid` or reported by the kernel after somebody else's.
     Exit(Exit),
     /// Our child runs, or is a zombie that a tracer holds back.
     Running,
@@ -87,6 +87,65 @@ fn collect_foreign(pidfd: &Pidfd) -> io::Result<Collected> {
 }
 
 impl Pidfd {
+    /// Takes the exit of the process, blocking until there is one, and reaps our child. See waitid(2).
+    ///
+    /// ```
+    /// # use childset::Pidfd;
+    /// let child = std::process::Command::new("sh").args(["-c", "exit 3"]).spawn()?;
+    /// let pidfd = Pidfd::from_child(&child)?;
+    /// assert_eq!(pidfd.wait()?.code(), Some(3));
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// The resource use can be taken once, by the parent. So can the status before Linux 6.15. From 6.15 on the kernel
+    /// reports it again after the reaping, as often as one asks, and of processes that are not our children, too. This
+    /// call waits until their parents have reaped them.
+    ///
+    /// # Errors
+    /// - `EAGAIN` ([`WouldBlock`](io::ErrorKind::WouldBlock)): the descriptor is `O_NONBLOCK`, and there is no
+    ///   status yet.
+    /// - [`StatusUnknown`](crate::StatusUnknown): the process has ended, and the kernel does not report how.
+    #[doc(alias = "waitid")]
+    pub fn wait(&self) -> io::Result<Exit> {
+        before_taking();
+        loop {
+            match collect(self, 0)? {
+                Collected::Exit(exit) => return Ok(exit),
+                Collected::Running => {}
+                Collected::Foreign if self.is_nonblocking()? => {
+                    return Err(io::Error::from_raw_os_error(libc::EAGAIN));
+                }
+                Collected::Foreign => self.block_on_foreign()?,
+            }
+        }
+    }
+
+    /// Takes the exit of the process if there is one, and reaps our child. Never blocks.
+    ///
+    /// ```
+    /// # use childset::Pidfd;
+    /// # use std::process::{Command, Stdio};
+    /// let mut child = Command::new("cat").stdin(Stdio::piped()).spawn()?;
+    /// let pidfd = Pidfd::from_child(&child)?;
+    /// assert_eq!(pidfd.try_wait()?, None);
+    /// drop(child.stdin.take());
+    /// assert!(pidfd.wait()?.success());
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// `None` means that there is no status yet: the process runs, a tracer holds its zombie back, or it is
+    /// a zombie of another parent.
+    ///
+    /// # Errors
+    /// [`StatusUnknown`](crate::StatusUnknown): the process has ended, and the kernel does not report how.
+    pub fn try_wait(&self) -> io::Result<Option<Exit>> {
+        before_taking();
+        Ok(match collect(self, libc::WNOHANG)? {
+            Collected::Exit(exit) => Some(exit),
+            Collected::Running | Collected::Foreign => None,
+        })
+    }
+
     /// Whether the process is a zombie or gone.
     pub(crate) fn has_ended(&self) -> io::Result<bool> {
         Ok(!ready(self, PollFlags::IN)?.is_empty())
@@ -121,8 +180,8 @@ impl Pidfd {
     }
 
     /// Blocks until a process that `waitid` does not take for our child is reaped, or, where the kernel does
-    /// not tell the status even then, until it ends.
-    pub(super) fn block_on_foreign(&self) -> io::Result<()> {
+    /// not report the status even then, until it ends.
+    fn block_on_foreign(&self) -> io::Result<()> {
         let interest = match tells_exits(self.fd()) {
             true => PollFlags::empty(),
             false => PollFlags::IN,
@@ -130,7 +189,7 @@ impl Pidfd {
         poll_one(self, interest, None)
     }
 
-    pub(super) fn is_nonblocking(&self) -> io::Result<bool> {
+    fn is_nonblocking(&self) -> io::Result<bool> {
         Ok(rustix::fs::fcntl_getfl(self)?.contains(rustix::fs::OFlags::NONBLOCK))
     }
 }

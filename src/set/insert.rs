@@ -141,6 +141,8 @@ pub struct InsertError<C, T> {
     pub child: C,
     /// The tag.
     pub tag: T,
+    /// Whether there is a child.
+    pub(super) spawned: bool,
 }
 
 impl<C, T> fmt::Debug for InsertError<C, T> {
@@ -151,17 +153,21 @@ impl<C, T> fmt::Debug for InsertError<C, T> {
 
 impl<C, T> fmt::Display for InsertError<C, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot watch the child: {}", self.error)
+        match self.spawned {
+            true => write!(f, "cannot watch the child: {}", self.error),
+            false => self.error.fmt(f),
+        }
     }
 }
 
 impl<C, T> Error for InsertError<C, T> {
+    /// The source of the reason, which is printed with the error.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.error)
+        self.error.source()
     }
 }
 
-/// Drops the child and its tag, and leaves the reason.
+/// Drops the child and its tag, and leaves the reason: an error that gives something back does so.
 impl<C, T> From<InsertError<C, T>> for io::Error {
     fn from(error: InsertError<C, T>) -> io::Error {
         error.error

@@ -4,13 +4,15 @@ use std::io;
 use slotmap::{DefaultKey, Key as _};
 
 use crate::child::{Child, ChildHandle, ChildStderr, ChildStdin, ChildStdout, Keeper, Process, Shared};
+#[cfg(feature = "command")]
 use crate::command::Started;
 use crate::pidfd::{collect, Collected, Exit, Pidfd, Signal};
+use crate::sync::{lock, Mutex};
 use crate::watch::{Ended, Watched};
 
 /// Names a child in the [`ChildSet`](crate::ChildSet) that it was inserted into.
 ///
-/// It stays unique: a later child never gets the key of an earlier one.
+/// It stays unique: a later child never gets the key of an earlier one, and in another set it names nothing.
 ///
 /// ```
 /// # use childset::{ChildSet, Command};
@@ -20,14 +22,34 @@ use crate::watch::{Ended, Watched};
 /// let second = set.spawn(&mut Command::new("true"), ())?;
 /// assert_ne!(first, second);
 /// assert!(set.remove(first).is_none());
+///
+/// let other = ChildSet::new()?;
+/// other.spawn(&mut Command::new("true"), ())?;
+/// assert!(!other.contains(second) && other.remove(second).is_none());
 /// # std::io::Result::Ok(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key(pub(super) DefaultKey);
+pub struct Key {
+    pub(super) set: SetId,
+    pub(super) slot: DefaultKey,
+}
+
+/// Tells the sets of this program apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct SetId(u64);
+
+impl SetId {
+    pub(super) fn new() -> SetId {
+        static LAST: Mutex<u64> = Mutex::new(0);
+        let mut last = lock(&LAST);
+        *last += 1;
+        SetId(*last)
+    }
+}
 
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Key({:#x})", self.0.data().as_ffi())
+        write!(f, "Key({}:{:#x})", self.set.0, self.slot.data().as_ffi())
     }
 }
 
@@ -74,10 +96,10 @@ impl<T> Exited<T> {
         self.child
     }
 
-    pub(super) fn new(ended: Ended<Member<T>>) -> Exited<T> {
-        let Ended { key, value, exit } = ended;
+    pub(super) fn new(set: SetId, ended: Ended<Member<T>>) -> Exited<T> {
+        let Ended { key: slot, value, exit } = ended;
         let (child, tag) = value.into_child(exit.as_ref().ok());
-        Exited { key: Key(key), pid: child.pid(), tag, exit, child }
+        Exited { key: Key { set, slot }, pid: child.pid(), tag, exit, child }
     }
 }
 
@@ -114,6 +136,7 @@ impl<T> Member<T> {
         Member { holder: Holder::Owned(process), pipes: None, tag }
     }
 
+    #[cfg(feature = "command")]
     pub(super) fn from_started(started: Started, tag: T) -> Member<T> {
         if started.cgroup.is_some() {
             return Member::from_child(started.into_child(), tag);

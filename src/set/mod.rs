@@ -3,26 +3,37 @@
 // The first one has the methods that the page of `ChildSet` begins with.
 mod children;
 
+mod bell;
+mod blocked;
+mod each;
 mod insert;
 mod member;
+#[cfg(feature = "async-io")]
+mod poll_exit;
 mod shutdown;
 #[cfg(feature = "async-io")]
 mod stream;
+#[cfg(feature = "async-io")]
+mod turns;
+mod until;
 mod wait;
+#[cfg(feature = "async-io")]
+mod waiters;
 
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, MutexGuard};
 
 use slotmap::DefaultKey;
 
 use crate::pidfd::{Forked, Gone};
-use crate::sync::lock;
+use crate::sync::{lock, Mutex};
 use crate::sys::origin::Origin;
 use crate::watch::Watch;
-use member::Member;
-use wait::Blocked;
+use blocked::Blocked;
+use member::{Member, SetId};
+use until::Until;
 
 pub use insert::{InsertError, IntoChild};
 pub use member::{Exited, Key};
@@ -32,23 +43,6 @@ pub use stream::{Exits, Next};
 pub use wait::WaitExits;
 
 /// Any number of children, whose exits come out one by one as they end, each with the tag it went in with.
-///
-/// There are three ways to take an exit, to be mixed freely: [`try_wait`](ChildSet::try_wait) never blocks,
-/// [`wait`](ChildSet::wait) blocks the calling thread, and `next()` or the `Stream` awaits. The first two start no
-/// thread and use no reactor.
-///
-/// Every child that was inserted comes out exactly once, unless it is [removed](ChildSet::remove), also where
-/// its status cannot be known. An exit goes to one of those that wait, whatever their number.
-///
-/// # In another event loop
-///
-/// A set is one descriptor ([`AsFd`]) however many children it holds. It is readable, level-triggered, while an
-/// exit can be taken: when the loop says so, call [`try_wait`](ChildSet::try_wait), a bounded number of times or until it
-/// returns `None`. A loop that is edge-triggered must go on until `None`. [`embedding`](crate::embedding) has more.
-///
-/// # Dropping
-///
-/// Dropping the set drops its children as [`Child`](crate::Child) describes: none is waited for, and none stays a zombie.
 ///
 /// ```
 /// use childset::ChildSet;
@@ -63,15 +57,35 @@ pub use wait::WaitExits;
 /// }
 /// # std::io::Result::Ok(())
 /// ```
+///
+/// There are three ways to take an exit, to be mixed freely: [`try_wait`](ChildSet::try_wait) never blocks,
+/// [`wait`](ChildSet::wait) blocks the calling thread, and `next()` or the `Stream` awaits. The first two start no
+/// thread and use no reactor.
+///
+/// Every child that was inserted comes out exactly once, unless it is [removed](ChildSet::remove), also where
+/// its status cannot be known. An exit goes to one of those that wait, whatever their number. It wakes one of them, and
+/// more of them if that one does not take it within some milliseconds: a future that was polled and lies there holds
+/// up nobody.
+///
+/// # In another event loop
+///
+/// A set is one descriptor ([`AsFd`]) however many children it holds. It is readable, level-triggered, while an
+/// exit can be taken: when the loop says so, call [`try_wait`](ChildSet::try_wait), a bounded number of times or until it
+/// returns `None`. A loop that is edge-triggered must go on until `None`. [`embedding`](crate::embedding) has more.
+///
+/// # Dropping
+///
+/// Dropping the set drops its children as [`Child`](crate::Child) describes: none is waited for, and none stays a zombie.
 pub struct ChildSet<T> {
+    id: SetId,
+    /// Whose it is: a copy of that process has no business with it.
+    origin: Origin,
     members: Mutex<Members<T>>,
     /// The one of `members.watch`, for use without the lock.
     epoll: Arc<OwnedFd>,
     blocked: Blocked,
-    /// Whose it is: a copy of that process has no business with it.
-    origin: Origin,
     #[cfg(feature = "async-io")]
-    consumers: std::sync::OnceLock<stream::Consumers>,
+    consumers: std::sync::OnceLock<Arc<stream::Consumers>>,
 }
 
 struct Members<T> {
@@ -93,13 +107,15 @@ impl<T> Members<T> {
             false => Ok(()),
         }
     }
-}
 
-/// When there is nothing to wait for any more.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Until {
-    Empty,
-    Closed,
+    /// For whom there is nothing to wait for any more.
+    fn ended(&self) -> Option<Until> {
+        match (self.watch.len(), self.closed) {
+            (0, true) => Some(Until::Closed),
+            (0, false) => Some(Until::Empty),
+            _ => None,
+        }
+    }
 }
 
 impl<T> ChildSet<T> {
@@ -110,25 +126,34 @@ impl<T> ChildSet<T> {
     }
 
     fn has_ended(&self, until: Until) -> bool {
-        let Ok(members) = self.members() else {
-            return true;
-        };
-        members.watch.len() == 0 && (until == Until::Empty || members.closed)
+        self.members()
+            .map_or(Some(Until::Closed), |members| members.ended())
+            .is_some_and(|ended| until <= ended)
     }
 
     fn with<R>(&self, key: Key, act: impl FnOnce(&Member<T>) -> io::Result<R>) -> io::Result<R> {
-        match self.members()?.watch.get(key.0) {
-            Some(member) => act(member),
+        let members = self.members()?;
+        match self.slot(key).and_then(|slot| members.watch.get(slot).map(act)) {
+            Some(result) => result,
             None => Err(Gone::NotInSet.into()),
         }
     }
 
-    /// Wakes all who wait: the set has become empty, or was closed.
-    fn notify_ended(&self) {
-        self.blocked.wake();
+    /// What a key names in this set: nothing, if it is of another one.
+    fn slot(&self, key: Key) -> Option<DefaultKey> {
+        (key.set == self.id).then_some(key.slot)
+    }
+
+    fn key(&self, slot: DefaultKey) -> Key {
+        Key { set: self.id, slot }
+    }
+
+    /// Wakes those who have nothing to wait for any more: by the one who has emptied the set, or closed it.
+    fn end(&self, ended: Until) {
+        self.blocked.end(ended);
         #[cfg(feature = "async-io")]
         if let Some(consumers) = self.consumers.get() {
-            consumers.wake_all();
+            consumers.end(ended);
         }
     }
 }

@@ -11,7 +11,7 @@ use std::{
 #[cfg(feature = "async-io")]
 use futures_lite::Stream;
 
-use super::{ChildSet, Exited};
+use super::{ChildSet, Exited, Until};
 use crate::pidfd::Signal;
 
 /// The end of a set's children: their exits, and `SIGKILL` for those that outlive the grace.
@@ -25,7 +25,7 @@ use crate::pidfd::Signal;
 /// # use childset::{ChildSet, Command, Signal};
 /// # use std::time::Duration;
 /// let set = ChildSet::new()?;
-/// set.spawn(Command::new("sleep").arg("60").signal_mask(&[libc::SIGTERM]), "stubborn")?;
+/// set.spawn(Command::new("sleep").arg("60").signal_mask(&[Signal::TERM]), "stubborn")?;
 /// let mut shutdown = set.shutdown(Duration::from_millis(10));
 /// while let Some(exited) = shutdown.next().await {
 ///     assert_eq!(exited?.exit?.signal(), Some(Signal::KILL));
@@ -42,14 +42,19 @@ pub struct Shutdown<'a, T> {
     #[cfg(feature = "async-io")]
     timer: Option<async_io::Timer>,
     #[cfg(feature = "async-io")]
-    listener: Option<event_listener::EventListener>,
+    ticket: Option<super::stream::Ticket>,
 }
 
 impl<T> ChildSet<T> {
     /// Ends all children: `SIGTERM` now, and `SIGKILL` to those that are still there when the grace is over.
     ///
-    /// Their exits are taken from the returned [`Shutdown`], which ends when the set is empty. Dropping that
-    /// before leaves the rest in the set, not killed.
+    /// Their exits are taken from the returned [`Shutdown`], which ends when the set is empty. `SIGKILL` is sent by
+    /// whoever takes them: it comes in time while a thread blocks in [`wait`](Shutdown::wait), or a task awaits
+    /// `next()`. Otherwise it comes with the next call that takes an exit. Nobody sends it once the `Shutdown` is
+    /// dropped: the rest stays in the set, and lives.
+    ///
+    /// Both signals go to the children that are in the set at that moment. If others may still put children into it,
+    /// [close](ChildSet::close) it first.
     ///
     /// ```
     /// # use childset::{ChildSet, Signal};
@@ -71,7 +76,7 @@ impl<T> ChildSet<T> {
             #[cfg(feature = "async-io")]
             timer: None,
             #[cfg(feature = "async-io")]
-            listener: None,
+            ticket: None,
         }
     }
 }
@@ -112,16 +117,14 @@ impl<T> Shutdown<'_, T> {
     /// - As [`ChildSet::wait`].
     pub fn wait(&mut self) -> io::Result<Option<Exited<T>>> {
         loop {
+            // First, since exits that can be taken must not put it off, however many there are.
+            self.kill_if_due();
             if let Some(error) = self.error.take() {
                 return Err(error);
             }
-            let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            let exited = self.set.wait(left)?;
-            if exited.is_some() || self.set.is_empty() {
+            let exited = self.set.wait_until(self.deadline, Until::Empty)?;
+            if exited.is_some() || self.deadline.is_none_or(|deadline| Instant::now() < deadline) {
                 return Ok(exited);
-            }
-            if left.is_some() {
-                self.kill_if_due();
             }
         }
     }
@@ -141,7 +144,8 @@ impl<T> Shutdown<'_, T> {
     fn kill_if_due(&mut self) {
         if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             self.deadline = None;
-            self.error = self.set.send_signal_to_all(Signal::KILL).err();
+            let error = self.set.send_signal_to_all(Signal::KILL).err();
+            self.error = self.error.take().or(error);
         }
     }
 }
@@ -154,21 +158,22 @@ impl<T> Stream for Shutdown<'_, T> {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
-        if let Some(deadline) = this.deadline {
+        while let Some(deadline) = this.deadline {
             // Which starts the reactor, or says why not.
             if let Err(error) = this.set.consumers() {
                 return Poll::Ready(Some(Err(error)));
             }
             let timer = this.timer.get_or_insert_with(|| async_io::Timer::at(deadline));
-            if Pin::new(timer).poll(context).is_ready() {
-                this.timer = None;
-                this.kill_if_due();
+            if Pin::new(timer).poll(context).is_pending() {
+                break;
             }
+            this.timer = None;
+            this.kill_if_due();
         }
         if let Some(error) = this.error.take() {
             return Poll::Ready(Some(Err(error)));
         }
-        this.set.poll_exit(context, super::Until::Empty, Some(&mut this.listener))
+        this.set.poll_exit(context, Until::Empty, Some(&mut this.ticket))
     }
 }
 

@@ -1,133 +1,116 @@
-//! Awaiting exits: several tasks may await one set, and each may be dropped at any time.
-//!
-//! Whoever waits has either a listener (`Next`, `Exits`) or its waker in `Consumers::tasks` (the `Stream`
-//! impls, which have no state of their own), and while anybody waits, the reactor is armed or one who was
-//! notified is yet to look. A listener that is notified takes an exit and arms the reactor for the others, or
-//! is dropped and event-listener notifies another one. A task is only ever woken together with all others.
+//! Awaiting exits: several tasks may await one set, and each may be dropped at any time. Who is woken, and why nobody
+//! is forgotten: waiters.rs.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
 
-use event_listener::{Event, EventListener};
-use futures_lite::{ready, Stream};
+use async_io::Timer;
+use futures_lite::Stream;
 
+use super::poll_exit::{self, poll_exit};
+use super::turns::Turns;
+use super::waiters::Waiters;
 use super::{ChildSet, Exited, Until};
 use crate::pidfd::Forked;
-use crate::sync::lock;
+use crate::sync::{lock, Mutex};
+use crate::sys::origin::Origin;
 use crate::watch::dropped::start_reactor;
 use crate::watch::reactor::Registration;
 
-/// How many exits are given out in a row before the executor gets a turn.
-const GIVEN_IN_A_ROW: u32 = 64;
+/// The timer's ticks: an exit waits for up to two of them where the one who was woken for it does not look.
+const TICK: Duration = Duration::from_millis(5);
 
 type Item<T> = io::Result<Exited<T>>;
 
 /// Those who await the exits of one set. Made at the first await.
 #[derive(Debug)]
 pub(super) struct Consumers {
+    origin: Origin,
     registration: Registration,
     waiting: Arc<Waiting>,
-    /// Exits given out since anybody had to wait.
-    given: AtomicU32,
+    turns: Turns,
 }
 
 #[derive(Debug)]
 struct Waiting {
-    listeners: Event,
-    tasks: Mutex<Tasks>,
+    waiters: Waiters,
+    timer: Mutex<Option<Timer>>,
+    ticker: Waker,
 }
-
-#[derive(Debug)]
-struct Tasks {
-    wakers: VecDeque<Waker>,
-    /// At so many wakers, those of tasks that have lost interest are weeded out, by waking all.
-    limit: usize,
-}
-
-const LIMIT: usize = 32;
 
 /// The reactor wakes this when an exit can be taken.
 impl Wake for Waiting {
     fn wake(self: Arc<Self>) {
-        self.listeners.notify(1);
-        self.wake_tasks();
+        if self.waiters.event() {
+            self.start_timer();
+        }
+    }
+}
+
+/// The reactor wakes this when the timer ticks.
+struct Ticker(Weak<Waiting>);
+
+impl Wake for Ticker {
+    fn wake(self: Arc<Self>) {
+        if let Some(waiting) = self.0.upgrade().filter(|waiting| waiting.waiters.tick()) {
+            waiting.start_timer();
+        }
     }
 }
 
 impl Waiting {
-    fn new() -> Waiting {
-        Waiting {
-            listeners: Event::new(),
-            tasks: Mutex::new(Tasks { wakers: VecDeque::new(), limit: LIMIT }),
+    fn start_timer(&self) {
+        let mut timer = Timer::after(TICK);
+        // It may be over before the reactor knows of it.
+        while Pin::new(&mut timer).poll(&mut Context::from_waker(&self.ticker)).is_ready() {
+            timer.set_after(TICK);
         }
-    }
-
-    fn wake_tasks(&self) {
-        let count = {
-            let mut tasks = lock(&self.tasks);
-            tasks.limit = LIMIT;
-            tasks.wakers.len()
-        };
-        self.wake_first_tasks(count);
-    }
-
-    /// Wakes without the lock, since a waker may poll at once and register again.
-    fn wake_first_tasks(&self, count: usize) {
-        for _ in 0..count {
-            let waker = lock(&self.tasks).wakers.pop_front();
-            waker.into_iter().for_each(Waker::wake);
-        }
-    }
-
-    fn add_task(&self, waker: &Waker) {
-        let mut weeded = 0;
-        let mut tasks = lock(&self.tasks);
-        if !tasks.wakers.iter().any(|known| known.will_wake(waker)) {
-            if tasks.wakers.len() >= tasks.limit {
-                weeded = tasks.wakers.len();
-                tasks.limit *= 2;
-            }
-            tasks.wakers.push_back(waker.clone());
-        }
-        drop(tasks);
-        self.wake_first_tasks(weeded);
-    }
-
-    fn is_empty(&self) -> bool {
-        self.listeners.total_listeners() == 0 && lock(&self.tasks).wakers.is_empty()
+        let _last = lock(&self.timer).replace(timer);
     }
 }
 
 impl Consumers {
     fn new(epoll: &Arc<OwnedFd>) -> io::Result<Consumers> {
-        let waiting = Arc::new(Waiting::new());
+        let waiting = Arc::new_cyclic(|waiting| Waiting {
+            waiters: Waiters::default(),
+            timer: Mutex::new(None),
+            ticker: Waker::from(Arc::new(Ticker(Weak::clone(waiting)))),
+        });
         Ok(Consumers {
+            origin: Origin::here(),
             registration: Registration::new(epoll, Waker::from(Arc::clone(&waiting)))?,
             waiting,
-            given: AtomicU32::new(0),
+            turns: Turns::default(),
         })
     }
 
-    pub(super) fn wake_all(&self) {
-        self.waiting.listeners.notify(usize::MAX);
-        self.waiting.wake_tasks();
-    }
-
-    /// By one that was notified and waits no longer.
-    fn pass_on(&self) {
-        if !self.waiting.is_empty() && self.registration.arm().is_err() {
-            // They find out what is wrong themselves.
-            self.wake_all();
-        }
+    /// Wakes those who have nothing to wait for any more.
+    pub(super) fn end(&self, ended: Until) {
+        self.waiting.waiters.end(ended);
     }
 }
+
+impl poll_exit::Consumers for Arc<Consumers> {
+    fn waiters(&self) -> &Waiters {
+        &self.waiting.waiters
+    }
+
+    fn is_here(&self) -> bool {
+        self.origin.is_here()
+    }
+
+    fn try_arm(&self) -> io::Result<()> {
+        self.registration.arm()
+    }
+}
+
+pub(super) type Ticket = poll_exit::Ticket<Arc<Consumers>>;
 
 impl<T> ChildSet<T> {
     /// Takes the exit of the next child that ends; `None` if the set is empty.
@@ -152,7 +135,7 @@ impl<T> ChildSet<T> {
     /// # Cancel safety
     /// A future that is dropped before it is ready has taken no exit.
     pub fn next(&self) -> Next<'_, T> {
-        Next { set: self, listener: None }
+        Next { set: self, ticket: None }
     }
 
     /// The exits of all children, also of those that are inserted later, until the set is
@@ -178,10 +161,10 @@ impl<T> ChildSet<T> {
     /// # Cancel safety
     /// A stream that is dropped loses no exit.
     pub fn exits(&self) -> Exits<'_, T> {
-        Exits { set: self, listener: None }
+        Exits { set: self, ticket: None }
     }
 
-    pub(super) fn consumers(&self) -> io::Result<&Consumers> {
+    pub(super) fn consumers(&self) -> io::Result<&Arc<Consumers>> {
         Forked::check(self.origin)?;
         if let Some(consumers) = self.consumers.get() {
             return Ok(consumers);
@@ -191,59 +174,34 @@ impl<T> ChildSet<T> {
         let _members = lock(&self.members);
         let consumers = match self.consumers.get() {
             Some(consumers) => return Ok(consumers),
-            None => Consumers::new(&self.epoll)?,
+            None => Arc::new(Consumers::new(&self.epoll)?),
         };
         Ok(self.consumers.get_or_init(|| consumers))
     }
 
-    /// Takes an exit or has the consumer woken: through its `listener` or, if it has none, as a task.
     pub(super) fn poll_exit(
         &self,
         context: &mut Context<'_>,
         until: Until,
-        mut listener: Option<&mut Option<EventListener>>,
+        ticket: Option<&mut Option<Ticket>>,
     ) -> Poll<Option<Item<T>>> {
         let consumers = match self.consumers() {
             Ok(consumers) => consumers,
             Err(error) => return Poll::Ready(Some(Err(error))),
         };
-        // Before a notification is consumed, so that one who is dropped now passes it on.
-        if consumers.given.load(Ordering::Relaxed) >= GIVEN_IN_A_ROW {
-            consumers.given.store(0, Ordering::Relaxed);
-            context.waker().wake_by_ref();
+        let (turns, waker) = (&consumers.turns, context.waker());
+        // It has not looked yet. If it was woken and does not come again, then its ticket or the timer sees to that.
+        if turns.is_over(waker) {
+            waker.wake_by_ref();
             return Poll::Pending;
         }
-        loop {
-            if let Some(slot) = listener.as_deref_mut() {
-                if let Some(listening) = slot {
-                    ready!(Pin::new(listening).poll(context));
-                    *slot = None;
-                }
-            }
-            let item = self.try_wait().transpose();
-            if item.is_some() || self.has_ended(until) {
-                consumers.given.fetch_add(1, Ordering::Relaxed);
-                consumers.pass_on();
-                return Poll::Ready(item);
-            }
-            consumers.given.store(0, Ordering::Relaxed);
-            match listener.as_deref_mut() {
-                Some(slot) => *slot = Some(consumers.waiting.listeners.listen()),
-                None => consumers.waiting.add_task(context.waker()),
-            }
-            // From here on nothing is missed; what happened before is looked for again.
-            let armed = consumers.registration.arm();
-            let item = match armed {
-                Ok(()) if self.has_ended(until) => None,
-                Ok(()) if listener.is_some() => continue,
-                Ok(()) => return Poll::Pending,
-                Err(error) => Some(Err(error)),
-            };
-            if let Some(slot) = listener {
-                *slot = None;
-            }
-            return Poll::Ready(item);
+        let end = (until, || self.has_ended(until));
+        let item = poll_exit(consumers, || self.try_wait(), end, waker, ticket);
+        match item.is_ready() {
+            true => turns.count(),
+            false => turns.rest(),
         }
+        item
     }
 }
 
@@ -251,15 +209,15 @@ impl<T> ChildSet<T> {
 #[must_use = "futures do nothing unless awaited"]
 pub struct Next<'a, T> {
     set: &'a ChildSet<T>,
-    listener: Option<EventListener>,
+    ticket: Option<Ticket>,
 }
 
 impl<T> Future for Next<'_, T> {
     type Output = Option<Item<T>>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let Next { set, listener } = &mut *self;
-        set.poll_exit(context, Until::Empty, Some(listener))
+        let Next { set, ticket } = &mut *self;
+        set.poll_exit(context, Until::Empty, Some(ticket))
     }
 }
 
@@ -267,15 +225,15 @@ impl<T> Future for Next<'_, T> {
 #[must_use = "streams do nothing unless polled"]
 pub struct Exits<'a, T> {
     set: &'a ChildSet<T>,
-    listener: Option<EventListener>,
+    ticket: Option<Ticket>,
 }
 
 impl<T> Stream for Exits<'_, T> {
     type Item = Item<T>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Exits { set, listener } = &mut *self;
-        set.poll_exit(context, Until::Closed, Some(listener))
+        let Exits { set, ticket } = &mut *self;
+        set.poll_exit(context, Until::Closed, Some(ticket))
     }
 }
 
@@ -303,6 +261,10 @@ impl<T> Stream for ChildSet<T> {
 }
 
 /// As for the set itself. Several tasks may each have one; every exit goes to one of them.
+///
+/// A reference keeps nothing of the task that polls it. So the set learns of a task that is gone by waking it: where
+/// many poll it like this, they are woken now and then without an exit. [`next`](ChildSet::next) and
+/// [`exits`](ChildSet::exits) need no such thing.
 impl<T> Stream for &ChildSet<T> {
     type Item = Item<T>;
 

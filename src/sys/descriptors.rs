@@ -1,6 +1,5 @@
 //! A child's descriptors, between `clone3` or `fork` and `execve`: installing and closing them.
 
-use std::io;
 use std::os::fd::RawFd;
 
 use super::plan::Stage;
@@ -96,38 +95,23 @@ fn number(name: &[u8]) -> Option<usize> {
     None
 }
 
-/// Whether [`mark_range`] works: not before Linux 5.11, nor where a filter refuses `close_range`.
-pub(crate) fn can_mark_ranges() -> bool {
-    // No descriptor has this number.
-    mark_range(u32::MAX, u32::MAX).is_ok()
-}
-
-fn mark_range(first: u32, last: u32) -> Result<(), i32> {
-    let flags = CLOSE_RANGE_CLOEXEC as usize;
-    // SAFETY: it touches no memory. Who relies on a descriptor that stays open over `execve` is asked by the callers:
-    // none is in an empty range, and `install` has promised it.
-    unsafe { call(libc::SYS_close_range, [first as usize, last as usize, flags, 0, 0]) }.map(drop)
-}
-
-/// Installs descriptors, and has all others in `close` closed by `execve`: for a child that still needs one of
-/// them to report.
+/// Has the descriptors in the ranges closed by `execve`, not now.
 ///
 /// # Safety
 /// As [`dup_to`].
-pub(super) unsafe fn install(fds: &[(RawFd, RawFd)], close: &[(u32, u32)], singly: bool) -> io::Result<()> {
-    // SAFETY: the caller's promise.
-    let installed = unsafe { install_fds(fds.iter().copied()) };
-    installed.map_err(|(_, errno)| io::Error::from_raw_os_error(errno))?;
-    if singly {
+pub(super) unsafe fn mark_fds(ranges: &[(u32, u32)], singly: bool) -> Result<(), i32> {
+    let range = |first: u32, last: u32| {
+        let args = [first as usize, last as usize, CLOSE_RANGE_CLOEXEC as usize, 0, 0];
+        // SAFETY: it touches no memory, and the table is the caller's to change.
+        unsafe { call(libc::SYS_close_range, args) }
+    };
+    if !singly && ranges.iter().all(|&(first, last)| range(first, last).is_ok()) {
+        return Ok(());
+    }
+    // Before Linux 5.11, or where a filter refuses it.
+    each_open(ranges, |fd| {
         let flags = libc::FD_CLOEXEC as usize;
-        let mark = |fd| {
-            // SAFETY: it touches no memory, and the table is the caller's to change.
-            let _ = unsafe { call(libc::SYS_fcntl, [fd, libc::F_SETFD as usize, flags, 0, 0]) };
-        };
-        return each_open(close, mark).map_err(io::Error::from_raw_os_error);
-    }
-    for &(first, last) in close {
-        mark_range(first, last).map_err(io::Error::from_raw_os_error)?;
-    }
-    Ok(())
+        // SAFETY: it touches no memory, and the table is the caller's to change.
+        let _ = unsafe { call(libc::SYS_fcntl, [fd, libc::F_SETFD as usize, flags, 0, 0]) };
+    })
 }

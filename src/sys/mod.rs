@@ -4,15 +4,31 @@
 
 #![allow(unsafe_code)]
 
+#[cfg(feature = "command")]
+mod child;
+#[cfg(feature = "command")]
 pub(crate) mod clone;
+#[cfg(feature = "command")]
 pub(crate) mod descriptors;
+#[cfg(feature = "command")]
 pub(crate) mod fork;
+#[cfg(feature = "command")]
+mod guard;
 pub(crate) mod info;
 pub(crate) mod origin;
+#[cfg(feature = "command")]
 pub(crate) mod plan;
 pub(crate) mod poll;
+#[cfg(feature = "command")]
 mod raw;
+#[cfg(feature = "command")]
+mod report;
 pub(crate) mod signal;
+#[cfg(feature = "command")]
+mod sigset;
+#[cfg(feature = "command")]
+mod stack;
+#[cfg(feature = "command")]
 pub(crate) mod strings;
 #[cfg(feature = "async-io")]
 pub(crate) mod thread;

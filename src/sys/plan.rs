@@ -1,13 +1,18 @@
-//! What a child is to do between its birth and `execve`, as data; [`clone`](super::clone) has the code.
+//! What a child is to do between its birth and `execve`, as data; [`child`](super::child) has the code.
 
 use std::ffi::CString;
+use std::fmt;
+use std::io;
 use std::os::fd::{BorrowedFd, RawFd};
+use std::sync::{Arc, Mutex};
 
 use super::strings::CStrings;
 
 /// What the child is to do. The order of its steps is the order of the fields.
+#[derive(Clone, Copy)]
 pub(crate) struct Plan<'a> {
     pub(crate) life: Life,
+    pub(crate) memory: Memory,
     /// The cgroup in which to make the child.
     pub(crate) cgroup: Option<BorrowedFd<'a>>,
     /// Share the descriptor table, and leave it for a copy of the descriptors below this one.
@@ -19,12 +24,33 @@ pub(crate) struct Plan<'a> {
     pub(crate) close: &'a [(u32, u32)],
     /// Close them one by one, without `close_range`: those that `/proc/self/fd` lists.
     pub(crate) close_singly: bool,
+    /// The last one sets the signal mask.
     pub(crate) steps: &'a [Step],
-    /// Paths to try, as execvp(3) does, and the index of the one to try first.
+    /// The signal to ask for at the parent's death.
+    pub(crate) parent_death: Option<i32>,
+    /// Signals that a child which was to be this one got already, one bit each.
+    pub(crate) raise: u64,
+    pub(crate) acts: &'a [PreExec],
+    /// Paths to try, as execvp(3) does.
     pub(crate) programs: &'a CStrings,
-    pub(crate) likely: usize,
     pub(crate) argv: &'a CStrings,
-    pub(crate) envp: &'a CStrings,
+    pub(crate) environment: Environment<'a>,
+}
+
+impl Plan<'_> {
+    /// What is left to do for a process that has done all of it, and could not `execve`.
+    pub(crate) fn rest(&self) -> Plan<'_> {
+        let undone = |step: &Step| matches!(step, Step::DefaultDisposition(_) | Step::SignalMask(_));
+        let first = self.steps.iter().position(undone).unwrap_or(self.steps.len());
+        Plan {
+            stdio: [Source::Inherit; 3],
+            fds: &[],
+            steps: &self.steps[first..],
+            parent_death: None,
+            acts: &[],
+            ..*self
+        }
+    }
 }
 
 /// Who reaps the child, and who ends it.
@@ -39,6 +65,15 @@ pub(crate) enum Life {
     Autokill { no_new_privs: bool },
 }
 
+/// On what memory the child runs until its `execve`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Memory {
+    /// Its parent's: at no cost. What the kernel does to all who share the memory of one, it does to the parent, too.
+    Shared,
+    /// A copy.
+    Copied,
+}
+
 /// Where one of the child's three standard descriptors comes from.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Source<'a> {
@@ -47,6 +82,13 @@ pub(crate) enum Source<'a> {
     Null,
     /// A descriptor above 2.
     Fd(BorrowedFd<'a>),
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Environment<'a> {
+    Own(&'a CStrings),
+    /// The one of this process, as it is when the child calls `execve`.
+    Inherited,
 }
 
 /// One thing to do before `execve`.
@@ -60,34 +102,60 @@ pub(crate) enum Step {
     Umask(u32),
     Chroot(CString),
     SetGroups(Vec<u32>),
+    /// No group of ours is left to the child if it is another user's: this one's.
+    DropGroups(u32),
     SetGid(u32),
     SetUid(u32),
     Chdir(CString),
     NoNewPrivs,
-    /// The signal, and the pid of the parent: if it is another's by now, the signal is sent at once.
-    ParentDeathSignal(i32, i32),
     DefaultDisposition(i32),
     SignalMask(u64),
+}
+
+/// What a caller wants to run in the child.
+#[derive(Clone)]
+pub(crate) struct PreExec(pub(super) Arc<Mutex<Act>>);
+
+pub(super) type Act = dyn FnMut() -> io::Result<()> + Send + Sync;
+
+impl PreExec {
+    /// # Safety
+    /// After a fork, `act` does only what signal-safety(7) allows.
+    pub(crate) unsafe fn new(act: impl FnMut() -> io::Result<()> + Send + Sync + 'static) -> PreExec {
+        PreExec(Arc::new(Mutex::new(act)))
+    }
+}
+
+impl fmt::Debug for PreExec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PreExec(..)")
+    }
 }
 
 /// Where a spawn failed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Stage {
-    /// `clone3` itself: there was no child.
+    /// The system call that makes a process: there was no child.
     Clone,
     /// Leaving the shared descriptor table; nothing was done to it.
     Unshare,
+    Cgroup,
     Stdio(usize),
     Fd(RawFd),
     CloseFds,
     /// The step with this index.
     Step(usize),
+    ParentDeath,
+    /// One of `acts`.
+    Act,
+    /// A signal that dumps core came meanwhile: its bit stands in the place of the errno.
+    Signal,
     /// The last program that was tried.
     Exec(usize),
 }
 
 /// A failed spawn. No process is left of it.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Failure {
     pub(crate) stage: Stage,
     pub(crate) errno: i32,

@@ -5,6 +5,9 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use libc::{c_int, c_long, c_uint};
 
+#[cfg(feature = "command")]
+use super::sigset::SigSet;
+
 /// `PIDFD_SIGNAL_PROCESS_GROUP`: Linux 6.9.
 pub(crate) const PROCESS_GROUP: c_uint = 1 << 2;
 
@@ -33,4 +36,40 @@ pub(crate) fn kill_group(leader: u32, signal: c_int) -> io::Result<()> {
     // SAFETY: a system call on numbers alone.
     let result = unsafe { libc::kill(-leader, signal) };
     super::check(result.into()).map(drop)
+}
+
+/// Restores the signal mask of this thread when it is dropped.
+#[cfg(feature = "command")]
+pub(super) struct Blocked {
+    before: SigSet,
+}
+
+#[cfg(feature = "command")]
+impl Blocked {
+    /// Blocks all signals, those that the C library keeps for itself included.
+    pub(super) fn all() -> Blocked {
+        Blocked { before: set_mask(libc::SIG_BLOCK, &SigSet::ALL) }
+    }
+
+    /// Blocks none that was not blocked before.
+    pub(super) fn nothing() -> Blocked {
+        Blocked { before: set_mask(libc::SIG_BLOCK, &SigSet::EMPTY) }
+    }
+}
+
+#[cfg(feature = "command")]
+impl Drop for Blocked {
+    fn drop(&mut self) {
+        set_mask(libc::SIG_SETMASK, &self.before);
+    }
+}
+
+/// Returns the mask that was.
+#[cfg(feature = "command")]
+fn set_mask(how: c_int, mask: &SigSet) -> SigSet {
+    let mut before = SigSet::EMPTY;
+    let (mask, old) = (mask as *const SigSet, &mut before as *mut SigSet);
+    // SAFETY: so many bytes are read and written.
+    unsafe { libc::syscall(libc::SYS_rt_sigprocmask, how as c_long, mask, old, SigSet::SIZE) };
+    before
 }

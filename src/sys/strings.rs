@@ -3,7 +3,6 @@
 use std::ffi::{c_char, CStr};
 
 /// Strings and, for `execve`, pointers to them with a null pointer at the end.
-#[derive(Debug)]
 pub(crate) struct CStrings {
     /// The strings, each with its null byte. Never changed: `pointers` points into them.
     bytes: Vec<u8>,
@@ -45,4 +44,14 @@ impl CStrings {
     pub(crate) fn pointers(&self) -> &[*const c_char] {
         &self.pointers[..self.pointers.len() - 1]
     }
+}
+
+/// The environment of this process, for a system call that reads it. Rust reads nothing through it: another thread may
+/// be changing what it points to.
+pub(super) fn environment() -> *const *const c_char {
+    extern "C" {
+        static environ: *const *const c_char;
+    }
+    // SAFETY: the C library has it, and a pointer is read as one, whoever writes it meanwhile.
+    unsafe { std::ptr::addr_of!(environ).read_volatile() }
 }

@@ -1,8 +1,9 @@
-//! `waitid(P_PIDFD)` with its fifth argument, the resource use, which libc's wrapper lacks.
+//! `waitid(P_PIDFD)` with its fifth argument, the resource use, which libc's wrapper lacks; and our own resource use.
 
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::sync::atomic::{AtomicIsize, Ordering::Relaxed};
 
 use libc::{c_int, c_long};
 
@@ -24,6 +25,7 @@ pub(crate) struct Waited {
 pub(crate) struct Rusage {
     pub(crate) user: Timeval,
     pub(crate) system: Timeval,
+    /// In KiB.
     pub(crate) max_rss: c_long,
     unused: [c_long; 3],
     pub(crate) minor_faults: c_long,
@@ -65,4 +67,32 @@ pub(crate) fn waitid(pidfd: BorrowedFd<'_>, options: c_int) -> io::Result<Option
     // SAFETY: `waitid` fills the SIGCHLD variant of the union; where it found nothing it is all zero.
     let (pid, status) = unsafe { (info.si_pid(), info.si_status()) };
     Ok((pid != 0).then_some(Waited { code: info.si_code, status, usage }))
+}
+
+/// Whether a peak of resident memory, in KiB, exceeds our own.
+///
+/// Ours only grows, so the kernel is asked only about a peak above what it said last. A copy made by `fork` begins
+/// with less than its parent: there the answer may be "no" where it need not be.
+pub(crate) fn exceeds_own_peak(peak: c_long) -> bool {
+    static OWN: AtomicIsize = AtomicIsize::new(0);
+    let peak = peak as isize;
+    peak > OWN.load(Relaxed) && {
+        let own = own_peak();
+        OWN.fetch_max(own, Relaxed);
+        peak > own
+    }
+}
+
+/// The peak of our resident memory, in KiB; the largest number where a filter refuses to tell it.
+fn own_peak() -> isize {
+    let mut usage = MaybeUninit::<Rusage>::zeroed();
+    // SAFETY: the kernel writes at most a `struct rusage`, and the buffer is that large and lives until the call
+    // returns.
+    let result =
+        unsafe { libc::syscall(libc::SYS_getrusage, libc::RUSAGE_SELF as c_long, usage.as_mut_ptr()) };
+    match super::check(result) {
+        // SAFETY: all-zero bytes are valid for the type, and the kernel wrote only integers over them.
+        Ok(_) => unsafe { usage.assume_init() }.max_rss as isize,
+        Err(_) => isize::MAX,
+    }
 }

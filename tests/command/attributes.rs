@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::thread;
 
-use childset::{Command, SpawnError, Stdio};
+use childset::unix::CommandExt;
+use childset::{Command, Resource, Signal, SpawnError, Stdio};
 
 use crate::common::Dir;
 use crate::{both_ways, errno, output, script, sh, text, New};
@@ -17,11 +18,11 @@ fn stat(command: &mut Command) -> BTreeMap<usize, i64> {
 }
 
 /// The signals in a line of `/proc/PID/status`, from a command that prints it.
-fn signals(command: &mut Command, name: &str) -> Vec<i32> {
+fn signals(command: &mut Command, name: &str) -> Vec<Signal> {
     let status = text(command);
     let line = status.lines().find(|line| line.starts_with(name)).unwrap();
     let bits = u64::from_str_radix(line.split_whitespace().nth(1).unwrap(), 16).unwrap();
-    (1..=64).filter(|signal| bits & 1 << (signal - 1) != 0).collect()
+    (1..=64).filter(|signal| bits & 1 << (signal - 1) != 0).map(Signal::from).collect()
 }
 
 #[test]
@@ -45,6 +46,21 @@ fn user_and_groups() {
         assert_eq!(status, "Uid:\t1\t1\t1\t1\nGid:\t2\t2\t2\t2");
     });
     assert!(rustix::process::geteuid().is_root() && rustix::process::getuid().is_root());
+}
+
+#[test]
+fn ids_of_more_than_16_bits() {
+    let map = fs::read_to_string("/proc/self/uid_map").unwrap();
+    if !crate::common::is_root() || !map.trim_end().ends_with(" 4294967295") {
+        return crate::common::skipped("it takes a root who has all ids");
+    }
+    both_ways(|new| {
+        let mut id = sh(new, "echo $(id -u) $(id -g) $(id -G)");
+        id.uid(70001).gid(70002).groups(&[1000, 1001, 1002, 70003]);
+        assert_eq!(text(&mut id), "70001 70002 70002 1000 1001 1002 70003");
+        let mut id = sh(new, "echo $(id -u) $(id -g) $(id -G)");
+        assert_eq!(text(id.uid(70001).gid(70002)), "70001 70002 70002");
+    });
 }
 
 #[test]
@@ -96,10 +112,10 @@ fn file_mode_mask() {
 #[test]
 fn resource_limits() {
     both_ways(|new| {
-        let limit = libc::RLIMIT_NOFILE;
+        let limit = Resource::NOFILE;
         assert_eq!(text(sh(new, "ulimit -Sn; ulimit -Hn").rlimit(limit, 20, 30)), "20\n30");
         assert_eq!(text(sh(new, "ulimit -n").rlimit(limit, 5, 5).rlimit(limit, 40, 40)), "40");
-        let core = libc::RLIMIT_CORE;
+        let core = Resource::CORE;
         assert_eq!(text(sh(new, "ulimit -n; ulimit -c").rlimit(limit, 20, 20).rlimit(core, 0, 0)), "20\n0");
         // The descriptors of the child are in place before its limit is.
         let mut command = sh(new, "cat /proc/self/fd/50");
@@ -130,7 +146,7 @@ fn signal_mask() {
     };
     both_ways(|new| {
         assert_eq!(signals(&mut status(new), "SigBlk"), []);
-        let some = [1, libc::SIGUSR1, libc::SIGTERM, 64];
+        let some = [Signal::HUP, Signal::USR1, Signal::TERM, Signal::from(64)];
         assert_eq!(signals(status(new).signal_mask(&some), "SigBlk"), some);
         assert_eq!(signals(status(new).signal_mask(&some).signal_mask(&[]), "SigBlk"), []);
         // One that this thread blocks is not blocked in the child.
@@ -146,7 +162,7 @@ fn signal_mask() {
             });
         });
         for none in [0, -1, 65, i32::MAX, i32::MIN] {
-            let error = status(new).signal_mask(&[libc::SIGTERM, none]).spawn().unwrap_err();
+            let error = status(new).signal_mask(&[Signal::TERM, none.into()]).spawn().unwrap_err();
             assert_eq!(SpawnError::from_io_error(&error).unwrap().errno(), libc::EINVAL);
             assert!(error.to_string().contains(&format!("block signal {none}:")), "{error}");
         }
@@ -158,10 +174,10 @@ fn signal_mask() {
 fn signal_dispositions() {
     let ignored = |command: &mut Command| signals(command.arg("/proc/self/status"), "SigIgn");
     both_ways(|new| {
-        assert!(!ignored(&mut new("cat")).contains(&libc::SIGPIPE));
-        assert!(ignored(new("cat").default_signals(&[])).contains(&libc::SIGPIPE));
-        assert!(!ignored(new("cat").default_signals(&[libc::SIGPIPE, libc::SIGHUP])).contains(&libc::SIGPIPE));
-        assert!(ignored(new("cat").default_signals(&[libc::SIGHUP])).contains(&libc::SIGPIPE));
+        assert!(!ignored(&mut new("cat")).contains(&Signal::PIPE));
+        assert!(ignored(new("cat").default_signals(&[])).contains(&Signal::PIPE));
+        assert!(!ignored(new("cat").default_signals(&[Signal::PIPE, Signal::HUP])).contains(&Signal::PIPE));
+        assert!(ignored(new("cat").default_signals(&[Signal::HUP])).contains(&Signal::PIPE));
         // None is caught.
         assert_eq!(signals(new("cat").arg("/proc/self/status"), "SigCgt"), []);
     });

@@ -14,7 +14,7 @@ fn parent_death_signal() {
         let (child, stdin) = thread::scope(|scope| {
             let spawn = || {
                 let mut command = new("cat");
-                command.stdin(Stdio::piped()).stdout(Stdio::null()).parent_death_signal(libc::SIGTERM);
+                command.stdin(Stdio::piped()).stdout(Stdio::null()).parent_death_signal(Signal::TERM);
                 let mut child = command.spawn().unwrap();
                 let stdin = child.stdin.take();
                 assert_eq!(child.try_wait().unwrap(), None);
@@ -29,7 +29,7 @@ fn parent_death_signal() {
     let mut child = Command::new("cat")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .parent_death_signal(libc::SIGKILL)
+        .parent_death_signal(Signal::KILL)
         .spawn()
         .unwrap();
     child.stdin.as_mut().unwrap().write_all(b"x").unwrap();

@@ -1,8 +1,6 @@
 //! What the child of a `Command` gets: arguments, environment, descriptors, and what Linux offers.
 
 #![allow(unsafe_code)]
-// The type of `RLIMIT_*` depends on the C library.
-#![allow(clippy::unnecessary_cast)]
 
 mod attributes;
 #[path = "../common/mod.rs"]
@@ -11,6 +9,7 @@ mod fds;
 mod lifetime;
 mod pre_exec;
 mod prepared;
+mod printed;
 mod program;
 mod run;
 mod stdio;

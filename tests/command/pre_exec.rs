@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd;
 
-use childset::{Command, Stdio};
+use childset::unix::CommandExt;
+use childset::{Command, Resource, Stdio};
 
 use crate::{errno, pipe, sh};
 
@@ -30,7 +31,7 @@ fn closure_in_the_child() {
             Err(io::Error::last_os_error())
         }
     };
-    command.fd(9, reader).rlimit(libc::RLIMIT_NOFILE, 25, 25);
+    command.fd(9, reader).rlimit(Resource::NOFILE, 25, 25);
     // SAFETY: it makes system calls alone.
     unsafe { command.pre_exec(write) };
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();

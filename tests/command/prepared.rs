@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::ErrorKind;
 
+use childset::unix::CommandExt;
 use childset::{Command, Stdio};
 
 use crate::common::Dir;
@@ -24,12 +25,15 @@ fn prepared() {
     for _ in 0..2 {
         assert_eq!(errno(&missing.spawn().unwrap_err()), libc::ENOENT);
     }
-    // SAFETY: the closure does nothing.
-    let with_closure = unsafe { Command::new("true").pre_exec(|| Ok(())).prepare().unwrap_err() };
-    let with_std = Command::new("true").stdin(std::process::Stdio::null()).prepare().unwrap_err();
-    for error in [with_closure, with_std] {
-        assert_eq!(error.kind(), ErrorKind::Unsupported);
-        assert!(error.to_string().contains("cannot be prepared"), "{error}");
+    let error = Command::new("true").stdin(std::process::Stdio::null()).prepare().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert!(error.to_string().contains("cannot be prepared"), "{error}");
+    let mut command = Command::new("true");
+    // SAFETY: the closure does nothing but fail.
+    unsafe { command.pre_exec(|| Err(std::io::Error::from_raw_os_error(libc::EXDEV))) };
+    let with_closure = command.prepare().unwrap();
+    for _ in 0..2 {
+        assert_eq!(errno(&with_closure.spawn().unwrap_err()), libc::EXDEV);
     }
 }
 
@@ -45,4 +49,18 @@ fn prepared_before_its_program_is_there() {
     script(&directory, "a/tool", 0o755, "#!/bin/sh\nexit 1\n");
     fs::remove_file(directory.path().join("b/tool")).unwrap();
     assert_eq!(tool.spawn().unwrap().wait().unwrap().code(), Some(1));
+}
+
+#[test]
+fn a_clone_spawns_the_same() {
+    let mut command = Command::new("sh");
+    command.args(["-c", "echo $A; exit 3"]).env("A", "both").stdout(Stdio::piped());
+    let prepared = command.prepare().unwrap();
+    let copy = prepared.clone();
+    let threads = [prepared, copy]
+        .map(|prepared| std::thread::spawn(move || prepared.spawn().unwrap().wait_with_output().unwrap()));
+    for thread in threads {
+        let output = thread.join().unwrap();
+        assert_eq!((output.status.code(), &output.stdout[..]), (Some(3), &b"both\n"[..]));
+    }
 }

@@ -7,6 +7,7 @@ use std::io::ErrorKind;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::thread;
 
+use childset::unix::CommandExt;
 use childset::Command;
 
 use crate::common::Dir;
@@ -177,7 +178,7 @@ fn null_bytes() {
                 }
                 assert_eq!(error.kind(), ErrorKind::InvalidInput, "{what}: {error}");
                 assert!(error.to_string().contains(what), "{error}");
-                assert!(error.to_string().contains(r"a\x00b"), "{error}");
+                assert!(error.to_string().contains(r"a\0b"), "{error}");
             }
         };
         refused(&mut new("a\0b"), "the program");

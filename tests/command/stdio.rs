@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
 
 use childset::{Command, Stdio};
 
@@ -71,6 +71,20 @@ fn stdio_of_files() {
             assert!(command.spawn().unwrap().wait().unwrap().success());
         }
         assert_eq!(fs::read_to_string(&path).unwrap(), "out\nerr\nout\nerr\n");
+    });
+}
+
+#[test]
+fn stdio_of_a_number() {
+    both_ways(|new| {
+        let (mut reader, writer) = pipe();
+        // SAFETY: `into_raw_fd` gives the descriptor away.
+        let stdout = unsafe { Stdio::from_raw_fd(writer.into_raw_fd()) };
+        assert!(new("echo").arg("hello").stdout(stdout).spawn().unwrap().wait().unwrap().success());
+        // The command was dropped, and closed it: else this would not end.
+        let mut told = String::new();
+        reader.read_to_string(&mut told).unwrap();
+        assert_eq!(told, "hello\n");
     });
 }
 

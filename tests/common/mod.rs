@@ -16,6 +16,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use childset::unix::CommandExt;
 use childset::{Exit, SpawnError, StatusUnknown};
 #[allow(unused_imports)]
 pub(crate) use harness::{main, main_warm, main_with};
@@ -290,6 +291,19 @@ pub(crate) fn reap_by_pid(pid: u32) -> i32 {
     status
 }
 
+/// Waits for a child: whether it succeeded, and the peak of its memory in bytes. The kernel counts that from what this
+/// process had when it spawned the child.
+pub(crate) fn wait_with_peak(child: Child) -> (bool, u64) {
+    let (mut status, mut usage) = (0, std::mem::MaybeUninit::<libc::rusage>::zeroed());
+    // SAFETY: the status and the usage are written to memory of their types. All-zero bytes are valid for both.
+    let (reaped, usage) = unsafe {
+        let reaped = libc::wait4(child.id() as i32, &mut status, 0, usage.as_mut_ptr());
+        (reaped, usage.assume_init())
+    };
+    assert_eq!(reaped, child.id() as i32, "{}", io::Error::last_os_error());
+    (status == 0, usage.ru_maxrss as u64 * 1024)
+}
+
 /// No child of ours is left, in whatever state.
 pub(crate) fn no_child_is_left() {
     // SAFETY: no status is written.
@@ -390,4 +404,22 @@ pub(crate) fn remove_cgroup(path: &Path) {
         std::thread::yield_now();
     }
     std::fs::remove_dir(path).unwrap();
+}
+
+pub(crate) const CAP_SETGID: u32 = 6;
+pub(crate) const CAP_SETUID: u32 = 7;
+
+/// Makes this process one of an ordinary user, with these capabilities alone. It is root's, with one thread.
+pub(crate) fn keep_capabilities(user: u32, capabilities: &[u32]) {
+    let bits = capabilities.iter().fold(0u32, |bits, capability| bits | 1 << capability);
+    // `_LINUX_CAPABILITY_VERSION_3`, of this thread.
+    let header = [0x2008_0522u32, 0];
+    // Effective, permitted, inheritable; and the same for those from 32 on.
+    let data = [bits, bits, 0, 0, 0, 0];
+    // SAFETY: the kernel reads two and six numbers.
+    unsafe {
+        assert_eq!(libc::prctl(libc::PR_SET_KEEPCAPS, 1, 0, 0, 0), 0);
+        assert_eq!(libc::setresuid(user, user, user), 0);
+        assert_eq!(libc::syscall(libc::SYS_capset, &header, &data), 0, "{}", io::Error::last_os_error());
+    }
 }

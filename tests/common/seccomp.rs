@@ -1,6 +1,7 @@
 //! seccomp filters that a test installs in its own process, for good.
 
 use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use libc::{BPF_ABS, BPF_ALU, BPF_AND, BPF_JEQ, BPF_JGE, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W};
 
@@ -66,4 +67,92 @@ fn statement(code: u32, k: u32) -> libc::sock_filter {
 
 fn refuse(errno: i32) -> u32 {
     libc::SECCOMP_RET_ERRNO | errno as u32
+}
+
+/// Has a system call of this thread, and of the children that it makes, wait until it is let go on.
+pub(crate) fn hold(number: libc::c_long) -> io::Result<Held> {
+    let mut program = [
+        load(0),
+        jump(BPF_JEQ, number as u32, 0, 1),
+        statement(BPF_RET | BPF_K, libc::SECCOMP_RET_USER_NOTIF),
+        statement(BPF_RET | BPF_K, libc::SECCOMP_RET_ALLOW),
+    ];
+    let program = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
+    let flags = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
+    // SAFETY: the kernel reads as many instructions as the length says, and they live until it returns.
+    let listener = unsafe {
+        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+        libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &program)
+    };
+    match listener {
+        -1 => Err(io::Error::last_os_error()),
+        // SAFETY: the kernel made it for us.
+        fd => Ok(Held(unsafe { OwnedFd::from_raw_fd(fd as i32) })),
+    }
+}
+
+/// Where the calls of a thread wait.
+pub(crate) struct Held(OwnedFd);
+
+/// One call that waits.
+pub(crate) struct Call {
+    id: u64,
+    pub(crate) pid: i32,
+}
+
+impl Held {
+    /// The next call, if there is one within so many milliseconds.
+    pub(crate) fn next(&self, milliseconds: i32) -> Option<Call> {
+        const RECEIVE: u64 = 0xc050_2100;
+        let mut fd = libc::pollfd { fd: self.0.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        // `struct seccomp_notif`: the id, and then the pid.
+        let mut notice = [0u64; 10];
+        // SAFETY: so much is written to both.
+        let received = unsafe {
+            libc::poll(&mut fd, 1, milliseconds) == 1
+                && libc::ioctl(self.0.as_raw_fd(), RECEIVE as _, &mut notice) == 0
+        };
+        received.then(|| Call { id: notice[0], pid: notice[1] as u32 as i32 })
+    }
+
+    /// Lets it go on, if its process is still there.
+    pub(crate) fn go_on(&self, call: Call) {
+        const SEND: u64 = 0xc018_2101;
+        const CONTINUE: u64 = 1;
+        // `struct seccomp_notif_resp`: id, value, error and flags.
+        let response = if cfg!(target_endian = "little") {
+            [call.id, 0, CONTINUE << 32]
+        } else {
+            [call.id, 0, CONTINUE]
+        };
+        // SAFETY: so much is read.
+        unsafe { libc::ioctl(self.0.as_raw_fd(), SEND as _, &response) };
+    }
+}
+
+/// Spawns in a thread of its own, and calls `during` while the child waits in the system call. Later ones go on.
+pub(crate) fn spawn_held<R: Send>(
+    number: libc::c_long,
+    spawn: impl FnOnce() -> R + Send,
+    during: impl FnOnce(i32),
+) -> io::Result<R> {
+    std::thread::scope(|scope| {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let spawner = scope.spawn(move || {
+            let held = hold(number);
+            let works = held.is_ok();
+            sender.send(held).unwrap();
+            works.then(spawn)
+        });
+        let held = receiver.recv().unwrap()?;
+        let first = held.next(30_000).expect("the child gets there");
+        during(first.pid);
+        held.go_on(first);
+        while !spawner.is_finished() {
+            if let Some(call) = held.next(1) {
+                held.go_on(call);
+            }
+        }
+        Ok(spawner.join().unwrap().expect("calls are held"))
+    })
 }

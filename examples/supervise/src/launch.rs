@@ -2,6 +2,7 @@
 
 use std::io;
 
+use childset::unix::CommandExt;
 use childset::{Command, Stdio};
 
 use crate::cgroup::Cgroup;

@@ -9,8 +9,8 @@ use procfs::ProcResult;
 pub(crate) struct Used {
     /// Of all its runs, children that were waited for included.
     pub(crate) cpu: Duration,
-    /// In bytes: the largest resident set.
-    pub(crate) max_rss: u64,
+    /// In bytes: the largest resident set, as far as it is known.
+    pub(crate) max_rss: Option<u64>,
 }
 
 impl Used {
@@ -32,6 +32,6 @@ fn read(pid: u32) -> ProcResult<Used> {
     let ticks = stat.utime + stat.stime + children as u64;
     Ok(Used {
         cpu: Duration::from_secs_f64(ticks as f64 / procfs::ticks_per_second() as f64),
-        max_rss: process.status()?.vmhwm.unwrap_or(0) * 1024,
+        max_rss: process.status()?.vmhwm.map(|kib| kib * 1024),
     })
 }

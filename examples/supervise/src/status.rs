@@ -45,7 +45,7 @@ fn row(unit: &Unit) -> [String; 7] {
         unit.restarts.to_string(),
         unit.last.clone().unwrap_or("-".into()),
         seconds(used.cpu),
-        format!("{:.1} MiB", used.max_rss as f64 / (1 << 20) as f64),
+        used.max_rss.map_or("-".into(), |bytes| format!("{:.1} MiB", bytes as f64 / (1 << 20) as f64)),
     ]
 }
 

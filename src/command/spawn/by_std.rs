@@ -1,49 +1,48 @@
-//! Spawning by `std`: where `clone3` is refused, and for what only a copy of our memory allows.
+//! Spawning with a `Stdio` of `std`, which only `std` can set up: it makes the process, which then is a child like any
+//! other.
 
+use std::cell::RefCell;
+use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::os::unix::process::CommandExt;
-use std::process::Stdio as StdStdio;
+use std::os::fd::{AsRawFd, OwnedFd};
 
-use super::lift::{copy_from, lift_all, Lifted, Ranges};
-use super::{wait_while_busy, Spawned, BUSY_RETRIES, FIND_DESCRIPTORS, INHERITED};
+use super::layout::Layout;
+use super::lift::{copy_from, lift_all, out_of_the_way};
+use super::{Job, Spawned, Standard, INHERITED};
 use crate::child::{Kind, Stdio};
-use crate::command::error::{unsupported_by_std, SpawnError};
-use crate::command::options::describe;
 use crate::command::Command;
 use crate::pidfd::Pidfd;
-use crate::sys::descriptors::can_mark_ranges;
-use crate::sys::fork::{before_exec, unmark, Failed};
+use crate::sys::fork::Carrier;
 
 impl Command {
-    /// Spawns by `std`, and opens a pidfd.
-    pub(in crate::command) fn spawn_by_std(&mut self, defaults: [Kind; 3]) -> io::Result<Spawned> {
+    /// Spawns by `std`, which sets up its own `Stdio` alone.
+    pub(in crate::command) fn spawn_by_std(
+        &mut self,
+        layout: &Layout,
+        defaults: &[Kind; 3],
+    ) -> io::Result<Spawned> {
+        let (std, by_std) = self.std_stdio()?;
+        let standard = Standard::open(self.kinds(defaults), &self.options)?;
         let lifted = lift_all(&self.options)?;
+        // Not before the sources are lifted, which may lie there.
         let _occupied = self.occupy_numbers()?;
-        let mut std = self.to_std(&lifted, &defaults)?;
-        self.set_stdio(&mut std, &defaults)?;
-        let mut busy = 0;
-        let mut child = loop {
-            match std.spawn() {
-                Ok(child) => break child,
-                Err(error) if error.raw_os_error() == Some(libc::ETXTBSY) && busy < BUSY_RETRIES => {
-                    wait_while_busy(busy);
-                    busy += 1;
-                }
-                Err(error) => return Err(self.name_error(error)),
+        let job = Job { layout, options: &self.options, acts: &self.acts };
+        let (fds, stdio) = (job.sources(&lifted), standard.sources());
+        let to_close = job.to_close(&stdio, by_std, &fds);
+        let mut plan = job.plan(stdio, &fds, to_close.as_slice());
+        let carrier = RefCell::new(Carrier::new(std));
+        let (mut child, pidfd) = job.run(&mut plan, &|plan| carrier.borrow_mut().spawn(plan))?;
+        match pidfd.map_or_else(|| Pidfd::from_child(&child), |pidfd| Ok(Pidfd::from(out_of_the_way(pidfd))))
+        {
+            Ok(pidfd) => {
+                let [stdin, stdout, stderr] = standard.pipes;
+                let pipes = [
+                    stdin.or(child.stdin.take().map(Into::into)),
+                    stdout.or(child.stdout.take().map(Into::into)),
+                    stderr.or(child.stderr.take().map(Into::into)),
+                ];
+                Ok(Spawned { pidfd, pid: child.id(), pipes, autoreaped: false })
             }
-        };
-        match Pidfd::from_child(&child) {
-            Ok(pidfd) => Ok(Spawned {
-                pidfd,
-                pid: child.id(),
-                pipes: [
-                    child.stdin.take().map(Into::into),
-                    child.stdout.take().map(Into::into),
-                    child.stderr.take().map(Into::into),
-                ],
-                autoreaped: false,
-            }),
             Err(error) => {
                 // Without a pidfd it is no child of ours: nothing may be left of it.
                 let _ = child.kill();
@@ -55,109 +54,52 @@ impl Command {
 
     /// Replaces this process, by `std`; or says why not.
     pub(in crate::command) fn exec_by_std(&mut self) -> io::Result<io::Error> {
-        self.check_null_byte()?;
+        let layout = Layout::new(self)?;
+        let (std, by_std) = self.std_stdio()?;
+        let standard = Standard::open(self.kinds(&INHERITED), &self.options)?;
         let lifted = lift_all(&self.options)?;
-        let mut std = self.to_std(&lifted, &INHERITED)?;
-        self.set_stdio(&mut std, &INHERITED)?;
-        let error = std.exec();
-        Ok(self.name_error(error))
+        let job = Job { layout: &layout, options: &self.options, acts: &self.acts };
+        let (fds, stdio) = (job.sources(&lifted), standard.sources());
+        let to_close = job.to_close(&stdio, by_std, &fds);
+        let mut plan = job.plan(stdio, &fds, to_close.as_slice());
+        let carrier = RefCell::new(Carrier::new(std));
+        job.replace(&mut plan, |plan| carrier.borrow_mut().exec(plan))
     }
 
-    fn set_stdio(&mut self, std: &mut std::process::Command, defaults: &[Kind; 3]) -> io::Result<()> {
-        let [stdin, stdout, stderr] = &mut self.stdio;
-        std.stdin(to_std_stdio(stdin, &defaults[0])?);
-        std.stdout(to_std_stdio(stdout, &defaults[1])?);
-        std.stderr(to_std_stdio(stderr, &defaults[2])?);
-        Ok(())
+    /// A command of `std` with what only that can set up, and which of the three that is.
+    fn std_stdio(&mut self) -> io::Result<(std::process::Command, [bool; 3])> {
+        let mut std = std::process::Command::new(self.get_program());
+        let mut by_std = [false; 3];
+        for (number, stdio) in self.stdio.iter_mut().enumerate() {
+            if let Some(Stdio(Kind::Std(stdio))) = stdio {
+                let stdio = stdio.take().ok_or_else(spent)?;
+                by_std[number] = true;
+                match number {
+                    0 => std.stdin(stdio),
+                    1 => std.stdout(stdio),
+                    _ => std.stderr(stdio),
+                };
+            }
+        }
+        Ok((std, by_std))
     }
 
     /// Takes the numbers that the child's descriptors are to have, as far as they are free: else `std` might open
-    /// its pipe for errors under one of them.
+    /// its pipe for errors, or one of the child's, under one of them.
     fn occupy_numbers(&self) -> io::Result<Vec<OwnedFd>> {
         let mut occupied = Vec::new();
-        for (number, source) in &self.options.fds {
-            let fd = copy_from(source, *number)?;
-            if fd.as_raw_fd() == *number {
+        let null = OwnedFd::from(File::open("/dev/null")?);
+        for number in (0..3).chain(self.options.fds.iter().map(|(number, _)| *number)) {
+            let fd = copy_from(&null, number)?;
+            if fd.as_raw_fd() == number {
                 occupied.push(fd);
             }
         }
+        if null.as_raw_fd() <= 2 {
+            occupied.push(null);
+        }
         Ok(occupied)
     }
-
-    fn to_std(&self, lifted: &[Lifted<'_>], defaults: &[Kind; 3]) -> io::Result<std::process::Command> {
-        if self.options.cgroup.is_some() {
-            return Err(unsupported_by_std("cgroup"));
-        }
-        if self.options.no_shell {
-            return Err(unsupported_by_std("shell_fallback(false)"));
-        }
-        if self.options.search_path.is_some() {
-            return Err(unsupported_by_std("search_path"));
-        }
-        let mut std = std::process::Command::new(self.get_program());
-        std.args(self.get_args());
-        if let Some(arg0) = &self.arg0 {
-            std.arg0(arg0);
-        }
-        if self.env_cleared {
-            std.env_clear();
-        }
-        for (key, value) in self.get_envs() {
-            match value {
-                Some(value) => std.env(key, value),
-                None => std.env_remove(key),
-            };
-        }
-        let fds: Vec<(RawFd, RawFd)> =
-            self.options.fds.iter().zip(lifted).map(|((number, _), fd)| (*number, fd.number())).collect();
-        let mut installed = [false; 3];
-        for (number, default) in defaults.iter().enumerate() {
-            let kind = self.stdio[number].as_ref().map_or(default, |stdio| &stdio.0);
-            installed[number] = !matches!(kind, Kind::Inherit);
-        }
-        let singly = !can_mark_ranges();
-        // Also `std`'s own pipe, by which it learns of errors: that one closes at `execve` in any case.
-        let numbers: Vec<_> = fds.iter().map(|&(number, _)| number).collect();
-        let close = Ranges::to_close(&self.options, installed, &numbers, u32::MAX).as_slice().to_vec();
-        let steps = self.options.steps(self.get_current_dir())?;
-        before_exec(&mut std, steps, fds, close, singly, self.pre_exec.clone());
-        Ok(std)
-    }
-
-    fn name_error(&self, error: io::Error) -> io::Error {
-        match error.raw_os_error() {
-            Some(number) => {
-                let (failed, errno) = unmark(number);
-                let steps = match self.options.steps(self.get_current_dir()) {
-                    Ok(steps) => steps,
-                    Err(error) => return error,
-                };
-                let what = match failed {
-                    Failed::Descriptors if errno == libc::ENOENT => FIND_DESCRIPTORS.into(),
-                    Failed::Descriptors => "set up the child's descriptors".into(),
-                    Failed::Act => "do what was given to pre_exec".into(),
-                    Failed::Step(index) if index < steps.len() => describe(&steps[index]),
-                    Failed::Std | Failed::Step(_) => format!("run {:?}", self.get_program()),
-                };
-                SpawnError::new(what, errno).into()
-            }
-            None => error,
-        }
-    }
-}
-
-fn to_std_stdio(stdio: &mut Option<Stdio>, default: &Kind) -> io::Result<StdStdio> {
-    let kind = match stdio {
-        Some(Stdio(Kind::Std(std))) => return std.take().ok_or_else(spent),
-        Some(Stdio(kind)) => kind,
-        None => default,
-    };
-    Ok(match kind {
-        Kind::Null => StdStdio::null(),
-        Kind::Piped => StdStdio::piped(),
-        Kind::Fd(fd) => StdStdio::from(fd.try_clone()?),
-        Kind::Inherit | Kind::Std(_) => StdStdio::inherit(),
-    })
 }
 
 fn spent() -> io::Error {

@@ -1,50 +1,71 @@
+use std::collections::BTreeMap;
 use std::ffi::{CStr, OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 
 use crate::command::Command;
-use crate::sys::plan::Step;
+use crate::sys::plan::{Environment, Step};
 use crate::sys::strings::CStrings;
 
 /// What execvp(3) searches where the environment has no `PATH`.
 const DEFAULT_PATH: &str = "/bin:/usr/bin";
 
+/// The longest part of `PATH` that execvp(3) tries, with its null byte: PATH_MAX.
+const LONGEST: usize = 4096;
+
 /// A command as `execve` wants it.
-#[derive(Debug)]
 pub(in crate::command) struct Layout {
     pub(in crate::command) argv: CStrings,
-    pub(in crate::command) envp: CStrings,
-    /// Where the program may be, in the order in which to try.
+    /// `None` for that of this process, as it is at the spawn.
+    pub(in crate::command) envp: Option<CStrings>,
+    /// The program, as it was given.
+    pub(in crate::command) name: OsString,
+    /// Where it may be, in the order in which to try.
     pub(in crate::command) programs: CStrings,
-    /// The index of the first that seems to be there.
-    pub(in crate::command) likely: usize,
     pub(in crate::command) steps: Vec<Step>,
 }
 
 impl Layout {
-    /// Of a command that was checked for null bytes.
+    /// Of a command that was checked for null bytes, to be spawned at once: what it need not copy stays where it is.
     pub(in crate::command) fn new(command: &Command) -> io::Result<Layout> {
+        let changed = command.env_cleared || command.get_envs().next().is_some();
+        let environment = changed.then(|| environment(command));
         let program = command.get_program();
         let arg0 = command.arg0.as_deref().unwrap_or(program);
         let argv = std::iter::once(arg0).chain(command.get_args());
-        let environment = environment(command);
-        let path = match &command.options.search_path {
-            Some(path) => Some(path),
-            None => environment.iter().find(|(key, _)| key == "PATH").map(|(_, path)| path),
+        let path = match (&command.options.search_path, &environment) {
+            _ if program.as_bytes().contains(&b'/') => None,
+            (Some(path), _) => Some(path.clone()),
+            (None, Some(environment)) => environment.get(OsStr::new("PATH")).cloned(),
+            (None, None) => std::env::var_os("PATH"),
         };
-        let programs = candidates(program, path.map_or(OsStr::new(DEFAULT_PATH), OsString::as_os_str));
-        let likely = match command.options.chroot {
-            None => likely(&programs),
-            Some(_) => 0,
-        };
-        let variables = environment.iter().map(|(key, value)| [key.as_bytes(), b"=", value.as_bytes()]);
         Ok(Layout {
+            name: program.to_owned(),
             argv: argv.map(|arg| [arg.as_bytes()]).collect(),
-            envp: variables.collect(),
-            programs,
-            likely,
+            envp: environment.as_ref().map(variables),
+            programs: candidates(program, path.as_deref().unwrap_or(OsStr::new(DEFAULT_PATH))),
             steps: command.options.steps(command.get_current_dir())?,
         })
+    }
+
+    /// Of a command that is to be spawned later, with the environment of now.
+    pub(in crate::command) fn for_later(command: &Command) -> io::Result<Layout> {
+        let mut layout = Layout::new(command)?;
+        layout.envp.get_or_insert_with(own_environment);
+        Ok(layout)
+    }
+
+    pub(super) fn environment(&self) -> Environment<'_> {
+        self.envp.as_ref().map_or(Environment::Inherited, Environment::Own)
+    }
+
+    /// What was asked for, where the program with this index was tried: of several places that were searched,
+    /// none is to blame, and the name says more.
+    pub(in crate::command) fn program(&self, index: usize) -> &[u8] {
+        match self.programs.pointers() {
+            [_] => self.programs.iter().nth(index).map_or(&b""[..], CStr::to_bytes),
+            _ => self.name.as_bytes(),
+        }
     }
 
     /// `/bin/sh` with the program as its script, as execvp(3) runs one that the kernel does not know how to.
@@ -57,22 +78,29 @@ impl Layout {
     }
 }
 
-/// The child's environment: ours, unless it was cleared, with the changes.
-fn environment(command: &Command) -> Vec<(OsString, OsString)> {
-    let mut environment: Vec<_> = match command.env_cleared {
-        true => Vec::new(),
+/// The child's environment: ours, unless it was cleared, with the changes; as `std` has it, each name once.
+fn environment(command: &Command) -> BTreeMap<OsString, OsString> {
+    let mut environment: BTreeMap<_, _> = match command.env_cleared {
+        true => BTreeMap::new(),
         false => std::env::vars_os().collect(),
     };
     for (key, value) in command.get_envs() {
-        let known = environment.iter().position(|(known, _)| known == key);
-        match (known, value) {
-            (Some(index), Some(value)) => environment[index].1 = value.to_owned(),
-            (Some(index), None) => drop(environment.remove(index)),
-            (None, Some(value)) => environment.push((key.to_owned(), value.to_owned())),
-            (None, None) => {}
-        }
+        match value {
+            Some(value) => environment.insert(key.to_owned(), value.to_owned()),
+            None => environment.remove(key),
+        };
     }
     environment
+}
+
+fn variables(environment: &BTreeMap<OsString, OsString>) -> CStrings {
+    environment.iter().map(|(key, value)| [key.as_bytes(), b"=", value.as_bytes()]).collect()
+}
+
+/// A copy of the variables in this process's environment, in their order.
+pub(super) fn own_environment() -> CStrings {
+    let entries: Vec<_> = std::env::vars_os().collect();
+    entries.iter().map(|(key, value)| [key.as_bytes(), b"=", value.as_bytes()]).collect()
 }
 
 /// The paths that execvp(3) tries: the program itself if it has a slash, else one for each part of `PATH`, of
@@ -82,23 +110,13 @@ fn candidates(program: &OsStr, path: &OsStr) -> CStrings {
     if program.contains(&b'/') || program.is_empty() {
         return [[program]].into_iter().collect();
     }
-    let directories = path.as_bytes().split(|&byte| byte == b':');
+    let directories = path.as_bytes().split(|&byte| byte == b':').filter(|path| path.len() < LONGEST);
     directories
         .map(|directory| match directory {
             b"" => [directory, b"", program],
             _ => [directory, b"/", program],
         })
         .collect()
-}
-
-/// The first that seems to be there. Only a hint: whether it can be executed is the child's to find out, and a
-/// relative path is relative to where the child will be, so that none behind one is tried before it.
-fn likely(programs: &CStrings) -> usize {
-    let may_be_there = |program: &CStr| {
-        !program.to_bytes().starts_with(b"/")
-            || rustix::fs::access(program, rustix::fs::Access::EXEC_OK).is_ok()
-    };
-    programs.iter().position(may_be_there).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -117,13 +135,7 @@ mod tests {
         assert_eq!(search("ls", "tools"), ["tools/ls"]);
         assert_eq!(search("./ls", "/bin"), ["./ls"]);
         assert_eq!(search("", "/bin"), [""]);
-    }
-
-    #[test]
-    fn none_is_tried_before_a_relative_one() {
-        let likely_of = |paths: &[&str]| likely(&paths.iter().map(|path| [path.as_bytes()]).collect());
-        assert_eq!(likely_of(&["/no/sh", "/bin/sh"]), 1);
-        assert_eq!(likely_of(&["/no/sh", "sh", "/bin/sh"]), 1);
-        assert_eq!(likely_of(&["/no/sh", "/none/sh"]), 0);
+        let (longest, longer) = (format!("/{}", "a".repeat(4094)), format!("/{}", "a".repeat(4095)));
+        assert_eq!(search("ls", &format!("{longer}:{longest}")), [format!("{longest}/ls")]);
     }
 }

@@ -100,14 +100,19 @@ pub(super) struct Ranges {
 
 impl Ranges {
     /// What the options have closed, up to `last`; `installed` is whether 0, 1 and 2 are.
-    pub(super) fn to_close(options: &Options, installed: [bool; 3], fds: &[RawFd], last: u32) -> Ranges {
+    pub(super) fn to_close(
+        options: &Options,
+        installed: [bool; 3],
+        fds: &[(RawFd, BorrowedFd<'_>)],
+        last: u32,
+    ) -> Ranges {
         match (&options.close[..], options.inherit_fds) {
             ([], true) => Ranges::default(),
             ([], false) => Ranges::between(fds, last),
             (ranges, inherit) => {
                 let unasked = (!inherit).then_some((3, u32::MAX));
                 let mut installed: Vec<u32> = (0..3).filter(|&number| installed[number as usize]).collect();
-                installed.extend(fds.iter().map(|&number| number as u32));
+                installed.extend(fds.iter().map(|&(number, _)| number as u32));
                 installed.sort_unstable();
                 let mut several = Vec::new();
                 for (first, end) in ranges.iter().copied().chain(unasked) {
@@ -119,11 +124,11 @@ impl Ranges {
     }
 
     /// All from 3 to `last` but those that are installed.
-    fn between(fds: &[RawFd], last: u32) -> Ranges {
+    fn between(fds: &[(RawFd, BorrowedFd<'_>)], last: u32) -> Ranges {
         if fds.is_empty() {
             return Ranges { only: (last >= 3).then_some([(3, last)]), several: Vec::new() };
         }
-        let mut numbers: Vec<_> = fds.iter().map(|&number| number as u32).collect();
+        let mut numbers: Vec<_> = fds.iter().map(|&(number, _)| number as u32).collect();
         numbers.sort_unstable();
         let mut several = Vec::new();
         leave_out(&numbers, 3, last, &mut several);
@@ -154,11 +159,18 @@ fn leave_out(numbers: &[u32], start: u32, last: u32, ranges: &mut Vec<(u32, u32)
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+    use std::os::fd::AsFd;
+
     use super::{Options, Ranges};
 
     #[test]
     fn ranges_leave_out_what_is_installed() {
-        let between = |numbers: &[i32], last| Ranges::between(numbers, last).as_slice().to_vec();
+        let null = File::open("/dev/null").unwrap();
+        let between = |numbers: &[i32], last| {
+            let fds: Vec<_> = numbers.iter().map(|&number| (number, null.as_fd())).collect();
+            Ranges::between(&fds, last).as_slice().to_vec()
+        };
         assert_eq!(between(&[], 2), []);
         assert_eq!(between(&[], 9), [(3, 9)]);
         assert_eq!(between(&[3], 9), [(4, 9)]);
@@ -171,7 +183,8 @@ mod tests {
     fn what_is_installed_is_not_closed() {
         let to_close = |close: &[(u32, u32)], inherit_fds, last| {
             let options = Options { close: close.to_vec(), inherit_fds, ..Options::default() };
-            Ranges::to_close(&options, [false, true, false], &[5], last).as_slice().to_vec()
+            let null = File::open("/dev/null").unwrap();
+            Ranges::to_close(&options, [false, true, false], &[(5, null.as_fd())], last).as_slice().to_vec()
         };
         assert_eq!(to_close(&[], true, 9), []);
         assert_eq!(to_close(&[], false, 9), [(3, 4), (6, 9)]);

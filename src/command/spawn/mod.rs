@@ -5,24 +5,25 @@ pub(super) mod layout;
 mod lift;
 pub(super) mod started;
 
-use std::ffi::CStr;
+use std::cell::Cell;
+use std::convert::Infallible;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
 use rustix::pipe::{pipe_with, PipeFlags};
 
+use super::describe::{describe, quoted};
 use super::error::SpawnError;
-use super::options::{describe, Options};
+use super::options::Options;
 use crate::child::Kind;
-use crate::pidfd::Pidfd;
-use crate::sync::lock;
+use crate::pidfd::{Pidfd, Signal};
 use crate::sys::clone;
-use crate::sys::plan::{Failure, Life, Plan, Source, Stage, Step};
-use layout::Layout;
+use crate::sys::fork::exec_here;
+use crate::sys::plan::{Environment, Failure, Life, Memory, Plan, PreExec, Source, Stage};
+use layout::{own_environment, Layout};
 use lift::{lift_all, out_of_the_way, Lifted, Ranges};
 
 /// What is inherited unless set.
@@ -32,19 +33,9 @@ pub(super) const INHERITED: [Kind; 3] = [Kind::Inherit, Kind::Inherit, Kind::Inh
 /// the descriptor by which it was written, until it calls `execve`. About a tenth of a second in all.
 const BUSY_RETRIES: u32 = 8;
 
-/// What cannot be done where there is neither `close_range` nor `/proc`.
-const FIND_DESCRIPTORS: &str = "find the child's descriptors in /proc/self/fd, without close_range";
-
 fn wait_while_busy(retry: u32) {
     thread::sleep(Duration::from_micros(500) * 2u32.pow(retry));
 }
-
-/// Held while a child of another user runs on our memory.
-///
-/// The kernel makes memory undumpable when one who runs on it changes its credentials: the new user could trace the
-/// child otherwise, and so read and write us. The parent sets its right back once the child has left. If two such
-/// children ran at once, the parent of the first would do so while the second still runs.
-static CHANGING_USER: Mutex<()> = Mutex::new(());
 
 /// A new process, and our ends of its pipes.
 #[derive(Debug)]
@@ -54,22 +45,6 @@ pub(super) struct Spawned {
     pipes: [Option<OwnedFd>; 3],
     /// Whether the kernel reaps it.
     autoreaped: bool,
-}
-
-/// Why there is no process.
-#[derive(Debug)]
-pub(super) enum NoProcess {
-    /// This system refuses `clone3`: `std` may still do it.
-    Refused,
-    /// This kernel does not reap or kill as the plan wants it; with the errno.
-    NoSuchLife(i32),
-    Error(io::Error),
-}
-
-impl<E: Into<io::Error>> From<E> for NoProcess {
-    fn from(error: E) -> NoProcess {
-        NoProcess::Error(error.into())
-    }
 }
 
 /// The child's standard descriptors, and our ends of its pipes.
@@ -120,157 +95,211 @@ impl<'a> Standard<'a> {
     }
 }
 
-pub(super) fn spawn(layout: &Layout, options: &Options, stdio: [&Kind; 3]) -> Result<Spawned, NoProcess> {
-    let standard = Standard::open(stdio, options)?;
-    let lifted = lift_all(options)?;
-    let numbers: Vec<_> = options.fds.iter().map(|(number, _)| *number).collect();
-    let fds: Vec<_> = numbers.iter().copied().zip(lifted.iter().map(Lifted::as_fd)).collect();
-    let highest = standard.lifted().chain(&lifted).map(Lifted::number).fold(2, RawFd::max);
-    let first_unneeded = highest as u32 + 1;
-    let last = if options.inherit_fds { u32::MAX } else { first_unneeded - 1 };
-    let sources = standard.sources();
-    let to_close = Ranges::to_close(options, installed(&sources), &numbers, last);
-    let mut plan = Plan {
-        life: Life::Child,
-        cgroup: options.cgroup.as_ref().map(|cgroup| cgroup.as_fd()),
-        first_unneeded: (!options.inherit_fds).then_some(first_unneeded),
-        stdio: sources,
-        fds: &fds,
-        close: to_close.as_slice(),
-        close_singly: false,
-        steps: &layout.steps,
-        programs: &layout.programs,
-        likely: layout.likely,
-        argv: &layout.argv,
-        envp: &layout.envp,
-    };
-    let attempts = Attempts { layout, options };
-    let (pidfd, pid) = attempts.keeping_dumpable(&mut plan)?;
-    let autoreaped = plan.life != Life::Child;
-    let pipes = standard.pipes;
-    Ok(Spawned { pidfd: Pidfd::from(out_of_the_way(pidfd)), pid, pipes, autoreaped })
+/// A command as it was laid out, to be run.
+pub(super) struct Job<'a> {
+    pub(super) layout: &'a Layout,
+    pub(super) options: &'a Options,
+    pub(super) acts: &'a [PreExec],
 }
 
-/// Whether this kernel has not got the flags of Linux 7.1: found out by the first spawn that wants them.
-static NO_AUTOREAP: AtomicBool = AtomicBool::new(false);
+/// A process, or what failed.
+type Made<P> = Result<P, Failure>;
 
-/// Spawns, and again where another way may succeed.
-struct Attempts<'a> {
-    layout: &'a Layout,
-    options: &'a Options,
-}
+impl Job<'_> {
+    pub(super) fn spawn(&self, stdio: [&Kind; 3]) -> io::Result<Spawned> {
+        let standard = Standard::open(stdio, self.options)?;
+        let lifted = lift_all(self.options)?;
+        let fds = self.sources(&lifted);
+        let highest = standard.lifted().chain(&lifted).map(Lifted::number).fold(2, RawFd::max);
+        // A child that `fork` makes has a table of its own from the start.
+        let leaves_table = !self.options.inherit_fds && self.acts.is_empty();
+        let last = if leaves_table { highest as u32 } else { u32::MAX };
+        let stdio = standard.sources();
+        let to_close = Ranges::to_close(self.options, installed(&stdio), &fds, last);
+        let mut plan = Plan {
+            first_unneeded: leaves_table.then_some(highest as u32 + 1),
+            ..self.plan(stdio, &fds, to_close.as_slice())
+        };
+        let (pidfd, pid) = self.living(&mut plan)?;
+        let autoreaped = plan.life != Life::Child;
+        let pipes = standard.pipes;
+        Ok(Spawned { pidfd: Pidfd::from(out_of_the_way(pidfd)), pid, pipes, autoreaped })
+    }
 
-type Process = Result<(OwnedFd, u32), NoProcess>;
+    /// Has this process become the program; or says why not.
+    pub(super) fn exec(&self, stdio: [&Kind; 3]) -> io::Result<io::Error> {
+        let standard = Standard::open(stdio, self.options)?;
+        let lifted = lift_all(self.options)?;
+        let fds = self.sources(&lifted);
+        let stdio = standard.sources();
+        let to_close = Ranges::to_close(self.options, installed(&stdio), &fds, u32::MAX);
+        let mut plan = self.plan(stdio, &fds, to_close.as_slice());
+        self.replace(&mut plan, exec_here)
+    }
 
-impl Attempts<'_> {
-    /// Undoes what a child of another user does to our memory: see [`CHANGING_USER`].
-    fn keeping_dumpable(&self, plan: &mut Plan<'_>) -> Process {
-        if !self.options.changes_user() {
-            return self.living(plan);
+    /// As [`run`](Job::run), for this process: what it has done, it does not do again.
+    fn replace(&self, plan: &mut Plan<'_>, act: impl Fn(&Plan<'_>) -> Failure) -> io::Result<io::Error> {
+        let has_executed = Cell::new(false);
+        let made: io::Result<Infallible> = self.run(plan, &|plan| {
+            let failure = if has_executed.get() { act(&plan.rest()) } else { act(plan) };
+            has_executed.set(has_executed.get() || matches!(failure.stage, Stage::Exec(_)));
+            Err(failure)
+        });
+        made.map_or_else(Ok, |never| match never {})
+    }
+
+    /// Of a child with a descriptor table of its own; some of the three may have been set up before.
+    fn to_close(
+        &self,
+        stdio: &[Source<'_>; 3],
+        before: [bool; 3],
+        fds: &[(RawFd, BorrowedFd<'_>)],
+    ) -> Ranges {
+        let by_plan = installed(stdio);
+        let installed = [0, 1, 2].map(|number| before[number] || by_plan[number]);
+        Ranges::to_close(self.options, installed, fds, u32::MAX)
+    }
+
+    fn sources<'l>(&self, lifted: &'l [Lifted<'_>]) -> Vec<(RawFd, BorrowedFd<'l>)> {
+        self.options.fds.iter().map(|(number, _)| *number).zip(lifted.iter().map(Lifted::as_fd)).collect()
+    }
+
+    /// With a descriptor table of its own.
+    fn plan<'p>(
+        &'p self,
+        stdio: [Source<'p>; 3],
+        fds: &'p [(RawFd, BorrowedFd<'p>)],
+        close: &'p [(u32, u32)],
+    ) -> Plan<'p> {
+        Plan {
+            life: Life::Child,
+            memory: self.options.memory(),
+            cgroup: self.options.cgroup.as_ref().map(|cgroup| cgroup.as_fd()),
+            first_unneeded: None,
+            stdio,
+            fds,
+            close,
+            close_singly: false,
+            steps: &self.layout.steps,
+            parent_death: self.options.parent_death(),
+            raise: 0,
+            acts: self.acts,
+            programs: &self.layout.programs,
+            argv: &self.layout.argv,
+            environment: self.layout.environment(),
         }
-        let _changing = lock(&CHANGING_USER);
-        let dumpable = rustix::process::dumpable_behavior();
-        let process = self.living(plan);
-        if let Ok(dumpable) = dumpable {
-            let _ = rustix::process::set_dumpable_behavior(dumpable);
-        }
-        process
     }
 
     /// Spawns a child that the kernel reaps, and kills with us if that is wanted; or an ordinary one.
-    fn living(&self, plan: &mut Plan<'_>) -> Process {
+    fn living(&self, plan: &mut Plan<'_>) -> io::Result<(OwnedFd, u32)> {
+        /// Whether this kernel has not got the flags of Linux 7.1: found out by the first spawn that wants them.
+        static NO_AUTOREAP: AtomicBool = AtomicBool::new(false);
         let life = self.options.life();
-        if life == Life::Child || NO_AUTOREAP.load(Ordering::Relaxed) {
-            return self.run(plan);
-        }
-        let all = plan.steps;
-        plan.life = life;
-        if let (Life::Autokill { .. }, Some((Step::ParentDeathSignal(..), others))) = (life, all.split_last())
-        {
-            plan.steps = others;
-        }
-        match self.run(plan) {
-            Err(NoProcess::NoSuchLife(errno)) => {
+        // A child that `fork` makes cannot have them.
+        if life != Life::Child && self.acts.is_empty() && !NO_AUTOREAP.load(Ordering::Relaxed) {
+            let by_kernel =
+                Plan { life, parent_death: plan.parent_death.filter(|_| life == Life::Autoreap), ..*plan };
+            let refused = Cell::new(None);
+            let made = self.run(&mut { by_kernel }, &|plan| {
+                clone::spawn(plan).inspect_err(|failure| {
+                    if let Failure { stage: Stage::Clone, errno: errno @ (libc::EINVAL | libc::EPERM) } =
+                        *failure
+                    {
+                        refused.set(Some(errno));
+                    }
+                })
+            });
+            match refused.get() {
+                None => {
+                    plan.life = life;
+                    return made;
+                }
                 // EPERM: the right to have others killed, which not everybody has.
-                NO_AUTOREAP.store(errno == libc::EINVAL, Ordering::Relaxed);
-                plan.life = Life::Child;
-                plan.steps = all;
-                self.run(plan)
+                Some(errno) => NO_AUTOREAP.store(errno == libc::EINVAL, Ordering::Relaxed),
             }
-            process => process,
         }
+        self.run(plan, &|plan| clone::spawn(plan))
     }
 
-    fn run(&self, plan: &mut Plan<'_>) -> Process {
+    /// Makes a process, and again where another way may succeed.
+    fn run<P>(&self, plan: &mut Plan<'_>, make: &dyn Fn(&Plan<'_>) -> Made<P>) -> io::Result<P> {
         let mut busy = 0;
         loop {
-            let Failure { stage, errno } = match clone::spawn(plan) {
+            let Failure { stage, errno } = match make(plan) {
                 Ok(process) => return Ok(process),
                 Err(failure) => failure,
             };
             match (stage, errno) {
-                (Stage::Clone, libc::EINVAL | libc::EPERM) if plan.life != Life::Child => {
-                    return Err(NoProcess::NoSuchLife(errno));
-                }
-                (Stage::Clone, libc::ENOSYS | libc::EPERM) if clone::is_refused() => {
-                    return Err(NoProcess::Refused);
-                }
                 (Stage::Unshare, _) => {
                     // The child did nothing to the table that it shared: now with a copy of it.
-                    let numbers: Vec<_> = plan.fds.iter().map(|&(number, _)| number).collect();
-                    let to_close = Ranges::to_close(self.options, installed(&plan.stdio), &numbers, u32::MAX);
-                    return self.run(&mut Plan { first_unneeded: None, close: to_close.as_slice(), ..*plan });
+                    let to_close = Ranges::to_close(self.options, installed(&plan.stdio), plan.fds, u32::MAX);
+                    let plan = &mut Plan { first_unneeded: None, close: to_close.as_slice(), ..*plan };
+                    return self.run(plan, make);
                 }
-                (Stage::CloseFds, _) if !plan.close_singly => {
-                    return self.run(&mut Plan { close_singly: true, ..*plan });
+                (Stage::CloseFds, _) if !plan.close_singly => plan.close_singly = true,
+                (Stage::Signal, signals) if plan.memory == Memory::Shared => {
+                    // Dumping core would have ended us: it gets its signals again, on memory of its own.
+                    (plan.memory, plan.raise) = (Memory::Copied, signals as u32 as u64);
                 }
                 (Stage::Exec(_), libc::ETXTBSY) if busy < BUSY_RETRIES => {
                     wait_while_busy(busy);
                     busy += 1;
                 }
+                (Stage::Exec(_), libc::EFAULT) if matches!(plan.environment, Environment::Inherited) => {
+                    // Another thread changed the environment meanwhile.
+                    let copy = own_environment();
+                    return self.run(&mut Plan { environment: Environment::Own(&copy), ..*plan }, make);
+                }
                 (Stage::Exec(program), libc::ENOEXEC) if self.may_run_by_shell(plan) => {
                     let (shell, argv) = self.layout.argv_for_shell(program);
-                    return self.run(&mut Plan { programs: &shell, likely: 0, argv: &argv, ..*plan });
+                    return self.run(&mut Plan { programs: &shell, argv: &argv, ..*plan }, make);
                 }
-                _ => return Err(self.name(stage, errno)),
+                _ => return Err(self.name(plan, stage, errno).into()),
             }
         }
     }
 
     /// A script that does not name its interpreter goes to the shell; the shell does not go to the shell.
     fn may_run_by_shell(&self, plan: &Plan<'_>) -> bool {
-        !self.options.no_shell && std::ptr::eq(plan.argv, &self.layout.argv)
+        !self.options.no_shell && self.is_laid_out(plan)
+    }
+
+    /// Whether it is not yet for the shell.
+    fn is_laid_out(&self, plan: &Plan<'_>) -> bool {
+        std::ptr::eq(plan.argv, &self.layout.argv)
     }
 
     /// Says what could not be done.
-    fn name(&self, stage: Stage, errno: i32) -> NoProcess {
+    fn name(&self, plan: &Plan<'_>, stage: Stage, errno: i32) -> SpawnError {
+        let is_null = |number: usize| matches!(plan.stdio[number], Source::Null);
         let (what, errno) = match stage {
-            Stage::Clone | Stage::Unshare => ("make a process (clone3)".into(), errno),
+            Stage::Clone | Stage::Unshare | Stage::Signal => ("make a process (clone)".into(), errno),
+            Stage::Cgroup => ("enter the cgroup (cgroup.procs)".into(), errno),
             Stage::Stdio(number) => {
                 let name = ["input", "output", "error"][number];
-                (format!("set up the child's standard {name}"), errno)
+                let act = if is_null(number) { "open /dev/null as" } else { "set up" };
+                (format!("{act} the child's standard {name}"), errno)
             }
             Stage::Fd(number) => {
                 // The source is open: it is the number that the limit (`RLIMIT_NOFILE`) does not allow.
                 let errno = if errno == libc::EBADF { libc::EMFILE } else { errno };
                 (format!("give the child descriptor {number} (dup3)"), errno)
             }
-            Stage::CloseFds => (FIND_DESCRIPTORS.into(), errno),
+            Stage::CloseFds => {
+                ("find the child's descriptors in /proc/self/fd, without close_range".into(), errno)
+            }
             Stage::Step(index) => (describe(&self.layout.steps[index]), errno),
-            Stage::Exec(program) => (self.name_program(program), errno),
+            Stage::ParentDeath => {
+                let signal = Signal::from(self.options.parent_death().unwrap_or(0));
+                (format!("ask for {signal} at the parent's death (PR_SET_PDEATHSIG)"), errno)
+            }
+            Stage::Act => ("do what was given to pre_exec".into(), errno),
+            Stage::Exec(program) if self.is_laid_out(plan) => {
+                (format!("run {}", quoted(self.layout.program(program))), errno)
+            }
+            Stage::Exec(_) => ("run /bin/sh, for a script without an interpreter".into(), errno),
         };
-        NoProcess::Error(SpawnError::new(what, errno).into())
-    }
-
-    fn name_program(&self, program: usize) -> String {
-        let programs = &self.layout.programs;
-        // Of several places that were searched, none is to blame: the name says more.
-        let tried = programs.iter().nth(program).map_or(&b""[..], CStr::to_bytes);
-        let name = match programs.pointers() {
-            [_] => tried,
-            _ => tried.rsplit(|&byte| byte == b'/').next().unwrap_or_default(),
-        };
-        format!("run {:?}", String::from_utf8_lossy(name))
+        SpawnError::new(what, errno)
     }
 }
 

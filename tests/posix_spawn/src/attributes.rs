@@ -1,6 +1,7 @@
 use std::io;
 
-use childset::Command;
+use childset::unix::CommandExt as _;
+use childset::{Command, Signal};
 
 use crate::error;
 use crate::parent;
@@ -129,14 +130,15 @@ impl Attributes {
         }
         // These two always have their default, and the kernel takes no call about them.
         let changeable = |&signal: &i32| ![libc::SIGKILL, libc::SIGSTOP].contains(&signal);
-        let reset: Vec<i32> = match self.has(SETSIGDEF) {
-            true => self.sigdefault.iter().copied().filter(changeable).collect(),
+        let reset: Vec<Signal> = match self.has(SETSIGDEF) {
+            true => self.sigdefault.iter().copied().filter(changeable).map(Signal::from).collect(),
             false => Vec::new(),
         };
         command.default_signals(&reset);
-        match self.has(SETSIGMASK) {
-            true => command.signal_mask(&self.sigmask),
-            false => command.signal_mask(&parent::signal_mask()),
+        let blocked = match self.has(SETSIGMASK) {
+            true => self.sigmask.clone(),
+            false => parent::signal_mask(),
         };
+        command.signal_mask(&blocked.into_iter().map(Signal::from).collect::<Vec<_>>());
     }
 }

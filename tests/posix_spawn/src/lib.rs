@@ -59,6 +59,7 @@ use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 
+use childset::unix::CommandExt as _;
 use childset::{Child, Command, SpawnError};
 
 use perform::Start;

@@ -82,5 +82,5 @@ fn command(commands: &Commands, program: usize) -> Command {
 }
 
 fn ended(exited: Exited<u32>) -> io::Result<Ended> {
-    Ok(Ended { tag: exited.tag, pid: exited.pid, success: exited.exit?.success() })
+    Ok(Ended { tag: exited.tag, pid: exited.child.id(), success: exited.exit?.success() })
 }

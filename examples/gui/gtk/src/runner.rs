@@ -30,8 +30,7 @@ const LOOKS: u32 = 8;
 pub(crate) struct Process {
     key: Key,
     pid: u32,
-    /// The largest resident set of this program when it was spawned, and of the job so far.
-    our_peak: Option<u64>,
+    /// The largest resident set so far.
     seen_peak: Option<u64>,
     /// To be started again when it has ended.
     restart: bool,
@@ -172,7 +171,6 @@ impl Runner {
     }
 
     fn spawn(&self, job: &Job, stdin: Stdio) -> io::Result<Process> {
-        let our_peak = Usage::of(std::process::id()).and_then(|usage| usage.memory);
         // What the job writes to standard output and error comes in the order in which it is written.
         let (reader, writer) = io::pipe()?;
         let mut shell = Command::new("sh");
@@ -180,15 +178,15 @@ impl Runner {
         shell.stdout(Stdio::from(std::os::fd::OwnedFd::from(writer.try_clone()?)));
         shell.stderr(Stdio::from(std::os::fd::OwnedFd::from(writer)));
         // A job is its process group, and ends with this program, also if that is killed.
-        shell.process_group(0).parent_death_signal(libc::SIGKILL);
-        let [soft, hard] = [self.descriptors.current, self.descriptors.maximum]
-            .map(|limit| limit.unwrap_or(libc::RLIM_INFINITY));
-        shell.rlimit(libc::RLIMIT_NOFILE, soft, hard);
+        shell.process_group(0).parent_death_signal(Signal::KILL);
+        let [soft, hard] =
+            [self.descriptors.current, self.descriptors.maximum].map(|limit| limit.unwrap_or(u64::MAX));
+        shell.rlimit(childset::Resource::NOFILE, soft, hard);
         let child = shell.spawn()?;
         let pid = child.id();
         let key = self.set.insert(child, job.clone())?;
         follow(job, reader);
-        Ok(Process { key, pid, our_peak, seen_peak: None, restart: false })
+        Ok(Process { key, pid, seen_peak: None, restart: false })
     }
 
     /// What is left after the batch is taken at the next turn: the source is level-triggered.
@@ -221,7 +219,7 @@ impl Runner {
                 if let Some(cpu) = cpu(exit) {
                     job.set_cpu(show_cpu(cpu));
                 }
-                job.set_memory(show_peak(exit.max_rss(), process.our_peak, process.seen_peak));
+                job.set_memory(show_peak(exit.max_rss(), process.seen_peak));
             }
             Err(error) => job.set_status(error.to_string()),
         }

@@ -38,16 +38,13 @@ pub(crate) fn show_cpu(cpu: Duration) -> String {
 
 /// What is known of the memory of a job that has ended.
 ///
-/// The kernel counts the memory in which a child ran before its `execve`, which is this program's, and larger
-/// than that of most jobs. So a peak well above our own is the job's (the kernel's counters are approximate); else
-/// it is only known not to have been larger. What was seen while it ran is of its first process alone, and up to
-/// the last look.
-pub(crate) fn show_peak(peak: Option<u64>, ours: Option<u64>, seen: Option<u64>) -> String {
+/// The exit has the peak of a job that used more than this program. What was seen while the job ran is of its first
+/// process alone, and up to the last look.
+pub(crate) fn show_peak(peak: Option<u64>, seen: Option<u64>) -> String {
     let size = |bytes| glib::format_size(bytes).to_string();
-    match (peak, ours, seen) {
-        (Some(peak), Some(ours), _) if peak > ours + ours / 4 => size(peak),
-        (_, _, Some(seen)) => format!("≥ {}", size(seen)),
-        (Some(peak), _, None) => format!("≤ {}", size(peak)),
-        (None, _, None) => String::new(),
+    match (peak, seen) {
+        (Some(peak), _) => size(peak),
+        (None, Some(seen)) => format!("≥ {}", size(seen)),
+        (None, None) => String::new(),
     }
 }

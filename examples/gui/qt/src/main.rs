@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use burst::{Burst, TICK};
-use childset::{ChildSet, Command, Exit, Stdio};
+use childset::{ChildSet, Command, Exit, Signal, Stdio};
 use clap::Parser;
 
 use ui::{Column, Notifier, Table, Timer, Ui};
@@ -71,7 +71,7 @@ fn run(ui: &Ui, set: &ChildSet<usize>, commands: &[String]) -> Result<()> {
 fn start(set: &ChildSet<usize>, table: &Table<'_>, row: usize, command: &str, stdin: impl Into<Stdio>) {
     let mut shell = Command::new("sh");
     // If this program is killed, nobody is left to look at the table.
-    shell.args(["-c", command]).stdin(stdin).parent_death_signal(libc::SIGKILL);
+    shell.args(["-c", command]).stdin(stdin).parent_death_signal(Signal::KILL);
     table.set(row, Column::Command, command);
     match set.spawn(&mut shell, row) {
         Ok(_) => table.set(row, Column::Status, "running"),

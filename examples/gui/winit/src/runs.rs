@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use childset::{ChildSet, Command, Exit, Exited};
+use childset::{ChildSet, Command, Exit, Exited, Signal};
 
 /// How long the runs that are left have to end after SIGTERM when the window is closed.
 const GRACE: Duration = Duration::from_secs(2);
@@ -45,7 +45,7 @@ impl Runs {
         self.started += 1;
         let spawned = command.and_then(|mut command| {
             // If this program is killed, nobody is left to look at the wall.
-            command.parent_death_signal(libc::SIGKILL);
+            command.parent_death_signal(Signal::KILL);
             Ok(self.set.spawn(&mut command, number)?)
         });
         self.all[number] = match spawned {

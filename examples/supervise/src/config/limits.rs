@@ -1,5 +1,6 @@
 //! Resource limits by their names in setrlimit(2).
 
+use childset::Resource;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
@@ -7,26 +8,24 @@ use std::collections::BTreeMap;
 
 /// Resource, and its limit; soft and hard are the same.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Limits(pub(crate) Vec<(u32, u64)>);
+pub(crate) struct Limits(pub(crate) Vec<(Resource, u64)>);
 
-// The numbers are of another type with musl.
-#[allow(clippy::unnecessary_cast)]
-const NAMES: [(&str, u32); 15] = [
-    ("as", libc::RLIMIT_AS as u32),
-    ("core", libc::RLIMIT_CORE as u32),
-    ("cpu", libc::RLIMIT_CPU as u32),
-    ("data", libc::RLIMIT_DATA as u32),
-    ("fsize", libc::RLIMIT_FSIZE as u32),
-    ("memlock", libc::RLIMIT_MEMLOCK as u32),
-    ("msgqueue", libc::RLIMIT_MSGQUEUE as u32),
-    ("nice", libc::RLIMIT_NICE as u32),
-    ("nofile", libc::RLIMIT_NOFILE as u32),
-    ("nproc", libc::RLIMIT_NPROC as u32),
-    ("rss", libc::RLIMIT_RSS as u32),
-    ("rtprio", libc::RLIMIT_RTPRIO as u32),
-    ("rttime", libc::RLIMIT_RTTIME as u32),
-    ("sigpending", libc::RLIMIT_SIGPENDING as u32),
-    ("stack", libc::RLIMIT_STACK as u32),
+const NAMES: [(&str, Resource); 15] = [
+    ("as", Resource::AS),
+    ("core", Resource::CORE),
+    ("cpu", Resource::CPU),
+    ("data", Resource::DATA),
+    ("fsize", Resource::FSIZE),
+    ("memlock", Resource::MEMLOCK),
+    ("msgqueue", Resource::MSGQUEUE),
+    ("nice", Resource::NICE),
+    ("nofile", Resource::NOFILE),
+    ("nproc", Resource::NPROC),
+    ("rss", Resource::RSS),
+    ("rtprio", Resource::RTPRIO),
+    ("rttime", Resource::RTTIME),
+    ("sigpending", Resource::SIGPENDING),
+    ("stack", Resource::STACK),
 ];
 
 #[derive(Deserialize)]
@@ -52,7 +51,7 @@ impl<'de> Deserialize<'de> for Limits {
                 *resource,
                 match limit {
                     Limit::Number(number) => number,
-                    Limit::Word(Unlimited::Unlimited) => libc::RLIM_INFINITY,
+                    Limit::Word(Unlimited::Unlimited) => u64::MAX,
                 },
             ))
         };

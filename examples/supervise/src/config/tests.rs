@@ -1,3 +1,5 @@
+use childset::Resource;
+
 use super::*;
 
 fn error(text: &str) -> String {
@@ -36,8 +38,7 @@ stop = { signal = 'INT', grace = '1s 500ms' }
     let account = service.account.unwrap();
     assert_eq!((account.uid, account.gid), (0, 0));
     assert!(account.environment.contains(&("USER", "root".into())));
-    let limits: Vec<_> = service.limits.0.iter().map(|&(resource, limit)| (resource as i32, limit)).collect();
-    assert_eq!(limits, [(4, libc::RLIM_INFINITY), (7, 20)]);
+    assert_eq!(service.limits.0, [(Resource::CORE, u64::MAX), (Resource::NOFILE, 20)]);
     assert_eq!((service.restart, service.max_restarts), (Restart::OnFailure, Some(3)));
     assert_eq!((service.stop.signal(), service.stop.grace()), (Signal::INT, Duration::from_millis(1500)));
 }

@@ -34,7 +34,8 @@ impl TryFrom<String> for SignalName {
 
     fn try_from(text: String) -> Result<SignalName, String> {
         let name = format!("SIG{}", text.strip_prefix("SIG").unwrap_or(&text));
-        let signal = name.parse::<nix::sys::signal::Signal>().map_err(|_| format!("there is no signal \"{text}\""))?;
+        let signal =
+            name.parse::<nix::sys::signal::Signal>().map_err(|_| format!("there is no signal \"{text}\""))?;
         Ok(SignalName(Signal::from(signal as i32)))
     }
 }
