@@ -13,12 +13,20 @@ use super::wait::WaitExits;
 use super::{ChildSet, Members, Until};
 use crate::child::Child;
 #[cfg(feature = "command")]
-use crate::command::Spawn;
+use crate::command::{Spawn, SpawnError};
 use crate::pidfd::Forked;
 use crate::sync::{lock, Mutex};
 use crate::sys::origin::Origin;
 use crate::watch::dropped::sweep;
 use crate::watch::Watch;
+
+/// Says that the child runs: whoever passes the error on with `?` drops the child without another word.
+#[cfg(feature = "command")]
+fn unwatched(child: &Child, error: &io::Error) -> io::Error {
+    let what = format!("watch child {}, which was started and runs", child.id());
+    // A set that was closed meanwhile has no errno.
+    SpawnError::new(what, error.raw_os_error().unwrap_or(libc::EPIPE)).into()
+}
 
 impl<T> ChildSet<T> {
     /// Makes an empty set: see [`ChildSet`].
@@ -31,8 +39,8 @@ impl<T> ChildSet<T> {
             id: SetId::new(),
             epoll: Arc::clone(watch.epoll()),
             members: Mutex::new(Members { watch, closed: false }),
-            blocked: Blocked::default(),
             origin: Origin::here(),
+            blocked: Blocked::default(),
             #[cfg(feature = "async-io")]
             consumers: std::sync::OnceLock::new(),
         })
@@ -54,8 +62,9 @@ impl<T> ChildSet<T> {
     /// ```
     ///
     /// # Errors
-    /// The [`InsertError`] gives the tag back, and the child if it was spawned and could not be watched. Its
-    /// reason is one of [`Command::spawn`](crate::Command::spawn)'s or of [`insert`](ChildSet::insert)'s.
+    /// The [`InsertError`] gives the tag back, and the child if it was spawned and could not be watched: it runs, and the
+    /// reason says so, also where `?` has dropped the child. The reason is one of
+    /// [`Command::spawn`](crate::Command::spawn)'s or of [`insert`](ChildSet::insert)'s. A closed set starts nothing.
     #[cfg(feature = "command")]
     #[allow(clippy::result_large_err, reason = "it gives the child back")]
     pub fn spawn<S: Spawn>(&self, command: S, tag: T) -> Result<Key, InsertError<Option<Child>, T>> {
@@ -67,7 +76,7 @@ impl<T> ChildSet<T> {
         };
         lock(&self.members).insert(member).map(|slot| self.key(slot)).map_err(|(error, member)| {
             let (child, tag) = member.into_child(None);
-            InsertError { error, child: Some(child), tag, spawned: true }
+            InsertError { error: unwatched(&child, &error), child: Some(child), tag, spawned: false }
         })
     }
 

@@ -22,13 +22,14 @@ impl<T> ChildSet<T> {
     /// ```
     pub fn contains(&self, key: Key) -> bool {
         self.slot(key)
-            .is_some_and(|slot| self.members().is_ok_and(|members| members.watch.get(slot).is_some()))
+            .zip(self.members().ok())
+            .is_some_and(|(slot, members)| members.watch.get(slot).is_some())
     }
 
     /// The keys of all children in the set at this moment, in no order: see [`contains`](ChildSet::contains).
     pub fn keys(&self) -> Vec<Key> {
-        self.members()
-            .map_or_else(|_| Vec::new(), |members| members.watch.keys().map(|slot| self.key(slot)).collect())
+        let members = self.members();
+        members.iter().flat_map(|members| members.watch.keys()).map(|slot| self.key(slot)).collect()
     }
 
     /// The pid of a child: `None` if it is no longer in the set, or [not known](crate::Child::pid).

@@ -78,12 +78,12 @@ pub use wait::WaitExits;
 /// Dropping the set drops its children as [`Child`](crate::Child) describes: none is waited for, and none stays a zombie.
 pub struct ChildSet<T> {
     id: SetId,
+    /// Whose it is: a copy of that process has no business with it.
+    origin: Origin,
     members: Mutex<Members<T>>,
     /// The one of `members.watch`, for use without the lock.
     epoll: Arc<OwnedFd>,
     blocked: Blocked,
-    /// Whose it is: a copy of that process has no business with it.
-    origin: Origin,
     #[cfg(feature = "async-io")]
     consumers: std::sync::OnceLock<Arc<stream::Consumers>>,
 }
@@ -126,7 +126,9 @@ impl<T> ChildSet<T> {
     }
 
     fn has_ended(&self, until: Until) -> bool {
-        self.members().map_or(true, |members| members.ended().is_some_and(|ended| until <= ended))
+        self.members()
+            .map_or(Some(Until::Closed), |members| members.ended())
+            .is_some_and(|ended| until <= ended)
     }
 
     fn with<R>(&self, key: Key, act: impl FnOnce(&Member<T>) -> io::Result<R>) -> io::Result<R> {

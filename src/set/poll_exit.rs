@@ -10,6 +10,11 @@ use super::waiters::Waiters;
 pub(super) trait Consumers: Clone {
     fn waiters(&self) -> &Waiters;
 
+    /// Whether this is the process that made the set, and not a copy of it, in which nothing is to be done.
+    fn is_here(&self) -> bool {
+        true
+    }
+
     /// Has the reactor wake the first of those who wait: at once, if there is an exit to be taken already.
     fn try_arm(&self) -> io::Result<()>;
 
@@ -28,7 +33,7 @@ pub(super) struct Ticket<C: Consumers> {
 
 impl<C: Consumers> Drop for Ticket<C> {
     fn drop(&mut self) {
-        if self.consumers.waiters().leave(self.number) {
+        if self.consumers.is_here() && self.consumers.waiters().leave(self.number) {
             let _ = self.consumers.arm();
         }
     }

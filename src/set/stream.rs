@@ -19,6 +19,7 @@ use super::waiters::Waiters;
 use super::{ChildSet, Exited, Until};
 use crate::pidfd::Forked;
 use crate::sync::{lock, Mutex};
+use crate::sys::origin::Origin;
 use crate::watch::dropped::start_reactor;
 use crate::watch::reactor::Registration;
 
@@ -30,6 +31,7 @@ type Item<T> = io::Result<Exited<T>>;
 /// Those who await the exits of one set. Made at the first await.
 #[derive(Debug)]
 pub(super) struct Consumers {
+    origin: Origin,
     registration: Registration,
     waiting: Arc<Waiting>,
     turns: Turns,
@@ -81,6 +83,7 @@ impl Consumers {
             ticker: Waker::from(Arc::new(Ticker(Weak::clone(waiting)))),
         });
         Ok(Consumers {
+            origin: Origin::here(),
             registration: Registration::new(epoll, Waker::from(Arc::clone(&waiting)))?,
             waiting,
             turns: Turns::default(),
@@ -96,6 +99,10 @@ impl Consumers {
 impl poll_exit::Consumers for Arc<Consumers> {
     fn waiters(&self) -> &Waiters {
         &self.waiting.waiters
+    }
+
+    fn is_here(&self) -> bool {
+        self.origin.is_here()
     }
 
     fn try_arm(&self) -> io::Result<()> {

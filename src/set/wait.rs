@@ -23,11 +23,10 @@ impl<T> ChildSet<T> {
             || self.try_wait(),
             (until, || self.has_ended(until)),
             |bell, left| {
-                // Dropped children that end meanwhile are reaped, too.
                 let sweepers = wakes_sweepers();
-                let sweepers = sweepers.as_ref().unwrap_or(&self.epoll);
-                let fds = [self.epoll.as_fd(), bell.as_fd(), sweepers.as_fd()];
-                poll(&mut fds.each_ref().map(|fd| PollFd::new(fd, PollFlags::IN)), left)
+                let sweepers = sweepers.as_ref().unwrap_or(&self.epoll).as_fd();
+                let fds = [self.epoll.as_fd(), bell.as_fd(), sweepers];
+                poll(&mut fds.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)), left)
             },
         )
     }

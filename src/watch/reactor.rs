@@ -102,11 +102,19 @@ impl Starting {
         }
         if !answered {
             // Its thread found no descriptors either, and panicked. This one does what that would.
-            let drive = || async_io::block_on(std::future::pending::<()>());
             thread::Builder::new().name("async-io".to_owned()).spawn(drive)?;
         }
         self.asked = None;
         Ok(())
+    }
+}
+
+/// Looks again and again for what has happened. async-io lets no thread but its own wait for that: it makes another one
+/// give way, after half a millisecond, to the one that is gone.
+fn drive() {
+    loop {
+        async_io::block_on(futures_lite::future::yield_now());
+        thread::sleep(Duration::from_millis(5));
     }
 }
 
