@@ -67,12 +67,19 @@ impl Command {
     /// - [`PermissionDenied`](io::ErrorKind::PermissionDenied) (`EACCES`, `EPERM`): the program may not be
     ///   executed, or a step of the set-up needs a privilege;
     /// - `EAGAIN`, `ENOMEM`: a limit on processes, or memory;
-    /// - `ETXTBSY`: the program is open for writing, and still was when it had been tried for a tenth of a second.
+    /// - `ETXTBSY`: the program is open for writing, and still was when it had been tried for a tenth of a second;
+    /// - [`NotADirectory`](io::ErrorKind::NotADirectory) (`ENOTDIR`): a part of a path is a file;
+    /// - [`ArgumentListTooLong`](io::ErrorKind::ArgumentListTooLong) (`E2BIG`): arguments and environment together;
+    /// - `ENOEXEC`: not a program, without [`shell_fallback`](Command::shell_fallback);
+    /// - [`InvalidInput`](io::ErrorKind::InvalidInput) (`EINVAL`), `EBADF`: an option that the kernel does not know,
+    ///   or a descriptor that it is not;
+    /// - `EMFILE`: the limit does not allow a number that was asked for with [`fd`](Command::fd).
     ///
-    /// [`SpawnError::from_io_error`](crate::SpawnError::from_io_error) gives the errno: `io::Error::raw_os_error` is `None` for an error that says more.
+    /// [`SpawnError::from_io_error`](crate::SpawnError::from_io_error) gives the errno:
+    /// `io::Error::raw_os_error` is `None` for an error that says more.
     ///
     /// Others: `EMFILE`, `ENFILE`; [`InvalidInput`](io::ErrorKind::InvalidInput): a null byte, or a
-    /// [`std::process::Stdio`] that has served; and [`Unsupported`](io::ErrorKind::Unsupported), see above.
+    /// [`std::process::Stdio`] that has served.
     pub fn spawn(&mut self) -> io::Result<Child> {
         Ok(self.start()?.into_child())
     }
@@ -123,7 +130,7 @@ impl Command {
         async move { child?.output().await }
     }
 
-    /// Lays the command out, to be spawned any number of times: searches the program, and copies the environment.
+    /// Lays the command out, to be spawned any number of times, with the environment of now.
     ///
     /// ```
     /// # use childset::Command;

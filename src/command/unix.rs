@@ -22,8 +22,10 @@ use crate::sys::plan::PreExec;
 /// # std::io::Result::Ok(())
 /// ```
 pub trait CommandExt: sealed::Sealed {
-    /// Sets the user id, and drops all supplementary groups if this process runs as root and
-    /// [`groups`](Command::groups) are not set. See setuid(2).
+    /// Sets the user id. See setuid(2).
+    ///
+    /// Supplementary groups are dropped, unless [`groups`](Command::groups) sets them. Where that is not allowed,
+    /// spawning fails with `EPERM`, except if there is none, or if the user stays the same.
     ///
     /// ```
     /// # use childset::{unix::CommandExt, Command, Stdio};
@@ -56,8 +58,11 @@ pub trait CommandExt: sealed::Sealed {
     /// Replaces this process by the program, and returns only to say why it cannot.
     ///
     /// It happens in this process, with all of its threads ended: what [`Command`] sets for the child, it sets
-    /// for this process, and what was done of that before an error stays done. Descriptors are as with
-    /// [`spawn`](Command::spawn). See execve(2).
+    /// for this process. If that fails, signal dispositions, the signal mask and close-on-exec flags are as they
+    /// were; what else was done before the error stays done. Descriptors are as with [`spawn`](Command::spawn). See
+    /// execve(2).
+    ///
+    /// A [`parent_death_signal`](Command::parent_death_signal) comes when the parent of this process dies.
     ///
     /// ```no_run
     /// # use childset::unix::CommandExt;
@@ -72,8 +77,9 @@ pub trait CommandExt: sealed::Sealed {
 
     /// Runs a closure in the child, just before `execve`.
     ///
-    /// The child is then made by `std`, with a copy of this process's memory, at a cost that grows with it. An
-    /// error of the closure's is one of spawning, with its errno.
+    /// The child is then made by `fork`, with a copy of this process's memory, at a cost that grows with it. An
+    /// error of the closure's is one of spawning, with its errno. [`exec`](CommandExt::exec) runs the closure in this
+    /// process.
     ///
     /// ```
     /// # use childset::{unix::CommandExt, Command, SpawnError};
