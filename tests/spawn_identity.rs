@@ -118,6 +118,8 @@ fn parent_outside_of_the_pid_namespace() {
         for kill in [false, true] {
             let code = in_copy(|| {
                 assert_eq!(unshare(), 0);
+                // Process 1 of the namespace, which no signal of its own ends.
+                let first = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
                 let mut command = Command::new("sh");
                 command.args(["-c", "exit 3"]);
                 way(&mut command);
@@ -125,7 +127,9 @@ fn parent_outside_of_the_pid_namespace() {
                     true => command.kill_with_parent(true),
                     false => command.parent_death_signal(Signal::KILL),
                 };
-                command.spawn().unwrap().wait().unwrap().code().unwrap_or(99) as u8
+                let code = command.spawn().unwrap().wait().unwrap().code().unwrap_or(99) as u8;
+                drop(first);
+                code
             });
             assert_eq!(code, 3, "{kill}");
         }

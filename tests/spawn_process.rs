@@ -315,6 +315,10 @@ fn cgroup() {
         let output = by_std.spawn().unwrap().wait_with_output().unwrap();
         let name = path.file_name().unwrap().to_str().unwrap();
         assert!(String::from_utf8_lossy(&output.stdout).contains(name), "{output:?}");
+        // With a `Stdio` of std's, too.
+        let mut with_stdio = Command::new("cat");
+        with_stdio.arg("/proc/self/cgroup").cgroup(directory()).stdin(StdStdio::null());
+        assert!(text(&mut with_stdio).contains(name));
     });
     common::remove_cgroup(&path);
     result.unwrap();

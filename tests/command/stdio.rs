@@ -167,6 +167,25 @@ fn an_awaited_pipe_as_stdio_blocks_again() {
     });
 }
 
+/// Also where it is passed on as it is.
+#[cfg(feature = "async-io")]
+#[test]
+fn an_awaited_pipe_converted_blocks_again() {
+    use futures_lite::{future::block_on, AsyncReadExt};
+
+    both_ways(|new| {
+        let mut first = sh(new, "echo x; cat >/dev/null");
+        let mut first = first.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut stdout = first.stdout.take().unwrap();
+        block_on(AsyncReadExt::read_exact(&mut stdout, &mut [0; 2])).unwrap();
+        let flags = rustix::fs::fcntl_getfl(&stdout).unwrap();
+        assert!(flags.contains(rustix::fs::OFlags::NONBLOCK), "it was awaited");
+        assert_blocking(&text(new("cat").arg("/proc/self/fdinfo/0").stdin(Stdio::from(stdout))));
+        drop(first.stdin.take());
+        assert!(first.wait().unwrap().success());
+    });
+}
+
 /// Looks at what `/proc/PID/fdinfo` said.
 fn assert_blocking(fdinfo: &str) {
     let lines: Vec<_> = fdinfo.lines().filter_map(|line| line.strip_prefix("flags:")).collect();
