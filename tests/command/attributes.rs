@@ -7,8 +7,9 @@ use std::thread;
 use childset::unix::CommandExt;
 use childset::{Command, Resource, Signal, SpawnError, Stdio};
 
-use crate::common::Dir;
-use crate::{both_ways, errno, output, script, sh, text, New};
+use crate::{both_ways, errno, output, sh, text, New};
+#[cfg(target_arch = "x86_64")]
+use crate::{common::Dir, script};
 
 /// Fields of `/proc/PID/stat`, numbered as in proc(5).
 fn stat(command: &mut Command) -> BTreeMap<usize, i64> {
