@@ -8,6 +8,7 @@ use crate::child::{Child, ChildHandle, ChildStderr, ChildStdin, ChildStdout, Kee
 use crate::command::Started;
 use crate::pidfd::{collect, Collected, Exit, Pidfd, Signal};
 use crate::sync::{lock, Mutex};
+use crate::sys::origin::{Origin, PerProcess};
 use crate::watch::{Ended, Watched};
 
 /// Names a child in the [`ChildSet`](crate::ChildSet) that it was inserted into.
@@ -40,8 +41,10 @@ pub(super) struct SetId(u64);
 
 impl SetId {
     pub(super) fn new() -> SetId {
-        static LAST: Mutex<u64> = Mutex::new(0);
-        let mut last = lock(&LAST);
+        // A copy of the process has the keys of the other's sets, and numbers its own otherwise.
+        static LAST: PerProcess<Mutex<u64>> =
+            PerProcess::new(|| Mutex::new(u64::from(Origin::here().copies()) << 48));
+        let mut last = lock(LAST.get());
         *last += 1;
         SetId(*last)
     }

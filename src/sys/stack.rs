@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Mutex;
 
+use super::origin::PerProcess;
 use crate::sync::lock;
 
 /// Enough for the child in a build without optimization, where it was measured to need 3 KiB.
@@ -18,7 +19,8 @@ const MAPPED: usize = GUARD + SIZE + SIZE;
 /// How many are kept for the next children.
 const KEPT: usize = 16;
 
-static FREE: Mutex<Vec<Stack>> = Mutex::new(Vec::new());
+/// Of this process: another one could find it locked for good.
+static FREE: PerProcess<Mutex<Vec<Stack>>> = PerProcess::new(|| Mutex::new(Vec::new()));
 
 /// A mapping in which what lies below the stack cannot be accessed: a child that needs more than there is ends, and
 /// harms nobody.
@@ -31,7 +33,7 @@ unsafe impl Send for Stack {}
 impl Stack {
     /// One that is kept, or a new one.
     pub(super) fn take() -> io::Result<Stack> {
-        if let Some(stack) = lock(&FREE).pop() {
+        if let Some(stack) = lock(FREE.get()).pop() {
             return Ok(stack);
         }
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_STACK | libc::MAP_NORESERVE;
@@ -51,7 +53,7 @@ impl Stack {
 
     /// Keeps it for the next child. No child uses it any more.
     pub(super) fn give_back(self) {
-        let mut free = lock(&FREE);
+        let mut free = lock(FREE.get());
         if free.len() < KEPT {
             free.push(self);
         }
