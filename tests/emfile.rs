@@ -20,6 +20,10 @@ const TESTS: &[(&str, fn())] = &[
     ("adopt", adopt),
     ("wait", wait),
     ("nonblocking_child_wait", nonblocking_child_wait),
+    #[cfg(feature = "command")]
+    ("copies_of_our_streams", copies_of_our_streams),
+    #[cfg(feature = "command")]
+    ("spawned_and_not_watched", spawned_and_not_watched),
     #[cfg(feature = "async-io")]
     ("next", asynchronous::next),
     #[cfg(feature = "async-io")]
@@ -212,6 +216,57 @@ fn nonblocking_child_wait() {
         });
         drop(limit);
     });
+}
+
+/// A stream that cannot be copied is not replaced by another one.
+#[cfg(feature = "command")]
+fn copies_of_our_streams() {
+    check_leaks(|| {
+        let limit = Limit::with_spare(0);
+        let (stdout, stderr) = (childset::Stdio::from(io::stdout()), childset::Stdio::from(io::stderr()));
+        drop(limit);
+        let mut command = childset::Command::new("true");
+        command.stderr(stdout);
+        for _ in 0..2 {
+            let error = command.spawn().unwrap_err();
+            assert!(is_emfile(&error), "{error}");
+        }
+        let error =
+            command.stderr(childset::Stdio::null()).stdout(stderr).prepare().unwrap().spawn().unwrap_err();
+        assert!(is_emfile(&error), "{error}");
+    });
+    common::no_child_is_left();
+}
+
+/// Where a child was started and cannot be watched, the error says that it runs, also after a `?`.
+#[cfg(feature = "command")]
+fn spawned_and_not_watched() {
+    use common::seccomp::{filter, Only};
+
+    let set = ChildSet::new().unwrap();
+    let add = Only { argument: 1, mask: u32::MAX, value: libc::EPOLL_CTL_ADD as u32, negate: false };
+    filter(libc::SYS_epoll_ctl, Some(libc::ENOSPC), Some(add)).unwrap();
+    let mut command = childset::Command::new("cat");
+    command.stdin(childset::Stdio::piped());
+    let refused = set.spawn(&mut command, "tag").unwrap_err();
+    let mut child = refused.child.expect("it was started");
+    assert_eq!((child.try_wait().unwrap(), refused.tag), (None, "tag"));
+    let says = format!("cannot watch child {}, which was started and runs: ", child.id());
+    let error = refused.error;
+    assert!(error.to_string().starts_with(&says), "{error}");
+    assert_eq!(childset::SpawnError::from_io_error(&error).unwrap().errno(), libc::ENOSPC);
+    drop(child.stdin.take());
+    assert!(child.wait().unwrap().success());
+
+    let mut passed_on = || -> io::Result<()> {
+        set.spawn(&mut command, "tag")?;
+        Ok(())
+    };
+    let error = passed_on().unwrap_err();
+    assert!(error.to_string().contains("which was started and runs"), "{error}");
+    // It was dropped, with its input, and is reaped like any dropped child.
+    common::reap_all_dropped();
+    common::no_child_is_left();
 }
 
 #[cfg(feature = "async-io")]

@@ -344,6 +344,11 @@ fn threads_hold_locks() {
         for _ in 0..2 {
             scope.spawn(|| act(of_thread, set_of_thread));
         }
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                ChildSet::new().unwrap().spawn(&mut Command::new("true"), ()).unwrap();
+            }
+        });
         for _ in 0..common::times(100) {
             in_copy(|| {
                 let (child, set) = (of_thread, set_of_thread);

@@ -246,7 +246,9 @@ fn getfd() {
     let mut text = [0; 7];
     child.stdout.take().unwrap().read_exact(&mut text).unwrap();
     assert_eq!(&text, b"from us");
-    assert_eq!(errno(pidfd.getfd(99)), Some(libc::EBADF));
+    for none in [99, -1, -100, i32::MIN, i32::MAX] {
+        assert_eq!(errno(pidfd.getfd(none)), Some(libc::EBADF));
+    }
     pidfd.kill().unwrap();
     pidfd.wait().unwrap();
     assert_eq!(gone(pidfd.getfd(1)), Some(Gone::Reaped));

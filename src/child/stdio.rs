@@ -25,6 +25,8 @@ pub(crate) enum Kind {
     Null,
     Piped,
     Fd(Arc<OwnedFd>),
+    /// None could be had: the errno, for the spawn.
+    None(i32),
     /// Opaque, so that only `std` can spawn with it, and only once: `None` afterwards.
     Std(Option<std::process::Stdio>),
 }
@@ -37,6 +39,7 @@ impl Kind {
             Kind::Null => Kind::Null,
             Kind::Piped => Kind::Piped,
             Kind::Fd(fd) => Kind::Fd(Arc::clone(fd)),
+            Kind::None(errno) => Kind::None(*errno),
             Kind::Std(_) => return None,
         })
     }
@@ -73,6 +76,7 @@ impl fmt::Debug for Kind {
             Kind::Null => f.write_str("null"),
             Kind::Piped => f.write_str("piped"),
             Kind::Fd(fd) => write!(f, "descriptor {}", fd.as_raw_fd()),
+            Kind::None(_) => f.write_str("a descriptor that could not be copied"),
             Kind::Std(Some(_)) => f.write_str("std's Stdio"),
             Kind::Std(None) => f.write_str("std's Stdio, which has served"),
         }
@@ -120,11 +124,12 @@ from_owner!(
 
 macro_rules! from_stream {
     ($($stream:ty),*) => {$(
-        /// A copy of this process's own. Where there is no descriptor left for the copy, it is inherited.
+        /// A copy of this process's own. Where there is no descriptor left for the copy, spawning fails with `EMFILE`.
         impl From<$stream> for Stdio {
             fn from(stream: $stream) -> Stdio {
                 use std::os::fd::AsFd;
-                stream.as_fd().try_clone_to_owned().map_or_else(|_| Stdio::inherit(), Stdio::from)
+                let copy = stream.as_fd().try_clone_to_owned();
+                copy.map_or_else(|error| Stdio(Kind::None(error.raw_os_error().unwrap_or(libc::EMFILE))), Stdio::from)
             }
         }
     )*};

@@ -5,6 +5,7 @@ use std::time::Duration;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 
 use super::Pidfd;
+use crate::sys::low::above_stdio;
 use crate::sys::poll::timespec;
 
 /// An edge-triggered watch on one pidfd, for waiting until a zombie that a tracer holds back can be reaped.
@@ -17,7 +18,7 @@ pub(crate) struct Edge(OwnedFd);
 impl Edge {
     /// Starts with an edge if the process has ended already.
     pub(crate) fn new(pidfd: &Pidfd) -> io::Result<Edge> {
-        let epoll = epoll::create(CreateFlags::CLOEXEC)?;
+        let epoll = above_stdio(epoll::create(CreateFlags::CLOEXEC)?)?;
         epoll::add(&epoll, pidfd, EventData::new_u64(0), EventFlags::IN | EventFlags::ET)?;
         Ok(Edge(epoll))
     }

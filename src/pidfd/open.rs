@@ -8,6 +8,7 @@ use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags};
 use super::gone::Gone;
 use super::info::{self, Info};
 use super::{unsupported, Pidfd};
+use crate::sys::low::above_stdio;
 
 impl Pidfd {
     /// Opens the process with this pid. See pidfd_open(2).
@@ -32,7 +33,7 @@ impl Pidfd {
         let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
         let pid = pid.ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))?;
         match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
-            Ok(fd) => Ok(Pidfd(fd)),
+            Ok(fd) => Ok(Pidfd(above_stdio(fd)?)),
             Err(error) => Err(match error.raw_os_error() {
                 libc::ENOSYS => unsupported("pidfd_open needs Linux 5.3, or a filter refuses it (ENOSYS)"),
                 libc::EPERM => unsupported("pidfd_open is refused, by a seccomp filter or the like (EPERM)"),
@@ -154,7 +155,10 @@ impl Pidfd {
     /// - `EMFILE`: out of descriptors.
     #[doc(alias = "pidfd_getfd")]
     pub fn getfd(&self, fd: RawFd) -> io::Result<OwnedFd> {
+        if fd < 0 {
+            return Err(io::Error::from_raw_os_error(libc::EBADF));
+        }
         let copy = rustix::process::pidfd_getfd(self, fd, PidfdGetfdFlags::empty());
-        copy.map_err(|error| Gone::explain(error.into()))
+        above_stdio(copy.map_err(|error| Gone::explain(error.into()))?)
     }
 }

@@ -10,6 +10,7 @@ use super::exit::{Exit, StatusUnknown};
 use super::info::tells_exits;
 use super::Pidfd;
 use crate::sys::info;
+use crate::sys::origin::PerProcess;
 use crate::sys::poll::{poll_one, ready};
 use crate::sys::wait::waitid;
 
@@ -44,15 +45,15 @@ pub(crate) fn collect(pidfd: &Pidfd, options: i32) -> io::Result<Collected> {
 }
 
 /// What reaps dropped children, once there was one: in a layer above.
-static BEFORE_TAKING: OnceLock<fn()> = OnceLock::new();
+static BEFORE_TAKING: PerProcess<OnceLock<fn()>> = PerProcess::new(OnceLock::new);
 
 /// Has this called first by whatever takes an exit from a [`Pidfd`].
 pub(crate) fn call_before_taking(act: fn()) {
-    let _ = BEFORE_TAKING.set(act);
+    let _ = BEFORE_TAKING.get().set(act);
 }
 
 pub(super) fn before_taking() {
-    if let Some(act) = BEFORE_TAKING.get() {
+    if let Some(act) = BEFORE_TAKING.get().get() {
         act();
     }
 }

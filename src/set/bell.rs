@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use rustix::event::{eventfd, EventfdFlags};
 
+use crate::sys::low::above_stdio;
+
 /// Rung for the thread that blocks on a set, where the set's own descriptor does not wake it.
 #[derive(Clone, Debug)]
 pub(super) struct Bell(Arc<OwnedFd>);
 
 impl Bell {
     pub(super) fn new() -> io::Result<Bell> {
-        Ok(Bell(Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?)))
+        let eventfd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        Ok(Bell(Arc::new(above_stdio(eventfd)?)))
     }
 
     /// Readable from now on. It cannot fail: it is rung once, and silenced before it is rung again.

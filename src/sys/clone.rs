@@ -4,9 +4,11 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::OnceLock;
 
 use super::child::{enter, run, Birth};
 use super::fork;
+use super::origin::PerProcess;
 use super::plan::{Failure, Life, Memory, Plan, Stage};
 use super::raw::{on_new_stack, syscall, CLONE_RETURNS_ZERO, HAS_NEW_STACK};
 use super::report::{Report, SharedReport};
@@ -50,9 +52,9 @@ fn is_clone3_refused() -> bool {
 /// Before Linux 5.16, a signal that dumps core ends all who share memory. `futex_waitv` came with that version.
 fn dumps_end_all() -> bool {
     const FUTEX_WAITV: libc::c_long = 449;
-    static KNOWN: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
+    static KNOWN: PerProcess<OnceLock<bool>> = PerProcess::new(OnceLock::new);
     // SAFETY: no address is given, and nothing is waited for: `EINVAL` where it is known.
-    *KNOWN.get_or_init(|| unsafe { syscall(FUTEX_WAITV, [0; 5]) } == -libc::ENOSYS as isize)
+    *KNOWN.get().get_or_init(|| unsafe { syscall(FUTEX_WAITV, [0; 5]) } == -libc::ENOSYS as isize)
 }
 
 /// Makes a process that does what the plan says. Blocks until it has called `execve`.

@@ -15,6 +15,7 @@ pub(crate) mod fork;
 #[cfg(feature = "command")]
 mod guard;
 pub(crate) mod info;
+pub(crate) mod low;
 pub(crate) mod origin;
 #[cfg(feature = "command")]
 pub(crate) mod plan;

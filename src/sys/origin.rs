@@ -22,10 +22,9 @@ impl Origin {
         self.0 == number()
     }
 
-    /// Whether it was made from one that had used this crate.
-    #[cfg(feature = "async-io")]
-    pub(crate) fn is_copy(self) -> bool {
-        self.0 > 1
+    /// How many copies lie between the first process that used this crate and this one.
+    pub(crate) fn copies(self) -> u16 {
+        self.0.saturating_sub(1)
     }
 }
 

@@ -17,6 +17,7 @@ use rustix::io::Errno;
 use slotmap::{DefaultKey, Key as _, KeyData, SlotMap};
 
 use crate::pidfd::{can_be_collected, collect, Collected, Exit, Pidfd, StatusUnknown};
+use crate::sys::low::above_stdio;
 use crate::sys::poll::timespec;
 
 /// A private epoll instance and the processes registered in it, found by keys that carry a generation.
@@ -61,7 +62,7 @@ pub(crate) struct Ended<V> {
 
 impl<V: Watched> Watch<V> {
     pub(crate) fn new() -> io::Result<Watch<V>> {
-        let epoll = Arc::new(epoll::create(CreateFlags::CLOEXEC)?);
+        let epoll = Arc::new(above_stdio(epoll::create(CreateFlags::CLOEXEC)?)?);
         Ok(Watch { epoll, slots: SlotMap::new(), edges: BTreeSet::new(), fetched: VecDeque::new() })
     }
 

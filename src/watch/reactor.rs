@@ -18,6 +18,7 @@ use rustix::event::{epoll, eventfd, EventfdFlags};
 use super::registered::Registered;
 use crate::pidfd::Forked;
 use crate::sync::lock;
+use crate::sys::low::occupy;
 use crate::sys::origin::{Origin, PerProcess};
 use crate::sys::thread::try_thread;
 
@@ -78,6 +79,8 @@ impl Starting {
                 io::Error::other(format!("cannot start the thread of async-io's reactor: {error}"))
             })?;
             try_descriptors()?;
+            // async-io's descriptors, too, are no standard ones.
+            let _occupied = occupy()?;
             // From here on another thread may take them. What panics then is the start of the reactor: it does not
             // run, and can be started again.
             match catch_unwind(Question::ask) {
@@ -91,7 +94,7 @@ impl Starting {
             wait = ANSWERS_WITHIN;
         }
         // A reactor that the program uses without us may have been started before the fork. Then its thread is not here.
-        let is_copy = Origin::here().is_copy();
+        let is_copy = Origin::here().copies() > 0;
         if !is_copy && !self.panicked {
             self.asked = None;
             return Ok(());

@@ -15,6 +15,7 @@ use crate::command::Command;
 use crate::pidfd::Pidfd;
 use crate::sys::descriptors::is_free;
 use crate::sys::fork::{exec_here, Carrier};
+use crate::sys::low::above_stdio;
 
 impl Command {
     /// Spawns by `std`, which sets up its own `Stdio` alone.
@@ -34,17 +35,25 @@ impl Command {
         let mut plan = job.plan(stdio, &fds, to_close.as_slice());
         let carrier = RefCell::new(Carrier::new(std));
         let (mut child, pidfd) = job.run(&mut plan, &|plan| carrier.borrow_mut().spawn(plan))?;
-        match pidfd.map_or_else(|| Pidfd::from_child(&child), |pidfd| Ok(Pidfd::from(out_of_the_way(pidfd))))
-        {
-            Ok(pidfd) => {
-                let [stdin, stdout, stderr] = standard.pipes;
-                let pipes = [
-                    stdin.or(child.stdin.take().map(Into::into)),
-                    stdout.or(child.stdout.take().map(Into::into)),
-                    stderr.or(child.stderr.take().map(Into::into)),
-                ];
-                Ok(Spawned { pidfd, pid: child.id(), pipes, autoreaped: false })
+        let pidfd =
+            pidfd.map_or_else(|| Pidfd::from_child(&child), |pidfd| above_stdio(pidfd).map(Pidfd::from));
+        let pid = child.id();
+        let mut its = [
+            child.stdin.take().map(OwnedFd::from),
+            child.stdout.take().map(OwnedFd::from),
+            child.stderr.take().map(OwnedFd::from),
+        ];
+        let made = pidfd.and_then(|pidfd| {
+            let mut pipes = standard.pipes;
+            for (ours, its) in pipes.iter_mut().zip(&mut its) {
+                if let Some(its) = its.take() {
+                    *ours = Some(above_stdio(its)?);
+                }
             }
+            Ok(Spawned { pidfd: out_of_the_way(pidfd.into()).into(), pid, pipes, autoreaped: false })
+        });
+        match made {
+            Ok(spawned) => Ok(spawned),
             Err(error) => {
                 // Without a pidfd it is no child of ours: nothing may be left of it.
                 let _ = child.kill();

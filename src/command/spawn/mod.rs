@@ -8,7 +8,7 @@ pub(super) mod started;
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -22,9 +22,10 @@ use crate::child::Kind;
 use crate::pidfd::{Pidfd, Signal};
 use crate::sys::clone;
 use crate::sys::fork::exec_here;
+use crate::sys::low::above_stdio;
 use crate::sys::plan::{Environment, Failure, Life, Memory, Plan, PreExec, Source, Stage};
 use layout::{own_environment, Layout};
-use lift::{lift_all, out_of_the_way, Lifted, Ranges};
+use lift::{copy_from, lift_all, out_of_the_way, Lifted, Ranges};
 
 /// What is inherited unless set.
 pub(super) const INHERITED: [Kind; 3] = [Kind::Inherit, Kind::Inherit, Kind::Inherit];
@@ -67,11 +68,12 @@ impl<'a> Standard<'a> {
             theirs[number] = match stdio[number] {
                 Kind::Inherit | Kind::Std(_) => Theirs::Inherit,
                 Kind::Null => Theirs::Null,
+                Kind::None(errno) => return Err(io::Error::from_raw_os_error(*errno)),
                 Kind::Fd(fd) => Theirs::Fd(Lifted::new(fd, options)?),
                 Kind::Piped => {
                     let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
                     let (our, their) = if number == 0 { (write, read) } else { (read, write) };
-                    pipes[number] = Some(out_of_the_way(our));
+                    pipes[number] = Some(out_of_the_way(above_stdio(our)?));
                     Theirs::Fd(Lifted::owned(their, options)?)
                 }
             };
@@ -123,7 +125,7 @@ impl Job<'_> {
         let (pidfd, pid) = self.living(&mut plan)?;
         let autoreaped = plan.life != Life::Child;
         let pipes = standard.pipes;
-        Ok(Spawned { pidfd: Pidfd::from(out_of_the_way(pidfd)), pid, pipes, autoreaped })
+        Ok(Spawned { pidfd: keep(pidfd)?, pid, pipes, autoreaped })
     }
 
     /// Has this process become the program; or says why not.
@@ -301,6 +303,19 @@ impl Job<'_> {
         };
         SpawnError::new(what, errno)
     }
+}
+
+/// Moves the pidfd to where no child needs it, and nobody takes it for a standard descriptor. If it cannot be had there,
+/// nothing is left of the process.
+fn keep(pidfd: OwnedFd) -> io::Result<Pidfd> {
+    let low = match pidfd.as_raw_fd() {
+        0..=2 => pidfd,
+        _ => return Ok(out_of_the_way(pidfd).into()),
+    };
+    copy_from(&low, 3).map(|pidfd| out_of_the_way(pidfd).into()).inspect_err(|_| {
+        let pidfd = Pidfd::from(low);
+        let _ = pidfd.kill().and_then(|()| pidfd.wait());
+    })
 }
 
 fn installed(stdio: &[Source<'_>; 3]) -> [bool; 3] {
