@@ -258,7 +258,7 @@ fn spawned_and_not_watched() {
     drop(child.stdin.take());
     assert!(child.wait().unwrap().success());
 
-    let passed_on = || -> io::Result<()> {
+    let mut passed_on = || -> io::Result<()> {
         set.spawn(&mut command, "tag")?;
         Ok(())
     };
