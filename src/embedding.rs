@@ -83,8 +83,8 @@
 //!   descriptor (`a_set_dropped_while_registered_is_silent`).
 //! - A loop that is dropped first leaves the set as it was (`a_set_outlives_its_loop`).
 //! - The children of a dropped set that have ended are reaped in the drop. Those that run are reaped by a later call
-//!   of the crate, where no reactor runs (`each_later_call_reaps`): a program that makes none for long may call
-//!   [`reap_dropped`](crate::reap_dropped) from a timer.
+//!   of the crate, where no reactor runs (`each_later_call_reaps`), and by one that blocks (`blocked_calls_reap`): a
+//!   program that makes none for long may call [`reap_dropped`](crate::reap_dropped) from a timer.
 //!
 //! # Examples
 //!

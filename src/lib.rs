@@ -77,6 +77,23 @@
 //!
 //! Dropping a [`Child`] or a [`ChildSet`] never blocks and leaves no zombie: see [`reap_dropped`].
 //!
+//! # Forking
+//!
+//! A plain `fork()` copies this process with all its objects. Their children stay the children of the process that made
+//! them. So in the copy
+//!
+//! - a [`Child`], a [`ChildHandle`] or a [`ChildSet`] that was made before the fork is inert. Dropping it closes
+//!   descriptors, and neither kills nor reaps. Its calls fail with [`Forked::Object`], or give `None` where they return
+//!   an `Option`. The other process notices nothing. Two things are shared all the same, as after any fork: the pipes,
+//!   and the descriptors that [`Child::pidfd`] and `AsFd` lend.
+//! - what is made after the fork works, whatever locks other threads held at that moment.
+//! - awaiting works if the other process had not awaited anything yet. Else it fails with [`Forked::Reactor`]:
+//!   async-io's reactor has its thread in the other process, and cannot be started once more. Fork before the first
+//!   await, or block. If the other process used async-io without this crate, the first await of the copy takes up to a
+//!   second to find that out.
+//!
+//! A [`Pidfd`] is a descriptor, and works in both. An exit goes to the parent of the child alone.
+//!
 //! # Kernels
 //!
 //! Linux 5.10 and later. Features that need a newer kernel say so. On an older one they fail with

@@ -38,6 +38,8 @@ pub use stop::Containment;
 /// every wait gives the same answer, and leaves no zombie when it is dropped: it is then reaped as soon as it
 /// ends, by [`reap_dropped`](crate::reap_dropped) or what that describes.
 ///
+/// In a copy of this process, made by `fork()`, it is inert: see [Forking](crate#forking).
+///
 /// A child of `std`'s is adopted with `Child::try_from`:
 ///
 /// ```

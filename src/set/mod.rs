@@ -76,6 +76,8 @@ pub use wait::WaitExits;
 /// # Dropping
 ///
 /// Dropping the set drops its children as [`Child`](crate::Child) describes: none is waited for, and none stays a zombie.
+/// In a copy of this process, made by `fork()`, the set is inert: it seems to be empty, closing or dropping it does
+/// nothing, and its calls fail with [`Forked`]. See [Forking](crate#forking).
 pub struct ChildSet<T> {
     id: SetId,
     /// Whose it is: a copy of that process has no business with it.
