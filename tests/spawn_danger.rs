@@ -245,6 +245,7 @@ fn small_stack() {
     }
     // std's does with it, too.
     let thread = thread::Builder::new().stack_size(16 * 1024);
-    let status = thread.spawn(|| std::process::Command::new("true").status()).unwrap().join().unwrap().unwrap();
+    let status =
+        thread.spawn(|| std::process::Command::new("true").status()).unwrap().join().unwrap().unwrap();
     assert_eq!((status.code(), status.signal()), (Some(0), None));
 }

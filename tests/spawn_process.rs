@@ -378,7 +378,11 @@ fn failed_exec_changes_nothing() {
     let closed = File::open("/dev/null").unwrap();
     let state = || {
         let status = fs::read_to_string("/proc/self/status").unwrap();
-        let signals: Vec<_> = status.lines().filter(|line| line.starts_with("Sig") && !line.starts_with("SigQ")).map(String::from).collect();
+        let signals: Vec<_> = status
+            .lines()
+            .filter(|line| line.starts_with("Sig") && !line.starts_with("SigQ"))
+            .map(String::from)
+            .collect();
         let flags = [0, 1, 2, inherited.as_raw_fd(), closed.as_raw_fd()].map(|number| {
             // SAFETY: asking for a number.
             unsafe { libc::fcntl(number, libc::F_GETFD) }
@@ -483,7 +487,13 @@ fn no_null_device() {
     // SAFETY: this process has one thread; the strings end with a null byte.
     let hidden = unsafe {
         libc::unshare(libc::CLONE_NEWNS) == 0
-            && libc::mount(c"none".as_ptr(), c"/".as_ptr(), std::ptr::null(), libc::MS_REC | libc::MS_PRIVATE, std::ptr::null()) == 0
+            && libc::mount(
+                c"none".as_ptr(),
+                c"/".as_ptr(),
+                std::ptr::null(),
+                libc::MS_REC | libc::MS_PRIVATE,
+                std::ptr::null(),
+            ) == 0
             && libc::mount(c"none".as_ptr(), c"/dev".as_ptr(), c"tmpfs".as_ptr(), 0, std::ptr::null()) == 0
     };
     if !hidden {

@@ -51,12 +51,14 @@ fn report(args: &[OsString]) {
     let mut text = String::new();
     for number in 0..64 {
         // SAFETY: asking for numbers.
-        let (flags, status) = unsafe { (libc::fcntl(number, libc::F_GETFD), libc::fcntl(number, libc::F_GETFL)) };
+        let (flags, status) =
+            unsafe { (libc::fcntl(number, libc::F_GETFD), libc::fcntl(number, libc::F_GETFL)) };
         if flags != -1 {
             let target = fs::read_link(format!("/proc/self/fd/{number}")).unwrap();
             let target = target.to_str().unwrap();
             let target = if target.starts_with("pipe:") { "pipe" } else { target };
-            writeln!(text, "{number}: {target} {flags} {:o}", status & (libc::O_ACCMODE | libc::O_NONBLOCK)).unwrap();
+            writeln!(text, "{number}: {target} {flags} {:o}", status & (libc::O_ACCMODE | libc::O_NONBLOCK))
+                .unwrap();
         }
     }
     writeln!(text, "{:?}", [&args[..1], &args[3..]].concat()).unwrap();
@@ -148,7 +150,8 @@ fn furnish(place: &Path) {
     for name in ["good", "other", "plain", "loop", "text", "folder/prog", "closed", "interpreter", "out"] {
         fs::create_dir_all(place.join(name)).unwrap();
     }
-    let mode = |name: &str, mode| fs::set_permissions(place.join(name), Permissions::from_mode(mode)).unwrap();
+    let mode =
+        |name: &str, mode| fs::set_permissions(place.join(name), Permissions::from_mode(mode)).unwrap();
     // `/tmp` may be on another file system.
     let program = place.join("good/prog");
     fs::hard_link(&me, &program).or_else(|_| fs::copy(&me, &program).map(drop)).unwrap();
@@ -185,12 +188,20 @@ impl Case {
             0 => at("good/prog"),
             1 => "./good/prog".into(),
             2 => at("text/prog"),
-            3 => at(random.of(&["plain/prog", "loop/prog", "folder/prog", "interpreter/prog", "file/prog", "no/prog"])),
+            3 => at(random.of(&[
+                "plain/prog",
+                "loop/prog",
+                "folder/prog",
+                "interpreter/prog",
+                "file/prog",
+                "no/prog",
+            ])),
             4 => random.of(&["", "no-such-program", ".", "..", "/"]).into(),
             5 => "y".repeat(random.of(&[255, 256, 300])).into(),
             _ => "prog".into(),
         };
-        let rooms = ["good", "other", "plain", "loop", "text", "folder", "closed", "interpreter", "file", "none"];
+        let rooms =
+            ["good", "other", "plain", "loop", "text", "folder", "closed", "interpreter", "file", "none"];
         let mut path = OsString::new();
         for index in 0..random.below(5) {
             if index > 0 {
@@ -219,7 +230,8 @@ impl Case {
             1 => case.variables.push(("PATH".into(), None)),
             _ => case.variables.push(("PATH".into(), Some(path))),
         }
-        case.args = (0..random.below(4)).map(|_| os(random.of(&[&b""[..], b"a b", b"\xfe", b"-c"]))).collect();
+        case.args =
+            (0..random.below(4)).map(|_| os(random.of(&[&b""[..], b"a b", b"\xfe", b"-c"]))).collect();
         case.arg0 = random.one_in(6).then(|| "zero".into());
         case.no_shell = !plain && random.one_in(8);
         case.directory = match random.below(20) {
@@ -549,7 +561,8 @@ fn place() -> Dir {
 }
 
 fn cases(place: &Path) -> impl Iterator<Item = Case> + '_ {
-    let number = |name: &str, otherwise| std::env::var(name).map_or(otherwise, |value| value.parse().unwrap());
+    let number =
+        |name: &str, otherwise| std::env::var(name).map_or(otherwise, |value| value.parse().unwrap());
     let (count, mut random) = (number(CASES, common::times(150) as u64), Random(number(SEED, 20_261_126)));
     (0..count).map(move |_| Case::random(&mut random, place))
 }
@@ -582,8 +595,9 @@ fn set_environment() {
     let texts = ["TWICE=1", "nothing", "Z=last", "HOME=/", "TWICE=2", "=odd", "A=ours"].map(String::from);
     let texts = texts.into_iter().chain([format!("PATH={path}")]).chain(own);
     let entries = ENTRIES.get_or_init(|| texts.map(|text| CString::new(text).unwrap()).collect());
-    let pointers = POINTERS
-        .get_or_init(|| entries.iter().map(|entry| entry.as_ptr() as usize).chain(std::iter::once(0)).collect());
+    let pointers = POINTERS.get_or_init(|| {
+        entries.iter().map(|entry| entry.as_ptr() as usize).chain(std::iter::once(0)).collect()
+    });
     extern "C" {
         static mut environ: *const *const libc::c_char;
     }
@@ -623,7 +637,7 @@ fn random_commands() {
         }
         let prepared = run(&case, place, Way::Prepared).unwrap();
         // A copy of the environment leaves out what is no variable.
-        check(&Way::Prepared, &prepared, &own.replace("\"nothing\"\n", "").replace("\"=odd\"\n", "")); 
+        check(&Way::Prepared, &prepared, &own.replace("\"nothing\"\n", "").replace("\"=odd\"\n", ""));
         let refused = refused.next().unwrap();
         if !refused.is_empty() {
             let without = |text: &str| text.replace("NoNewPrivs:\t1", "NoNewPrivs:\t0");
@@ -665,7 +679,11 @@ fn execvp(program: &OsStr, path: Option<&OsStr>, directory: &Path) -> i32 {
     let mut errno = [0; 4];
     let failed = reader.read_exact(&mut errno).is_ok();
     common::reap_by_pid(pid as u32);
-    if failed { i32::from_ne_bytes(errno) } else { 0 }
+    if failed {
+        i32::from_ne_bytes(errno)
+    } else {
+        0
+    }
 }
 
 fn pipe() -> (File, OwnedFd) {
@@ -717,18 +735,28 @@ fn searches() {
     .map(|names| Some(at(names)))
     .chain([None])
     .collect();
-    let programs = ["prog", "no-such-program", "", ".", "good/prog", "file/prog", "loop/prog", &"y".repeat(256)];
+    let programs =
+        ["prog", "no-such-program", "", ".", "good/prog", "file/prog", "loop/prog", &"y".repeat(256)];
     for path in &paths {
         for program in programs {
             let mut case = Case { program: program.into(), directory: Some(place.into()), ..Case::default() };
             case.variables.push(("PATH".into(), path.clone()));
             let expected = execvp(program.as_ref(), path.as_deref(), place);
-            for way in [Way::Own, Way::Prepared, Way::PreExec, Way::StdStdio, Way::Exec, Way::ExecStdio, Way::Std] {
+            for way in
+                [Way::Own, Way::Prepared, Way::PreExec, Way::StdStdio, Way::Exec, Way::ExecStdio, Way::Std]
+            {
                 let Some(told) = run(&case, place, way) else { continue };
-                let errno = told.strip_prefix("errno ").map(|told| told.lines().next().unwrap().parse().unwrap());
+                let errno =
+                    told.strip_prefix("errno ").map(|told| told.lines().next().unwrap().parse().unwrap());
                 let what = format!("{program:?} in {path:?}, {way:?}: {told}");
                 assert_eq!(errno.unwrap_or(0), expected, "{what}");
-                assert!(errno.is_none() || program.is_empty() || way == Way::Std || told.contains(&program[..program.len().min(150)]), "{what}");
+                assert!(
+                    errno.is_none()
+                        || program.is_empty()
+                        || way == Way::Std
+                        || told.contains(&program[..program.len().min(150)]),
+                    "{what}"
+                );
             }
         }
     }
@@ -802,14 +830,19 @@ fn environment_in_order() {
     set_environment();
     let program = place.join("good/prog").into_os_string();
     let untouched = Case { program: program.clone(), ..Case::default() };
-    let variables = vec![("M".into(), Some("1".into())), ("TWICE".into(), Some("3".into())), ("HOME".into(), None)];
+    let variables =
+        vec![("M".into(), Some("1".into())), ("TWICE".into(), Some("3".into())), ("HOME".into(), None)];
     let changed = Case { program: program.clone(), variables, ..Case::default() };
     let removed = Case { program, variables: vec![("TWICE".into(), None)], ..Case::default() };
     for way in [Way::Own, Way::Prepared, Way::PreExec, Way::StdStdio, Way::Exec, Way::Std] {
         let lines = |case: &Case| {
             let told = run(&Case { inherit: true, ..case.clone() }, place, way).unwrap();
-            let environment: Vec<_> = told.lines().filter(|line| line.starts_with('"')).map(String::from).collect();
-            environment.into_iter().filter(|line| !line.starts_with("\"PATH") && line != "\"\"").collect::<Vec<_>>()
+            let environment: Vec<_> =
+                told.lines().filter(|line| line.starts_with('"')).map(String::from).collect();
+            environment
+                .into_iter()
+                .filter(|line| !line.starts_with("\"PATH") && line != "\"\"")
+                .collect::<Vec<_>>()
         };
         let all = ["TWICE=1", "nothing", "Z=last", "HOME=/", "TWICE=2", "=odd", "A=ours"];
         let all: Vec<_> = all.iter().map(|entry| format!("{entry:?}")).collect();

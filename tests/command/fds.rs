@@ -164,7 +164,9 @@ fn a_child_of_std_sees_no_descriptor_of_ours() {
         let output = std::process::Command::new("ls").args(["-l", "/proc/self/fd"]).output().unwrap();
         let listed = String::from_utf8(output.stdout).unwrap();
         let targets = listed.lines().filter_map(|line| Some(line.rsplit_once(" -> ")?.1.to_owned()));
-        targets.filter(|target| ["pipe:", "pidfd", "eventpoll"].iter().any(|kind| target.contains(kind))).collect()
+        targets
+            .filter(|target| ["pipe:", "pidfd", "eventpoll"].iter().any(|kind| target.contains(kind)))
+            .collect()
     };
     let mut before = seen();
     let mut child = Command::new("cat");

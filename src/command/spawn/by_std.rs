@@ -34,7 +34,8 @@ impl Command {
         let mut plan = job.plan(stdio, &fds, to_close.as_slice());
         let carrier = RefCell::new(Carrier::new(std));
         let (mut child, pidfd) = job.run(&mut plan, &|plan| carrier.borrow_mut().spawn(plan))?;
-        match pidfd.map_or_else(|| Pidfd::from_child(&child), |pidfd| Ok(Pidfd::from(out_of_the_way(pidfd)))) {
+        match pidfd.map_or_else(|| Pidfd::from_child(&child), |pidfd| Ok(Pidfd::from(out_of_the_way(pidfd))))
+        {
             Ok(pidfd) => {
                 let [stdin, stdout, stderr] = standard.pipes;
                 let pipes = [
