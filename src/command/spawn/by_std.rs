@@ -3,7 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use rustix::event::{eventfd, EventfdFlags};
 
@@ -11,6 +11,7 @@ use super::layout::Layout;
 use super::lift::{copy_from, lift_all, out_of_the_way};
 use super::{Job, Spawned, Standard, INHERITED};
 use crate::child::{Kind, Stdio};
+use crate::command::options::Options;
 use crate::command::Command;
 use crate::pidfd::Pidfd;
 use crate::sys::descriptors::is_free;
@@ -28,7 +29,7 @@ impl Command {
         let standard = Standard::open(self.kinds(defaults), &self.options)?;
         let lifted = lift_all(&self.options)?;
         // Not before the sources are lifted, which may lie there.
-        let _occupied = occupy((0..3).chain(self.options.fds.iter().map(|(number, _)| *number)))?;
+        let _occupied = occupy(&self.options)?;
         let job = Job { layout, options: &self.options, acts: &self.acts };
         let (fds, stdio) = (job.sources(&lifted), standard.sources());
         let to_close = job.to_close(&stdio, by_std, &fds);
@@ -69,7 +70,7 @@ impl Command {
         let (std, by_std) = self.std_stdio()?;
         let standard = Standard::open(self.kinds(&INHERITED), &self.options)?;
         let lifted = lift_all(&self.options)?;
-        let _occupied = occupy(0..3)?;
+        let _occupied = occupy(&self.options)?;
         let job = Job { layout: &layout, options: &self.options, acts: &self.acts };
         let (fds, stdio) = (job.sources(&lifted), standard.sources());
         let to_close = job.to_close(&stdio, by_std, &fds);
@@ -101,9 +102,10 @@ impl Command {
     }
 }
 
-/// Takes those of the numbers that are free: else `std` might open something of its own under one of them, over which
-/// the child then gets another, or which `execve` closes since it need not be moved.
-fn occupy(numbers: impl Iterator<Item = RawFd>) -> io::Result<Vec<OwnedFd>> {
+/// Takes those of the child's numbers that are free. Else `std` might open something of its own under one of them: the
+/// child's would replace it, or it would be closed by `execve` since it need not be moved.
+fn occupy(options: &Options) -> io::Result<Vec<OwnedFd>> {
+    let numbers = (0..3).chain(options.fds.iter().map(|(number, _)| *number));
     let free: Vec<_> = numbers.filter(|&number| is_free(number)).collect();
     if free.is_empty() {
         return Ok(Vec::new());
