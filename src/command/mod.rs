@@ -81,7 +81,7 @@ pub use spawn::started::Spawn;
 /// - those with a [`uid`](unix::CommandExt::uid), a [`gid`](unix::CommandExt::gid), or a
 ///   [`cgroup`](Command::cgroup): on our memory, what the kernel does to them it would do to us, too;
 /// - those with a closure of [`pre_exec`](unix::CommandExt::pre_exec), or a [`std::process::Stdio`];
-/// - all, on processors other than x86_64 and aarch64.
+/// - all, on processors other than x86_64 and aarch64, 32-bit ones too.
 ///
 /// In all else they are the same. Where a container refuses `clone3`, `clone` takes its place.
 pub struct Command {
