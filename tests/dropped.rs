@@ -1,6 +1,7 @@
 //! Children and sets that are dropped, in each state: none blocks, and none leaves a zombie.
 
 #![allow(unsafe_code)]
+#![allow(clippy::type_complexity)]
 
 mod common;
 

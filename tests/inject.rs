@@ -1,5 +1,7 @@
 //! One system call that fails once, whichever it is: it may be reported once, and lasts no longer.
 
+#![allow(clippy::type_complexity)]
+
 mod common;
 
 use std::io;

@@ -1,1 +1,339 @@
-fn main() {}
+//! Users, groups and parents: whatever this process is when it spawns, and was when it prepared.
+
+#![allow(unsafe_code)]
+
+mod common;
+
+use std::ffi::{CStr, CString};
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::thread;
+
+use childset::unix::CommandExt;
+use childset::{Command, Prepared, Signal, Stdio};
+use common::{errno, is_root, reexec, role, skipped, Dir, CAP_SETGID, CAP_SETUID};
+
+const TESTS: [(&str, fn()); 9] = [
+    ("exec_with_parent_death_signal", exec_with_parent_death_signal),
+    ("prepared_before_a_fork", prepared_before_a_fork),
+    ("parent_outside_of_the_pid_namespace", parent_outside_of_the_pid_namespace),
+    ("parent_death_signal_of_another_user", parent_death_signal_of_another_user),
+    ("groups_that_may_not_be_set", groups_that_may_not_be_set),
+    ("no_group_is_left", no_group_is_left),
+    ("no_group_is_left_by_capabilities", no_group_is_left_by_capabilities),
+    ("a_group_that_cannot_be_dropped", a_group_that_cannot_be_dropped),
+    ("searches_with_the_ids_of_the_child", searches_with_the_ids_of_the_child),
+];
+
+const ROLES: [(&str, fn()); 2] =
+    [("execs_with_a_signal", || execs(false)), ("execs_to_be_killed", || execs(true))];
+
+fn main() {
+    if std::env::args_os().nth(1).is_some_and(|arg| arg == "--where") {
+        return says_where();
+    }
+    match role() {
+        Some(role) => common::play(&role, &ROLES, 60).expect("a role"),
+        None => common::main(&TESTS),
+    }
+}
+
+/// Each way to a child.
+const WAYS: [fn(&mut Command); 3] = [
+    |_| {},
+    |command| {
+        common::make_by_std(command);
+    },
+    |command| {
+        command.stderr(std::process::Stdio::null());
+    },
+];
+
+fn text(command: &mut Command) -> String {
+    let output = command.stdout(Stdio::piped()).spawn().unwrap().wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", output.status);
+    String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+}
+
+// --- Parents.
+
+/// It is its own program's parent for nobody.
+fn exec_with_parent_death_signal() {
+    for role in ["execs_with_a_signal", "execs_to_be_killed"] {
+        let status = reexec(role).status().unwrap();
+        assert_eq!(status.code(), Some(3), "{role}: {status}");
+    }
+}
+
+fn execs(kill: bool) {
+    let mut command = Command::new("sh");
+    command.args(["-c", "exit 3"]);
+    match kill {
+        true => command.kill_with_parent(true),
+        false => command.parent_death_signal(Signal::TERM),
+    };
+    panic!("{}", command.exec());
+}
+
+/// In a copy of this process, which ends with what `act` returns.
+fn in_copy(act: impl FnOnce() -> u8) -> i32 {
+    // SAFETY: this process has one thread.
+    match unsafe { libc::fork() } {
+        0 => {
+            let code = std::panic::catch_unwind(std::panic::AssertUnwindSafe(act)).unwrap_or(101);
+            // SAFETY: the end of the copy.
+            unsafe { libc::_exit(code.into()) }
+        }
+        pid => libc::WEXITSTATUS(common::reap_by_pid(pid as u32)),
+    }
+}
+
+fn prepared_before_a_fork() {
+    for way in WAYS.iter().take(2) {
+        let prepare = |change: fn(&mut Command) -> &mut Command| -> Prepared {
+            let mut command = Command::new("sh");
+            command.args(["-c", "exit 3"]);
+            way(change(&mut command));
+            command.prepare().unwrap()
+        };
+        let all = [
+            prepare(|command| command.parent_death_signal(Signal::TERM)),
+            prepare(|command| command.kill_with_parent(true)),
+        ];
+        for prepared in all {
+            let code = in_copy(|| prepared.spawn().unwrap().wait().unwrap().code().unwrap_or(99) as u8);
+            assert_eq!(code, 3);
+        }
+    }
+}
+
+fn parent_outside_of_the_pid_namespace() {
+    // SAFETY: it changes where later children live.
+    let unshare = || unsafe { libc::unshare(libc::CLONE_NEWPID) };
+    if in_copy(|| u8::from(unshare() == -1)) != 0 {
+        return skipped("pid namespaces are refused");
+    }
+    for way in WAYS {
+        for kill in [false, true] {
+            let code = in_copy(|| {
+                assert_eq!(unshare(), 0);
+                // Process 1 of the namespace, which no signal of its own ends.
+                let first = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+                let mut command = Command::new("sh");
+                command.args(["-c", "exit 3"]);
+                way(&mut command);
+                match kill {
+                    true => command.kill_with_parent(true),
+                    false => command.parent_death_signal(Signal::KILL),
+                };
+                let code = command.spawn().unwrap().wait().unwrap().code().unwrap_or(99) as u8;
+                drop(first);
+                code
+            });
+            assert_eq!(code, 3, "{kill}");
+        }
+    }
+}
+
+/// The kernel forgets the signal when the user changes.
+fn parent_death_signal_of_another_user() {
+    if !is_root() {
+        return;
+    }
+    for way in WAYS {
+        for kill in [false, true] {
+            let spawn = || {
+                let mut command = Command::new("cat");
+                command.stdin(Stdio::piped()).stdout(Stdio::null()).uid(65534).gid(65534);
+                way(&mut command);
+                match kill {
+                    true => command.kill_with_parent(true),
+                    false => command.parent_death_signal(Signal::KILL),
+                };
+                command.spawn().unwrap()
+            };
+            let mut child = thread::scope(|scope| scope.spawn(spawn).join().unwrap());
+            let stdin = child.stdin.take();
+            if kill && common::kernel() >= (7, 1) && child.try_wait().unwrap().is_none() {
+                // That of Linux 7.1 lasts as long as the process, not the thread.
+                child.kill().unwrap();
+            }
+            assert_eq!(child.wait().unwrap().signal(), Some(Signal::KILL));
+            drop(stdin);
+        }
+    }
+}
+
+// --- Groups.
+
+fn set_groups(groups: &[u32]) {
+    // SAFETY: so many numbers are read.
+    assert_eq!(unsafe { libc::setgroups(groups.len(), groups.as_ptr()) }, 0);
+}
+
+/// As root of a user namespace in which nobody may set groups: `unshare -Ur`, rootless containers.
+fn groups_that_may_not_be_set() {
+    // SAFETY: numbers.
+    let (uid, gid) = unsafe { (libc::getuid(), libc::getgid()) };
+    // SAFETY: this process has one thread.
+    if unsafe { libc::unshare(libc::CLONE_NEWUSER) } == -1 {
+        return skipped(format_args!("user namespaces are refused: {}", io::Error::last_os_error()));
+    }
+    fs::write("/proc/self/setgroups", "deny").unwrap();
+    fs::write("/proc/self/uid_map", format!("0 {uid} 1")).unwrap();
+    fs::write("/proc/self/gid_map", format!("0 {gid} 1")).unwrap();
+    for way in WAYS {
+        let mut command = Command::new("id");
+        command.arg("-u").uid(0).gid(0);
+        way(&mut command);
+        assert_eq!(text(&mut command), "0");
+    }
+    use std::os::unix::process::CommandExt as _;
+    let status = std::process::Command::new("true").uid(0).gid(0).status().unwrap();
+    assert!(status.success(), "std does it, too");
+}
+
+fn ids() -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", "echo $(id -u) $(id -g) $(id -G)"]).uid(65534).gid(65533);
+    command
+}
+
+fn no_group_is_left() {
+    if !is_root() {
+        return;
+    }
+    set_groups(&[4, 27]);
+    for way in WAYS {
+        let mut command = ids();
+        way(&mut command);
+        assert_eq!(text(&mut command), "65534 65533 65533");
+        let mut command = ids();
+        way(command.groups(&[7, 70_008]));
+        assert_eq!(text(&mut command), "65534 65533 65533 7 70008");
+    }
+    // Prepared while it was an ordinary user's.
+    // SAFETY: numbers.
+    unsafe { assert_eq!(libc::seteuid(1000), 0) };
+    let prepared = ids().stdout(Stdio::piped()).prepare().unwrap();
+    // SAFETY: as above.
+    unsafe { assert_eq!(libc::seteuid(0), 0) };
+    let output = prepared.spawn().unwrap().wait_with_output().unwrap();
+    assert_eq!(output.stdout, b"65534 65533 65533\n");
+}
+
+/// Not root's, but with the right to become another user.
+fn no_group_is_left_by_capabilities() {
+    if !is_root() {
+        return;
+    }
+    set_groups(&[4, 27]);
+    common::keep_capabilities(1000, &[CAP_SETGID, CAP_SETUID]);
+    for way in WAYS {
+        let mut command = ids();
+        way(&mut command);
+        assert_eq!(text(&mut command), "65534 65533 65533");
+    }
+}
+
+/// Rather an error than a child of another user with a group of ours. One of ours may keep them.
+fn a_group_that_cannot_be_dropped() {
+    if !is_root() {
+        return;
+    }
+    // Where there is none, there is nothing to drop.
+    let code = in_copy(|| {
+        set_groups(&[]);
+        common::keep_capabilities(1000, &[CAP_SETUID]);
+        u8::from(text(Command::new("id").arg("-u").uid(65534)) != "65534")
+    });
+    assert_eq!(code, 0);
+    set_groups(&[4, 27]);
+    common::keep_capabilities(1000, &[CAP_SETUID]);
+    for way in WAYS {
+        let mut command = Command::new("id");
+        way(command.arg("-G").uid(65534));
+        let error = command.spawn().unwrap_err();
+        assert_eq!(errno(&error), libc::EPERM);
+        assert!(error.to_string().contains("drop the supplementary groups"), "{error}");
+        let mut command = Command::new("id");
+        way(command.arg("-G").uid(1000));
+        assert_eq!(text(&mut command), "0 4 27");
+    }
+}
+
+// --- The search.
+
+/// Ends with a code that says in which directory this program was found.
+fn says_where() {
+    // SAFETY: the kernel put the path there, which stays.
+    let path = unsafe { CStr::from_ptr(libc::getauxval(libc::AT_EXECFN) as *const libc::c_char) };
+    std::process::exit(if path.to_bytes().ends_with(b"closed/prog") { 3 } else { 4 });
+}
+
+fn set_ids(ids: [u32; 3]) {
+    // SAFETY: numbers.
+    let result = unsafe { libc::setresuid(ids[0], ids[1], ids[2]) };
+    assert_eq!(result, 0, "{ids:?}: {}", io::Error::last_os_error());
+}
+
+/// A directory that is root's comes first in PATH.
+fn searches_with_the_ids_of_the_child() {
+    if !is_root() {
+        return;
+    }
+    let place = Dir::new();
+    let (closed, open) = (place.path().join("closed"), place.path().join("open"));
+    for directory in [&closed, &open] {
+        fs::create_dir(directory).unwrap();
+        fs::copy(std::env::current_exe().unwrap(), directory.join("prog")).unwrap();
+    }
+    fs::set_permissions(&closed, Permissions::from_mode(0o700)).unwrap();
+    std::env::set_var("PATH", format!("{}:{}", closed.display(), open.display()));
+    let users = [0, 65534];
+    let all = users.into_iter().flat_map(|real| users.map(|effective| [real, effective]));
+    for [real, effective] in all {
+        // By execvp(3), with these ids.
+        let expected = in_copy(|| {
+            set_ids([real, effective, 0]);
+            let program = CString::new("prog").unwrap();
+            let argv = [program.as_ptr(), c"--where".as_ptr(), std::ptr::null()];
+            // SAFETY: strings with their null bytes.
+            unsafe { libc::execvp(program.as_ptr(), argv.as_ptr()) };
+            99
+        });
+        assert_eq!(expected, if effective == 0 { 3 } else { 4 });
+        for way in WAYS {
+            for prepares in [false, true] {
+                let code = in_copy(|| {
+                    set_ids([real, effective, 0]);
+                    let mut command = Command::new("prog");
+                    way(command.arg("--where"));
+                    let child = match command.prepare() {
+                        Ok(prepared) if prepares => prepared.spawn(),
+                        _ => command.spawn(),
+                    };
+                    child.unwrap().wait().unwrap().code().unwrap_or(98) as u8
+                });
+                assert_eq!(code, expected, "{real}, {effective}, prepared: {prepares}");
+            }
+            let code = in_copy(|| {
+                set_ids([real, effective, 0]);
+                let mut command = Command::new("prog");
+                way(command.arg("--where"));
+                panic!("{}", command.exec());
+            });
+            assert_eq!(code, expected, "exec: {real}, {effective}");
+        }
+    }
+    // With those that it changes to.
+    for way in WAYS {
+        for user in users {
+            let mut command = Command::new("prog");
+            way(command.arg("--where").uid(user));
+            let expected = if user == 0 { 3 } else { 4 };
+            assert_eq!(command.spawn().unwrap().wait().unwrap().code(), Some(expected));
+        }
+    }
+}

@@ -11,23 +11,24 @@ use childset::{ChildSet, Command, SpawnError, Stdio};
 use common::{check_leaks, role};
 
 /// What is injected, and what is to happen.
-const CASES: [(&str, &[&str], Expected); 23] = [
+const CASES: [(&str, &[&str], Expected); 24] = [
     ("nothing", &[], Works),
-    ("clone3_enosys", &["clone3:error=ENOSYS"], WorksByStd),
-    ("clone3_eperm", &["clone3:error=EPERM"], WorksByStd),
-    ("clone3_enosys_once", &["clone3:error=ENOSYS:when=1"], FailsOnce(libc::ENOSYS, "clone3")),
-    ("clone3_enomem", &["clone3:error=ENOMEM"], Fails(libc::ENOMEM, "clone3")),
-    ("clone3_eagain", &["clone3:error=EAGAIN"], Fails(libc::EAGAIN, "clone3")),
-    ("clone3_eagain_once", &["clone3:error=EAGAIN:when=1"], FailsOnce(libc::EAGAIN, "clone3")),
+    ("clone3_enosys", &["clone3:error=ENOSYS"], Works),
+    ("clone3_eperm", &["clone3:error=EPERM"], Works),
+    ("clone3_enosys_once", &["clone3:error=ENOSYS:when=1"], FailsOnce(libc::ENOSYS, "make a process")),
+    ("clone3_enomem", &["clone3:error=ENOMEM"], Fails(libc::ENOMEM, "make a process")),
+    ("clone3_eagain", &["clone3:error=EAGAIN"], Fails(libc::EAGAIN, "make a process")),
+    ("clone3_eagain_once", &["clone3:error=EAGAIN:when=1"], FailsOnce(libc::EAGAIN, "make a process")),
     ("close_range_enosys", &["close_range:error=ENOSYS"], Works),
     ("close_range_eperm", &["close_range:error=EPERM"], Works),
     ("close_range_enomem", &["close_range:error=ENOMEM"], Works),
     ("close_range_einval", &["close_range:error=EINVAL"], Works),
-    ("both_enosys", &["clone3:error=ENOSYS", "close_range:error=ENOSYS"], WorksByStd),
-    ("both_eperm", &["clone3:error=EPERM", "close_range:error=EPERM"], WorksByStd),
+    ("both_enosys", &["clone3:error=ENOSYS", "close_range:error=ENOSYS"], Works),
+    ("both_eperm", &["clone3:error=EPERM", "close_range:error=EPERM"], Works),
     ("no_pidfd", &["pidfd_open:error=ENOSYS"], Works),
-    ("by_std_no_pidfd", &["clone3:error=ENOSYS", "pidfd_open:error=ENOSYS"], Unsupported("ENOSYS")),
-    ("by_std_emfile", &["clone3:error=ENOSYS", "pidfd_open:error=EMFILE"], Fails(libc::EMFILE, "")),
+    ("fork_works", &[], Works),
+    ("fork_no_pidfd", &["pidfd_open:error=ENOSYS"], Fails(libc::ENOSYS, "make a process")),
+    ("fork_emfile", &["pidfd_open:error=EMFILE"], Fails(libc::EMFILE, "make a process")),
     ("waitid_eintr", &["waitid:error=EINTR:when=3"], Works),
     ("busy_for_good", &["execve:error=ETXTBSY"], Fails(libc::ETXTBSY, "run \"/bin/sh\"")),
     ("execve_eio", &["execve:error=EIO"], Fails(libc::EIO, "run \"/bin/sh\"")),
@@ -40,18 +41,15 @@ const CASES: [(&str, &[&str], Expected); 23] = [
 #[derive(Clone, Copy, Debug)]
 enum Expected {
     Works,
-    /// All but what only `clone3` can do.
-    WorksByStd,
     /// Each spawn: errno, and what the message contains.
     Fails(i32, &'static str),
     /// The first one.
     FailsOnce(i32, &'static str),
-    Unsupported(&'static str),
     /// What the kernel would do from 7.1 on is done otherwise.
     WithoutTheKernel,
 }
 
-use Expected::{Fails, FailsOnce, Unsupported, WithoutTheKernel, Works, WorksByStd};
+use Expected::{Fails, FailsOnce, WithoutTheKernel, Works};
 
 fn main() {
     if let Some(role) = role() {
@@ -81,6 +79,9 @@ fn talkative() -> Command {
     command.args(["-c", "cat; echo out; echo err >&2; cat <&7; ls /proc/self/fd; umask; exit 3"]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).umask(0o027);
     command.fd(7, std::fs::File::open("/proc/sys/kernel/ostype").unwrap());
+    if role().is_some_and(|role| role.starts_with("fork")) {
+        common::make_by_std(&mut command);
+    }
     command
 }
 
@@ -112,7 +113,7 @@ fn run(expected: Expected) {
     check_leaks(|| {
         let set = ChildSet::new().unwrap();
         match expected {
-            Works | WorksByStd => {
+            Works => {
                 for _ in 0..common::times(5) {
                     works(&mut talkative());
                 }
@@ -127,17 +128,9 @@ fn run(expected: Expected) {
                 );
                 let error = Command::new("/bin/true").current_dir("/no/such").spawn().unwrap_err();
                 check(&error, libc::ENOENT, "working directory \"/no/such\"");
-                let prepared = talkative().prepare().unwrap().spawn();
-                match (expected, prepared) {
-                    (Works, Ok(child)) => {
-                        assert_eq!(child.wait_with_input("").unwrap().status.code(), Some(3))
-                    }
-                    (WorksByStd, Err(error)) => {
-                        assert_eq!(error.kind(), io::ErrorKind::Unsupported);
-                        assert!(error.to_string().contains("clone3"), "{error}");
-                    }
-                    other => panic!("{other:?}"),
-                }
+                let prepared = talkative().prepare().unwrap();
+                let output = prepared.spawn().unwrap().wait_with_input("").unwrap();
+                assert_eq!(output.status.code(), Some(3));
             }
             FailsOnce(errno, names) => {
                 check(&talkative().spawn().unwrap_err(), errno, names);
@@ -155,13 +148,6 @@ fn run(expected: Expected) {
                 let exit = child.capture().wait().unwrap().exit;
                 // It is we who reaped it.
                 assert!(exit.code() == Some(3) && exit.usage().is_some());
-            }
-            Unsupported(names) => {
-                for _ in 0..common::times(5) {
-                    let error = talkative().spawn().unwrap_err();
-                    assert_eq!(error.kind(), io::ErrorKind::Unsupported, "{error}");
-                    assert!(error.to_string().contains(names), "{error}");
-                }
             }
         }
     });

@@ -8,7 +8,7 @@ mod common;
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::fd::FromRawFd;
+use std::os::fd::{AsRawFd, FromRawFd};
 use std::process::Stdio as StdStdio;
 use std::thread;
 
@@ -16,7 +16,7 @@ use childset::unix::CommandExt;
 use childset::{Command, Containment, Prepared, Signal, Stdio};
 use common::{check_leaks, errno, reexec, role};
 
-const TESTS: [(&str, fn()); 12] = [
+const TESTS: [(&str, fn()); 17] = [
     ("stays_dumpable", stays_dumpable),
     ("dispositions", dispositions),
     ("without_stdio", without_stdio),
@@ -27,13 +27,22 @@ const TESTS: [(&str, fn()); 12] = [
     ("exec", || ends_with("exec", b"exec'd a  b\n")),
     ("exec_with_everything", || ends_with("exec_with_everything", b"0\n1\n2\n3\n9\n20\n0022\n1\nlast\n")),
     ("failed_exec", failed_exec),
+    ("failed_exec_changes_nothing", failed_exec_changes_nothing),
+    ("exec_of_a_script_as_another_user", || ends_with("exec_of_a_script_as_another_user", b"65534\n")),
+    ("error_without_stdio", error_without_stdio),
+    ("no_null_device", no_null_device),
     ("many_descriptors", many_descriptors),
     ("much_memory", much_memory),
     ("sigchld_ignored", sigchld_ignored),
+    ("sigchld_ignored_in_each_way", sigchld_ignored_in_each_way),
 ];
 
-const ROLES: [(&str, fn()); 3] =
-    [("exec", exec), ("exec_with_everything", exec_with_everything), ("swapped_stdio", swapped_stdio)];
+const ROLES: [(&str, fn()); 4] = [
+    ("exec", exec),
+    ("exec_with_everything", exec_with_everything),
+    ("exec_of_a_script_as_another_user", exec_of_a_script_as_another_user),
+    ("swapped_stdio", swapped_stdio),
+];
 
 fn main() {
     match role() {
@@ -93,13 +102,17 @@ fn stays_dumpable() {
 
 extern "C" fn handler(_: i32) {}
 
+fn handle(signal: i32) {
+    // SAFETY: a handler that does nothing.
+    unsafe { libc::signal(signal, handler as extern "C" fn(i32) as libc::sighandler_t) };
+}
+
 fn dispositions() {
     for signal in [libc::SIGHUP, libc::SIGTSTP, libc::SIGRTMIN()] {
         // SAFETY: ignoring, or a handler that does nothing.
         unsafe { libc::signal(signal, libc::SIG_IGN) };
     }
-    // SAFETY: a handler that does nothing.
-    unsafe { libc::signal(libc::SIGUSR1, handler as extern "C" fn(i32) as libc::sighandler_t) };
+    handle(libc::SIGUSR1);
     let by_std = || {
         let mut command = Command::new("cat");
         common::make_by_std(&mut command);
@@ -160,7 +173,6 @@ fn without_stdio() {
         };
         let null = null();
         for (number, saved) in saved.iter().enumerate() {
-            use std::os::fd::AsRawFd;
             // SAFETY: each gets back what it was.
             unsafe { libc::dup2(saved.as_raw_fd(), number as i32) };
         }
@@ -303,6 +315,10 @@ fn cgroup() {
         let output = by_std.spawn().unwrap().wait_with_output().unwrap();
         let name = path.file_name().unwrap().to_str().unwrap();
         assert!(String::from_utf8_lossy(&output.stdout).contains(name), "{output:?}");
+        // With a `Stdio` of std's, too.
+        let mut with_stdio = Command::new("cat");
+        with_stdio.arg("/proc/self/cgroup").cgroup(directory()).stdin(StdStdio::null());
+        assert!(text(&mut with_stdio).contains(name));
     });
     common::remove_cgroup(&path);
     result.unwrap();
@@ -333,6 +349,194 @@ fn failed_exec() {
     assert!(error.to_string().contains("/no/such/directory"), "{error}");
     // Nothing was done before it failed: this process can still spawn.
     assert_eq!(text(Command::new("echo").arg("hello")), "hello\n");
+}
+
+/// Each way to replace this process.
+const WAYS: [fn(&mut Command); 3] = [
+    |_| {},
+    |command| {
+        common::make_by_std(command);
+    },
+    |command| {
+        command.stdin(std::process::Stdio::null());
+    },
+];
+
+/// Signals and descriptors are as before, so that a program may try another one, or go on.
+fn failed_exec_changes_nothing() {
+    handle(libc::SIGUSR1);
+    // SAFETY: ignoring signals, and a set that is initialized.
+    unsafe {
+        libc::signal(libc::SIGHUP, libc::SIG_IGN);
+        let mut set = std::mem::zeroed();
+        libc::sigemptyset(&mut set);
+        libc::sigaddset(&mut set, libc::SIGWINCH);
+        libc::sigprocmask(libc::SIG_BLOCK, &set, std::ptr::null_mut());
+    }
+    // SAFETY: the descriptor is new.
+    let inherited = unsafe { File::from_raw_fd(libc::dup(2)) };
+    let closed = File::open("/dev/null").unwrap();
+    let state = || {
+        let status = fs::read_to_string("/proc/self/status").unwrap();
+        let signals: Vec<_> = status
+            .lines()
+            .filter(|line| line.starts_with("Sig") && !line.starts_with("SigQ"))
+            .map(String::from)
+            .collect();
+        let flags = [0, 1, 2, inherited.as_raw_fd(), closed.as_raw_fd()].map(|number| {
+            // SAFETY: asking for a number.
+            unsafe { libc::fcntl(number, libc::F_GETFD) }
+        });
+        (signals, flags, common::fds())
+    };
+    let before = state();
+    assert_eq!(before.1, [0, 0, 0, 0, libc::FD_CLOEXEC]);
+    for way in WAYS {
+        for change in [
+            |command: &mut Command| {
+                command.args(["a"]);
+            },
+            |command| {
+                command.default_signals(&[Signal::HUP, Signal::PIPE, Signal::USR1]);
+            },
+            |command| {
+                command.signal_mask(&[Signal::TERM]);
+            },
+            |command| {
+                command.current_dir("/no/such/directory");
+            },
+            |command| {
+                command.close_fds(0..).inherit_fds(true);
+            },
+            |command| {
+                command.search_path("/none:/no/such");
+            },
+        ] as [fn(&mut Command); 6]
+        {
+            let mut command = Command::new("no-such-program");
+            way(&mut command);
+            change(&mut command);
+            assert_eq!(errno(&command.exec()), libc::ENOENT);
+            drop(command);
+            assert_eq!(state(), before);
+        }
+    }
+    // It still fails a write, where the default would end it.
+    let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+    drop(reader);
+    assert_eq!(File::from(writer).write(b"x").unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+}
+
+/// The shell that runs it is tried after the user was changed, and the change is not made again.
+fn exec_of_a_script_as_another_user() {
+    if !rustix::process::geteuid().is_root() {
+        common::skipped("it takes root");
+        return println!("65534");
+    }
+    let place = common::Dir::new();
+    let script = place.path().join("script");
+    fs::write(&script, "id -u\n").unwrap();
+    fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    for way in WAYS {
+        let mut command = Command::new(&script);
+        way(command.uid(65534).gid(65534).groups(&[7]));
+        // SAFETY: this process has one thread.
+        match unsafe { libc::fork() } {
+            0 => {
+                eprintln!("{}", command.exec());
+                // SAFETY: the end of the copy.
+                unsafe { libc::_exit(99) };
+            }
+            pid => assert_eq!(common::reap_by_pid(pid as u32), 0),
+        }
+    }
+}
+
+/// A daemon: what is opened for the spawn itself takes none of the three numbers, in which it would get lost.
+fn error_without_stdio() {
+    let place = common::Dir::new();
+    let path = place.path().join("output");
+    for way in WAYS {
+        for closed in 1..8 {
+            let mut command = Command::new("/no/such/program");
+            way(command.stdout(File::create(&path).unwrap()));
+            let mut working = Command::new("sh");
+            way(working.args(["-c", "echo written"]).stdout(File::create(&path).unwrap()));
+            let saved: Vec<_> =
+                (0..3).map(|number| rustix::io::fcntl_dupfd_cloexec(fd(number), 200).unwrap()).collect();
+            let numbers = (0..3).filter(|number| closed & 1 << number != 0);
+            // SAFETY: nothing uses them until they are put back.
+            numbers.for_each(|number| assert_eq!(unsafe { libc::close(number) }, 0));
+            let failed = command.spawn().map(drop);
+            let failed_text = fs::read(&path);
+            let code = working.spawn().and_then(|child| child.wait()).map(|exit| exit.code());
+            for (number, saved) in saved.iter().enumerate() {
+                // SAFETY: each gets back what it was.
+                unsafe { libc::dup2(saved.as_raw_fd(), number as i32) };
+            }
+            assert_eq!(errno(&failed.unwrap_err()), libc::ENOENT, "{closed:03b}");
+            assert_eq!(failed_text.unwrap(), b"", "{closed:03b}");
+            assert_eq!(code.unwrap(), Some(0), "{closed:03b}");
+            assert_eq!(fs::read(&path).unwrap(), b"written\n", "{closed:03b}");
+        }
+    }
+}
+
+/// Where there is none, the error names it, and not the program.
+fn no_null_device() {
+    // SAFETY: this process has one thread; the strings end with a null byte.
+    let hidden = unsafe {
+        libc::unshare(libc::CLONE_NEWNS) == 0
+            && libc::mount(
+                c"none".as_ptr(),
+                c"/".as_ptr(),
+                std::ptr::null(),
+                libc::MS_REC | libc::MS_PRIVATE,
+                std::ptr::null(),
+            ) == 0
+            && libc::mount(c"none".as_ptr(), c"/dev".as_ptr(), c"tmpfs".as_ptr(), 0, std::ptr::null()) == 0
+    };
+    if !hidden {
+        return common::skipped(format_args!("/dev cannot be hidden: {}", io::Error::last_os_error()));
+    }
+    let ways: [fn(&mut Command); 3] = [
+        |_| {},
+        |command| {
+            common::make_by_std(command);
+        },
+        |command| {
+            command.stderr(std::process::Stdio::inherit());
+        },
+    ];
+    for way in ways {
+        for exec in [false, true] {
+            let mut command = Command::new("true");
+            way(command.stdout(Stdio::null()));
+            let error = if exec { command.exec() } else { command.spawn().unwrap_err() };
+            assert_eq!(errno(&error), libc::ENOENT);
+            assert!(error.to_string().contains("open /dev/null"), "{error}");
+        }
+        let mut command = Command::new("true");
+        way(command.stdin(Stdio::piped()));
+        assert!(command.spawn().unwrap().wait().unwrap().success());
+    }
+}
+
+/// Neither is a failure lost, nor a child that ends at once.
+fn sigchld_ignored_in_each_way() {
+    // SAFETY: ignoring a signal.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
+    for way in WAYS {
+        for _ in 0..common::times(50) {
+            let mut command = Command::new("/no/such/program");
+            way(&mut command);
+            assert_eq!(errno(&command.spawn().unwrap_err()), libc::ENOENT);
+            let mut command = Command::new("sh");
+            way(command.args(["-c", "exit 3"]));
+            common::assert_code(&command.spawn().unwrap().wait(), 3);
+        }
+    }
+    common::no_child_is_left();
 }
 
 /// Neither the table nor its size matters to what the child gets.

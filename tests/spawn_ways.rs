@@ -322,7 +322,7 @@ impl Case {
         }
         for (number, source) in self.stdio.iter().enumerate() {
             // std's does not say that it is to be inherited, and so is not closed.
-            let by_std = way == Way::StdStdio && self.close.is_empty();
+            let by_std = [Way::StdStdio, Way::ExecStdio].contains(&way) && self.close.is_empty();
             let stdio = match source {
                 Source::Inherit if by_std => std::process::Stdio::inherit().into(),
                 Source::Null if by_std => std::process::Stdio::null().into(),
@@ -444,6 +444,7 @@ enum Way {
     StdStdio,
     Exec,
     ExecWithClosure,
+    ExecStdio,
     Std,
 }
 
@@ -519,7 +520,7 @@ fn in_copy(case: &Case, place: &Path, way: Way) -> String {
             Ok(mut child) => return format!("{:?}", child.wait().unwrap().code()),
             Err(error) => return format!("errno {}", error.raw_os_error().unwrap()),
         },
-        Way::Exec | Way::ExecWithClosure => command.exec(),
+        Way::Exec | Way::ExecWithClosure | Way::ExecStdio => command.exec(),
         Way::Prepared => match command.prepare().unwrap().spawn() {
             Ok(child) => return code(child),
             Err(error) => error,
@@ -605,6 +606,10 @@ fn set_environment() {
 }
 
 fn random_commands() {
+    if let Ok(count) = std::env::var(CASES) {
+        // More than a test may take.
+        common::end_after(120 + count.parse::<u32>().unwrap());
+    }
     if rustix::process::geteuid().is_root() {
         // SAFETY: two numbers are read. Groups that a child of another user must not have.
         unsafe { libc::setgroups(2, [4, 27].as_ptr()) };
@@ -627,7 +632,7 @@ fn random_commands() {
                 println!("\n{case:?}\n-- {way:?}:\n{told}\n-- our way:\n{own}");
             }
         };
-        for way in [Way::PreExec, Way::StdStdio, Way::Exec, Way::ExecWithClosure] {
+        for way in [Way::PreExec, Way::StdStdio, Way::Exec, Way::ExecWithClosure, Way::ExecStdio] {
             check(&way, &run(&case, place, way).unwrap(), &own);
         }
         let prepared = run(&case, place, Way::Prepared).unwrap();
@@ -737,7 +742,9 @@ fn searches() {
             let mut case = Case { program: program.into(), directory: Some(place.into()), ..Case::default() };
             case.variables.push(("PATH".into(), path.clone()));
             let expected = execvp(program.as_ref(), path.as_deref(), place);
-            for way in [Way::Own, Way::Prepared, Way::PreExec, Way::StdStdio, Way::Exec, Way::Std] {
+            for way in
+                [Way::Own, Way::Prepared, Way::PreExec, Way::StdStdio, Way::Exec, Way::ExecStdio, Way::Std]
+            {
                 let Some(told) = run(&case, place, way) else { continue };
                 let errno =
                     told.strip_prefix("errno ").map(|told| told.lines().next().unwrap().parse().unwrap());
@@ -771,8 +778,10 @@ fn searches() {
 fn descriptor_limit() {
     let place = place();
     let place = place.path();
-    let case = Case { program: place.join("good/prog").into(), inherit: true, ..Case::default() };
-    let limited = |way: Way, spare: usize| {
+    let limited = |way: Way, source: Source, spare: usize| {
+        // What std opens before the limit is there, we do, too.
+        let stdio = [source; 3];
+        let case = Case { program: place.join("good/prog").into(), inherit: true, stdio, ..Case::default() };
         let (mut reader, writer) = pipe();
         // SAFETY: this process has one thread.
         let pid = unsafe { libc::fork() };
@@ -782,7 +791,7 @@ fn descriptor_limit() {
             let limit = common::Limit::with_spare(spare);
             let error = match way {
                 Way::Std => std.exec(),
-                Way::Exec | Way::ExecWithClosure => command.exec(),
+                Way::Exec | Way::ExecWithClosure | Way::ExecStdio => command.exec(),
                 _ => command.spawn().map(drop).err().unwrap_or_else(|| std::io::Error::from_raw_os_error(0)),
             };
             drop(limit);
@@ -796,15 +805,22 @@ fn descriptor_limit() {
         common::reap_by_pid(pid as u32);
         told
     };
-    for way in [Way::Std, Way::Exec, Way::ExecWithClosure] {
-        assert_eq!(limited(way, 0), "", "{way:?}");
+    for source in [Source::Inherit, Source::File] {
+        for way in [Way::Std, Way::Exec, Way::ExecWithClosure, Way::ExecStdio] {
+            assert_eq!(limited(way, source, 0), "", "{way:?}, {source:?}");
+        }
+    }
+    for way in [Way::Std, Way::Exec, Way::ExecWithClosure, Way::ExecStdio] {
+        assert_eq!(limited(way, Source::Null, 3), "", "{way:?}");
     }
     let works = std::io::Error::from_raw_os_error(0).to_string();
-    // std takes two for a closure, too: the ends of a pipe.
-    for (way, enough) in [(Way::Own, 1), (Way::PreExec, 2), (Way::StdStdio, 2)] {
-        assert_eq!(limited(way, enough), works, "{way:?}");
-        let error = limited(way, 0);
-        assert!(error.contains("Too many open files"), "{way:?}: {error}");
+    // std takes two, too: the ends of a pipe.
+    for source in [Source::Inherit, Source::File] {
+        for (way, enough) in [(Way::Own, 1), (Way::PreExec, 2), (Way::StdStdio, 2)] {
+            assert_eq!(limited(way, source, enough), works, "{way:?}");
+            let error = limited(way, source, 0);
+            assert!(error.contains("Too many open files"), "{way:?}: {error}");
+        }
     }
 }
 

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
@@ -82,8 +83,14 @@ impl AsFd for Pipe {
 macro_rules! pipe_end {
     ($(#[$doc:meta])* $name:ident, $std:ty) => {
         $(#[$doc])*
-        #[derive(Debug)]
         pub struct $name(Pipe);
+
+        /// With the number of its descriptor.
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_tuple(stringify!($name)).field(&self.as_raw_fd()).finish()
+            }
+        }
 
         impl $name {
             /// The pipe as the standard input, output or error of another child, as async-process has it;

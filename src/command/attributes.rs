@@ -11,8 +11,7 @@ use crate::pidfd::Signal;
 ///
 /// The order in which these are done does not depend on that of the calls: session and process group, limits,
 /// priority, file mode mask, root directory, groups, group, user, working directory, `no_new_privs`, signal
-/// dispositions and mask, parent death signal. All work with a spawn of flat cost, except
-/// [`pre_exec`](CommandExt::pre_exec), which comes last.
+/// dispositions, parent death signal, signal mask. A closure of [`pre_exec`](CommandExt::pre_exec) comes last.
 impl Command {
     /// Sets the supplementary groups: see [`uid`](CommandExt::uid) and setgroups(2).
     pub fn groups(&mut self, groups: &[u32]) -> &mut Command {

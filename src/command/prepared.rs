@@ -16,9 +16,10 @@ use crate::watch::dropped::sweep;
 
 /// A command that is laid out for `execve`, to be spawned any number of times.
 ///
-/// Its program was searched, its environment copied, and its options checked: [`spawn`](Prepared::spawn) only
-/// makes the process. Changes of this process's environment after [`prepare`](crate::Command::prepare) have no
-/// effect on it.
+/// Its environment was copied, its strings were checked for null bytes, and the places where its program may be were
+/// listed. Whether the program is there, and whether the kernel accepts the options, shows at
+/// [`spawn`](Prepared::spawn). Changes of this process's environment after [`prepare`](crate::Command::prepare) have
+/// no effect on it; entries of the environment that are no variables (without `=`) are left out.
 ///
 /// ```
 /// use childset::{ChildSet, Command};

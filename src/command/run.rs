@@ -130,7 +130,7 @@ impl Command {
         async move { child?.output().await }
     }
 
-    /// Lays the command out, to be spawned any number of times: searches the program, and copies the environment.
+    /// Lays the command out, to be spawned any number of times, with the environment of now.
     ///
     /// ```
     /// # use childset::Command;

@@ -22,11 +22,11 @@ use crate::sys::plan::PreExec;
 /// # std::io::Result::Ok(())
 /// ```
 pub trait CommandExt: sealed::Sealed {
-    /// Sets the user id, and drops all supplementary groups unless [`groups`](Command::groups) sets them. See
-    /// setuid(2).
+    /// Sets the user id. See setuid(2).
     ///
-    /// Spawning fails with `EPERM` if groups of this process would be left to a child of another user. The child runs on
-    /// a [copy](Command#on-a-copy) of our memory until its `execve`.
+    /// Supplementary groups are dropped, unless [`groups`](Command::groups) sets them. Where that is not allowed,
+    /// spawning fails with `EPERM`, except if there is none, or if the user stays the same. The child runs on a
+    /// [copy](Command#on-a-copy) of our memory until its `execve`.
     ///
     /// ```
     /// # use childset::{unix::CommandExt, Command, Stdio};
@@ -62,6 +62,8 @@ pub trait CommandExt: sealed::Sealed {
     /// stays done, such as a change of directory. The signal mask, signal dispositions, and what stays open over an
     /// `execve`, are then as they were. Descriptors are as with [`spawn`](Command::spawn). See execve(2).
     ///
+    /// A [`parent_death_signal`](Command::parent_death_signal) comes when the parent of this process dies.
+    ///
     /// ```no_run
     /// # use childset::unix::CommandExt;
     /// // The last line of a wrapper.
@@ -77,6 +79,7 @@ pub trait CommandExt: sealed::Sealed {
     ///
     /// The child is then made by `fork`, with a copy of this process's memory, at a cost that grows with it. Handlers of
     /// pthread_atfork(3) run, as in `std`. If the closure fails, spawning fails with its errno.
+    /// [`exec`](CommandExt::exec) runs the closure in this process.
     ///
     /// ```
     /// # use childset::{unix::CommandExt, Command, SpawnError};

@@ -66,6 +66,7 @@ impl<T> ChildSet<T> {
     /// reason says so, also where `?` has dropped the child. The reason is one of
     /// [`Command::spawn`](crate::Command::spawn)'s or of [`insert`](ChildSet::insert)'s. A closed set starts nothing.
     #[cfg(feature = "command")]
+    #[allow(clippy::result_large_err, reason = "it gives the child back")]
     pub fn spawn<S: Spawn>(&self, command: S, tag: T) -> Result<Key, InsertError<Option<Child>, T>> {
         // Nothing is started in vain; only a set that is closed just now gives the child back.
         let open = self.members().and_then(|members| members.check_open());

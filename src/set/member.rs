@@ -1,5 +1,6 @@
 use std::fmt;
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use slotmap::{DefaultKey, Key as _};
 
@@ -7,8 +8,6 @@ use crate::child::{Child, ChildHandle, ChildStderr, ChildStdin, ChildStdout, Kee
 #[cfg(feature = "command")]
 use crate::command::Started;
 use crate::pidfd::{collect, Collected, Exit, Pidfd, Signal};
-use crate::sync::{lock, Mutex};
-use crate::sys::origin::{Origin, PerProcess};
 use crate::watch::{Ended, Watched};
 
 /// Names a child in the [`ChildSet`](crate::ChildSet) that it was inserted into.
@@ -37,16 +36,13 @@ pub struct Key {
 
 /// Tells the sets of this program apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct SetId(u64);
+pub(super) struct SetId(usize);
 
 impl SetId {
     pub(super) fn new() -> SetId {
-        // A copy of the process has the keys of the other's sets, and numbers its own otherwise.
-        static LAST: PerProcess<Mutex<u64>> =
-            PerProcess::new(|| Mutex::new(u64::from(Origin::here().copies()) << 48));
-        let mut last = lock(LAST.get());
-        *last += 1;
-        SetId(*last)
+        // No lock, which a copy of this process might find locked for good.
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        SetId(NEXT.fetch_add(1, Ordering::Relaxed))
     }
 }
 

@@ -23,12 +23,12 @@ mod waiters;
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 
 use slotmap::DefaultKey;
 
 use crate::pidfd::{Forked, Gone};
-use crate::sync::{lock, Mutex};
+use crate::sync::{lock, Mutex, MutexGuard};
 use crate::sys::origin::Origin;
 use crate::watch::Watch;
 use blocked::Blocked;

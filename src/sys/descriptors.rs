@@ -7,6 +7,12 @@ use super::raw::call;
 
 const CLOSE_RANGE_CLOEXEC: u32 = 1 << 2;
 
+/// Whether there is no descriptor under this number.
+pub(crate) fn is_free(number: RawFd) -> bool {
+    // SAFETY: it only asks.
+    unsafe { libc::fcntl(number, libc::F_GETFD) == -1 }
+}
+
 /// `dup3` without flags: the new descriptor stays open over `execve`.
 ///
 /// # Safety

@@ -91,3 +91,67 @@ impl Drop for SharedReport {
         unsafe { libc::munmap(self.0.cast(), size_of::<Report>()) };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STAGES: [Stage; 11] = [
+        Stage::Clone,
+        Stage::Unshare,
+        Stage::Cgroup,
+        Stage::Stdio(2),
+        Stage::Fd(1000),
+        Stage::CloseFds,
+        Stage::Step(70_000),
+        Stage::ParentDeath,
+        Stage::Act,
+        Stage::Signal,
+        Stage::Exec(3),
+    ];
+
+    #[test]
+    fn what_is_written_is_read() {
+        for stage in STAGES {
+            let failure = Failure { stage, errno: libc::EXDEV };
+            let (own, shared) = (Report::default(), SharedReport::new().unwrap());
+            for report in [&own, &*shared] {
+                assert_eq!(report.read(), None);
+                report.write(failure);
+                assert_eq!(report.read(), Some(failure));
+            }
+        }
+    }
+
+    /// A writer may be killed after any of its writes, which it makes in the order of the fields.
+    #[test]
+    fn a_report_is_whole_or_not_there() {
+        let report = Report::default();
+        report.stage.store(10, Ordering::Relaxed);
+        assert_eq!(report.read(), None);
+        report.number.store(1, Ordering::Relaxed);
+        assert_eq!(report.read(), None);
+        report.errno.store(libc::ENOENT, Ordering::Relaxed);
+        assert_eq!(report.read(), None);
+        report.complete.store(1, Ordering::Release);
+        assert_eq!(report.read(), Some(Failure { stage: Stage::Exec(1), errno: libc::ENOENT }));
+    }
+
+    /// Whoever sees that it is complete sees all of it.
+    #[test]
+    fn a_reader_meanwhile_sees_nothing_half_written() {
+        for round in 0..300 {
+            let report = Report::default();
+            std::thread::scope(|scope| {
+                scope.spawn(|| report.write(Failure { stage: Stage::Step(round), errno: 1 + round as i32 }));
+                loop {
+                    if let Some(failure) = report.read() {
+                        assert_eq!(failure, Failure { stage: Stage::Step(round), errno: 1 + round as i32 });
+                        break;
+                    }
+                    std::thread::yield_now();
+                }
+            });
+        }
+    }
+}

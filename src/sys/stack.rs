@@ -19,7 +19,7 @@ const MAPPED: usize = GUARD + SIZE + SIZE;
 /// How many are kept for the next children.
 const KEPT: usize = 16;
 
-/// Of this process: another one could find it locked for good.
+/// A copy of this process has its own: it may find this one locked for good.
 static FREE: PerProcess<Mutex<Vec<Stack>>> = PerProcess::new(|| Mutex::new(Vec::new()));
 
 /// A mapping in which what lies below the stack cannot be accessed: a child that needs more than there is ends, and

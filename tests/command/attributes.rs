@@ -7,8 +7,9 @@ use std::thread;
 use childset::unix::CommandExt;
 use childset::{Command, Resource, Signal, SpawnError, Stdio};
 
-use crate::common::Dir;
-use crate::{both_ways, errno, output, script, sh, text, New};
+use crate::{both_ways, errno, output, sh, text, New};
+#[cfg(target_arch = "x86_64")]
+use crate::{common::Dir, script};
 
 /// Fields of `/proc/PID/stat`, numbered as in proc(5).
 fn stat(command: &mut Command) -> BTreeMap<usize, i64> {
@@ -30,6 +31,9 @@ fn user_and_groups() {
     if !crate::common::is_root() {
         return;
     }
+    // Groups to be dropped, of this thread alone.
+    // SAFETY: two numbers are read.
+    assert_eq!(unsafe { libc::syscall(libc::SYS_setgroups, 2, [4u32, 27].as_ptr()) }, 0);
     both_ways(|new| {
         let ids = |command: &mut Command| text(command);
         let mut id = sh(new, "echo $(id -u) $(id -g) $(id -G)");
@@ -133,6 +137,46 @@ fn priority_and_scheduler() {
         assert_eq!(stat(command.nice(7))[&19], 7);
         for policy in [libc::SCHED_BATCH, libc::SCHED_IDLE, libc::SCHED_OTHER] {
             assert_eq!(stat(command.scheduler(policy, 0))[&41], policy.into());
+        }
+    });
+}
+
+/// What takes a privilege is done before that is given up.
+#[test]
+fn another_user_with_what_takes_a_privilege() {
+    if !crate::common::is_root() {
+        return;
+    }
+    let hard = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum;
+    both_ways(|new| {
+        let as_other = |mut command: Command| {
+            command.uid(65534).gid(65534);
+            command
+        };
+        let mut command = as_other(new("cat"));
+        command.arg("/proc/self/stat").nice(-5).stdout(Stdio::null());
+        match command.spawn() {
+            Ok(_) => assert_eq!(stat(&mut command)[&19], -5),
+            // Root of a container may not either.
+            Err(error) => assert!(Command::new("true").nice(-5).spawn().is_err(), "{error}"),
+        }
+        let mut command = as_other(new("cat"));
+        command.arg("/proc/self/stat").scheduler(libc::SCHED_FIFO, 3).stdout(Stdio::null());
+        match command.spawn() {
+            Ok(_) => assert_eq!(stat(&mut command)[&41], libc::SCHED_FIFO.into()),
+            Err(error) => {
+                assert!(Command::new("true").scheduler(libc::SCHED_FIFO, 3).spawn().is_err(), "{error}")
+            }
+        }
+        let higher = hard.unwrap_or(u64::MAX - 1) + 1;
+        let mut command = as_other(sh(new, "ulimit -Hn"));
+        command.rlimit(Resource::NOFILE, 20, higher).stdout(Stdio::null());
+        match command.spawn() {
+            Ok(_) => assert_eq!(text(&mut command), higher.to_string()),
+            Err(error) => {
+                let without = Command::new("true").rlimit(Resource::NOFILE, 20, higher).spawn();
+                assert!(without.is_err(), "{error}");
+            }
         }
     });
 }

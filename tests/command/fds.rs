@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
-use childset::{SpawnError, Stdio};
+use childset::{Command, SpawnError, Stdio};
 
 use crate::common::{times, Dir};
 use crate::{both_ways, errno, output, pipe, sh, text};
@@ -123,4 +123,64 @@ fn descriptors_whose_numbers_are_taken_by_us() {
         }
     });
     assert_eq!(fs::read(&path).unwrap(), b"content");
+}
+
+#[test]
+fn ranges_of_descriptors_to_close() {
+    use std::ops::Bound::{Excluded, Included, Unbounded};
+    // Numbers that nobody else takes at this time, inherited unless closed.
+    let open: Vec<i32> = (0..4)
+        .map(|_| {
+            let file = File::open("/dev/null").unwrap();
+            // SAFETY: asking for a copy of a descriptor that is open.
+            unsafe { libc::fcntl(file.as_raw_fd(), libc::F_DUPFD, 800) }
+        })
+        .collect();
+    both_ways(|new| {
+        let left = |range: (std::ops::Bound<i32>, std::ops::Bound<i32>)| {
+            let listed = text(new("ls").arg("/proc/self/fd").inherit_fds(true).close_fds(range));
+            open.iter().map(|fd| listed.lines().any(|line| line == fd.to_string())).collect::<Vec<_>>()
+        };
+        let [a, _, c, d] = open[..] else { unreachable!() };
+        assert_eq!(left((Included(a), Excluded(a))), [true, true, true, true]);
+        assert_eq!(left((Included(a), Excluded(c))), [false, false, true, true]);
+        assert_eq!(left((Included(a), Included(c))), [false, false, false, true]);
+        assert_eq!(left((Excluded(a), Excluded(d))), [true, false, false, true]);
+        assert_eq!(left((Excluded(c), Unbounded)), [true, true, true, false]);
+        assert_eq!(left((Included(d), Included(a))), [true, true, true, true]);
+        assert_eq!(left((Excluded(i32::MAX), Unbounded)), [true, true, true, true]);
+        assert_eq!(left((Included(3), Excluded(i32::MIN))), [true, true, true, true]);
+    });
+    for fd in open {
+        // SAFETY: made above, and used no more.
+        unsafe { libc::close(fd) };
+    }
+}
+
+/// What the crate has open is close-on-exec: children that others make see nothing of it.
+#[test]
+fn a_child_of_std_sees_no_descriptor_of_ours() {
+    let seen = || -> Vec<String> {
+        let output = std::process::Command::new("ls").args(["-l", "/proc/self/fd"]).output().unwrap();
+        let listed = String::from_utf8(output.stdout).unwrap();
+        let targets = listed.lines().filter_map(|line| Some(line.rsplit_once(" -> ")?.1.to_owned()));
+        targets
+            .filter(|target| ["pipe:", "pidfd", "eventpoll"].iter().any(|kind| target.contains(kind)))
+            .collect()
+    };
+    let mut before = seen();
+    let mut child = Command::new("cat");
+    child.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let set = childset::ChildSet::new().unwrap();
+    set.spawn(&mut child, ()).unwrap();
+    let mut alone = child.spawn().unwrap();
+    assert_eq!(set.try_wait().unwrap().map(|exited| exited.tag), None);
+    // What this process was itself given is there as before; the two pipes of `ls` are new.
+    let mut now = seen();
+    before.retain(|target| now.iter().position(|other| other == target).map(|at| now.remove(at)).is_none());
+    assert_eq!((before.len(), now.len()), (2, 2), "{before:?}, {now:?}");
+    drop(alone.stdin.take());
+    assert!(alone.wait().unwrap().success());
+    set.send_signal_to_all(childset::Signal::KILL).unwrap();
+    assert!(set.wait(None).unwrap().is_some());
 }

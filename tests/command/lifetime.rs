@@ -37,3 +37,21 @@ fn parent_death_signal() {
     drop(child.stdin.take());
     assert!(child.wait().unwrap().success());
 }
+
+#[test]
+fn a_child_that_is_not_reaped_when_dropped() {
+    both_ways(|new| {
+        for reap in [false, true] {
+            let child = new("sh").args(["-c", "exit 3"]).reap_on_drop(reap).spawn().unwrap();
+            let pidfd = child.pidfd().try_clone().unwrap();
+            crate::common::until_ended(&pidfd);
+            drop(child);
+            // A call that reaps what is due.
+            assert!(new("true").spawn().unwrap().wait().unwrap().success());
+            assert_eq!(crate::common::is_there(&pidfd), !reap);
+            if !reap {
+                assert_eq!(pidfd.wait().unwrap().code(), Some(3));
+            }
+        }
+    });
+}

@@ -52,3 +52,37 @@ fn into_a_set() {
     assert!(error.child.is_none(), "nothing is started");
     assert!(set.is_empty());
 }
+
+/// The kernel says of a child that was ended by a signal whether it left a core dump.
+#[test]
+fn status_of_a_core_dump() {
+    use std::os::unix::process::ExitStatusExt;
+    let directory = crate::common::Dir::new();
+    both_ways(|new| {
+        for limit in [0, u64::MAX] {
+            let mut command = sh(new, "kill -QUIT $$");
+            command.rlimit(childset::Resource::CORE, limit, u64::MAX).current_dir(directory.path());
+            let child = match command.spawn() {
+                Ok(child) => child,
+                Err(error) => return crate::common::skipped(error),
+            };
+            let (pid, pidfd) = (child.id(), child.pidfd().try_clone().unwrap());
+            crate::common::until_ended(&pidfd);
+            // The kernel's own word, which leaves the zombie.
+            // SAFETY: all-zero bytes are a valid structure, which the kernel fills.
+            let dumped = unsafe {
+                let mut info: libc::siginfo_t = std::mem::zeroed();
+                let flags = libc::WEXITED | libc::WNOWAIT;
+                assert_eq!(libc::waitid(libc::P_PID, pid, &mut info, flags), 0);
+                info.si_code == libc::CLD_DUMPED
+            };
+            let exit = child.wait().unwrap();
+            assert_eq!((exit.signal(), exit.code()), (Some(childset::Signal::QUIT), None));
+            assert_eq!(exit.status().core_dumped(), dumped, "limit {limit}");
+            let pattern = std::fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap();
+            // A program that takes dumps gets one whatever the limit.
+            let expected = if pattern.starts_with('|') { dumped } else { limit > 0 };
+            assert_eq!(dumped, expected, "limit {limit}, {pattern}");
+        }
+    });
+}

@@ -167,6 +167,25 @@ fn an_awaited_pipe_as_stdio_blocks_again() {
     });
 }
 
+/// Also where it is passed on as it is.
+#[cfg(feature = "async-io")]
+#[test]
+fn an_awaited_pipe_converted_blocks_again() {
+    use futures_lite::{future::block_on, AsyncReadExt};
+
+    both_ways(|new| {
+        let mut first = sh(new, "echo x; cat >/dev/null");
+        let mut first = first.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut stdout = first.stdout.take().unwrap();
+        block_on(AsyncReadExt::read_exact(&mut stdout, &mut [0; 2])).unwrap();
+        let flags = rustix::fs::fcntl_getfl(&stdout).unwrap();
+        assert!(flags.contains(rustix::fs::OFlags::NONBLOCK), "it was awaited");
+        assert_blocking(&text(new("cat").arg("/proc/self/fdinfo/0").stdin(Stdio::from(stdout))));
+        drop(first.stdin.take());
+        assert!(first.wait().unwrap().success());
+    });
+}
+
 /// Looks at what `/proc/PID/fdinfo` said.
 fn assert_blocking(fdinfo: &str) {
     let lines: Vec<_> = fdinfo.lines().filter_map(|line| line.strip_prefix("flags:")).collect();
@@ -190,4 +209,38 @@ fn stdio_is_blocking() {
             assert_blocking(std::str::from_utf8(&output.stdout).unwrap());
         }
     });
+}
+
+/// Each of the three is opened for what it is used for.
+#[test]
+fn null_is_for_reading_or_for_writing() {
+    both_ways(|new| {
+        let directory = crate::common::Dir::new();
+        let told = directory.path().join("told");
+        let mut command = sh(new, "cat /proc/self/fdinfo/0 /proc/$$/fdinfo/1 /proc/$$/fdinfo/2 >\"$0\"");
+        command.arg(&told).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        assert!(command.spawn().unwrap().wait().unwrap().success());
+        let told = std::fs::read_to_string(told).unwrap();
+        let flags = told.lines().filter_map(|line| line.strip_prefix("flags:"));
+        let access: Vec<i32> =
+            flags.map(|flags| i32::from_str_radix(flags.trim(), 8).unwrap() & libc::O_ACCMODE).collect();
+        assert_eq!(access, [libc::O_RDONLY, libc::O_WRONLY, libc::O_WRONLY]);
+    });
+}
+
+/// With one of std's, too, the child has what only we offer.
+#[test]
+fn stdio_of_std_with_a_search_path() {
+    let directory = crate::common::Dir::new();
+    crate::script(&directory, "tool", 0o755, "#!/bin/sh\nexit 5\n");
+    crate::script(&directory, "text", 0o755, "exit 6\n");
+    let code = |program: &str, shell: bool| {
+        let mut command = Command::new(program);
+        command.search_path(directory.path()).shell_fallback(shell).stdin(std::process::Stdio::null());
+        command.spawn().map(|child| child.wait().unwrap().code()).map_err(|error| crate::errno(&error))
+    };
+    assert_eq!(code("tool", true), Ok(Some(5)));
+    assert_eq!(code("text", true), Ok(Some(6)));
+    assert_eq!(code("text", false), Err(libc::ENOEXEC));
+    assert_eq!(code("sh", true), Err(libc::ENOENT));
 }

@@ -1,10 +1,11 @@
 //! Spawning with a `Stdio` of `std`, which only `std` can set up: it makes the process, which then is a child like any
 //! other.
 
-use std::cell::RefCell;
-use std::fs::File;
+use std::cell::{Cell, RefCell};
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+
+use rustix::event::{eventfd, EventfdFlags};
 
 use super::layout::Layout;
 use super::lift::{copy_from, lift_all, out_of_the_way};
@@ -12,7 +13,8 @@ use super::{Job, Spawned, Standard, INHERITED};
 use crate::child::{Kind, Stdio};
 use crate::command::Command;
 use crate::pidfd::Pidfd;
-use crate::sys::fork::Carrier;
+use crate::sys::descriptors::is_free;
+use crate::sys::fork::{exec_here, Carrier};
 use crate::sys::low::above_stdio;
 
 impl Command {
@@ -26,7 +28,7 @@ impl Command {
         let standard = Standard::open(self.kinds(defaults), &self.options)?;
         let lifted = lift_all(&self.options)?;
         // Not before the sources are lifted, which may lie there.
-        let _occupied = self.occupy_numbers()?;
+        let _occupied = occupy((0..3).chain(self.options.fds.iter().map(|(number, _)| *number)))?;
         let job = Job { layout, options: &self.options, acts: &self.acts };
         let (fds, stdio) = (job.sources(&lifted), standard.sources());
         let to_close = job.to_close(&stdio, by_std, &fds);
@@ -67,12 +69,17 @@ impl Command {
         let (std, by_std) = self.std_stdio()?;
         let standard = Standard::open(self.kinds(&INHERITED), &self.options)?;
         let lifted = lift_all(&self.options)?;
+        let _occupied = occupy(0..3)?;
         let job = Job { layout: &layout, options: &self.options, acts: &self.acts };
         let (fds, stdio) = (job.sources(&lifted), standard.sources());
         let to_close = job.to_close(&stdio, by_std, &fds);
         let mut plan = job.plan(stdio, &fds, to_close.as_slice());
-        let carrier = RefCell::new(Carrier::new(std));
-        job.replace(&mut plan, |plan| carrier.borrow_mut().exec(plan))
+        let (carrier, is_set_up) = (RefCell::new(Carrier::new(std)), Cell::new(false));
+        job.replace(&mut plan, |plan| match is_set_up.replace(true) {
+            false => carrier.borrow_mut().exec(plan),
+            // Not again by `std`: something else may have taken the number of what it has.
+            true => exec_here(plan),
+        })
     }
 
     /// A command of `std` with what only that can set up, and which of the three that is.
@@ -92,23 +99,28 @@ impl Command {
         }
         Ok((std, by_std))
     }
+}
 
-    /// Takes the numbers that the child's descriptors are to have, as far as they are free: else `std` might open
-    /// its pipe for errors, or one of the child's, under one of them.
-    fn occupy_numbers(&self) -> io::Result<Vec<OwnedFd>> {
-        let mut occupied = Vec::new();
-        let null = OwnedFd::from(File::open("/dev/null")?);
-        for number in (0..3).chain(self.options.fds.iter().map(|(number, _)| *number)) {
-            let fd = copy_from(&null, number)?;
-            if fd.as_raw_fd() == number {
-                occupied.push(fd);
-            }
-        }
-        if null.as_raw_fd() <= 2 {
-            occupied.push(null);
-        }
-        Ok(occupied)
+/// Takes those of the numbers that are free: else `std` might open something of its own under one of them, over which
+/// the child then gets another, or which `execve` closes since it need not be moved.
+fn occupy(numbers: impl Iterator<Item = RawFd>) -> io::Result<Vec<OwnedFd>> {
+    let free: Vec<_> = numbers.filter(|&number| is_free(number)).collect();
+    if free.is_empty() {
+        return Ok(Vec::new());
     }
+    // Of a kind that needs no file system.
+    let any = eventfd(0, EventfdFlags::CLOEXEC)?;
+    let mut occupied = Vec::new();
+    for &number in free.iter().filter(|&&number| number != any.as_raw_fd()) {
+        let fd = copy_from(&any, number)?;
+        if fd.as_raw_fd() == number {
+            occupied.push(fd);
+        }
+    }
+    if free.contains(&any.as_raw_fd()) {
+        occupied.push(any);
+    }
+    Ok(occupied)
 }
 
 fn spent() -> io::Error {
