@@ -241,7 +241,7 @@ pub(crate) fn check_leaks<R>(test: impl FnOnce() -> R) -> R {
 }
 
 /// Has the crate open the descriptor that it keeps once it has blocked, if it can.
-fn block_once() -> io::Result<()> {
+pub(crate) fn block_once() -> io::Result<()> {
     let set = childset::ChildSet::new()?;
     let inserted = set.insert(childset::Pidfd::open(std::process::id())?, ());
     inserted.map_err(|error| error.error)?;
