@@ -49,7 +49,7 @@ fn survives(role: &str) {
 
 const CGROUP: &str = "CHILDSET_TEST_CGROUP";
 
-/// A group of processes that may have little memory, and of which all are killed when it is too little.
+/// A group of processes that may have little memory. All of them are killed when it is too little.
 fn kill_of_a_cgroup() {
     let path = match common::new_cgroup() {
         Ok(path) => path,
@@ -72,27 +72,22 @@ fn kill_of_a_cgroup() {
     }
 }
 
-/// Spawns into the cgroup again and again, beside one that takes more and more memory in it. We stand outside.
+/// Has a child in the cgroup that is not yet at its `execve` when another one takes too much memory there. We stand
+/// outside.
 fn fills_a_cgroup() {
     let directory = || File::open(std::env::var_os(CGROUP).unwrap()).unwrap();
-    let mut eater = Command::new("sh");
-    eater.args(["-c", "x=xxxxxxxxxxxxxxxx; while :; do x=$x$x; done"]).cgroup(directory());
-    eater.stderr(Stdio::null());
-    let mut command = Command::new("true");
-    command.cgroup(directory());
-    let until = Instant::now() + Duration::from_secs(10);
-    let (mut killed, mut eating) = (0, eater.spawn().unwrap());
-    while Instant::now() < until && killed < 60 {
+    let spawn = || Command::new("true").umask(0o022).cgroup(directory()).spawn();
+    let eat = |_| {
+        let mut eater = Command::new("sh");
+        eater.args(["-c", "x=xxxxxxxxxxxxxxxx; while :; do x=$x$x; done"]).stderr(Stdio::null());
+        let exit = eater.cgroup(directory()).spawn().unwrap().wait().unwrap();
+        assert_eq!(exit.signal(), Some(Signal::KILL));
+    };
+    match spawn_held(libc::SYS_umask, spawn, eat) {
         // One that is killed before its `execve` fails nowhere.
-        command.spawn().unwrap().wait().unwrap();
-        if eating.try_wait().unwrap().is_some() {
-            killed += 1;
-            eating = eater.spawn().unwrap();
-        }
+        Ok(child) => assert_eq!(child.unwrap().wait().unwrap().signal(), Some(Signal::KILL)),
+        Err(error) => skipped(format_args!("system calls cannot be held: {error}")),
     }
-    eating.kill().unwrap();
-    eating.wait().unwrap();
-    assert!(killed > 0, "the limit was never reached");
 }
 
 extern "C" fn handler(_: i32) {}
@@ -105,6 +100,16 @@ fn handle(signal: i32) {
 fn send(pid: i32, signal: i32) {
     // SAFETY: a number, and a process that waits.
     assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
+}
+
+/// As [`send`], and waits until the child is gone, if it lets the signal in.
+fn send_and_wait(pid: i32, signal: i32) {
+    send(pid, signal);
+    let until = Instant::now() + Duration::from_millis(300);
+    let stat = || fs::read_to_string(format!("/proc/{pid}/stat")).ok().filter(|stat| !stat.contains(") Z"));
+    while stat().is_some() && Instant::now() < until {
+        thread::yield_now();
+    }
 }
 
 const DUMPING: [i32; 4] = [libc::SIGQUIT, libc::SIGABRT, libc::SIGXCPU, libc::SIGSEGV];
@@ -122,7 +127,7 @@ fn dumping_signals(held_at: libc::c_long) {
                 }
                 command.spawn()
             };
-            let child = match spawn_held(held_at, spawn, |pid| send(pid, signal)) {
+            let child = match spawn_held(held_at, spawn, |pid| send_and_wait(pid, signal)) {
                 Ok(child) => child.unwrap(),
                 Err(error) => return skipped(format_args!("system calls cannot be held: {error}")),
             };
