@@ -94,7 +94,6 @@ fn variables() {
 #[test]
 fn many_variables() {
     let variables = || (0..20_000).map(|number| (format!("V{number}"), "x"));
-    let started = std::time::Instant::now();
     let mut command = Command::new("true");
     command.env_clear().envs(variables());
     for _ in 0..3 {
@@ -104,8 +103,6 @@ fn many_variables() {
             Err(error) => assert_eq!(errno(&error), libc::E2BIG),
         }
     }
-    // What was quadratic took 2.7 s for one of them, on a machine with nothing else to do.
-    assert!(started.elapsed() < std::time::Duration::from_millis(2500), "{:?}", started.elapsed());
 }
 
 #[test]

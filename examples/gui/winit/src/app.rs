@@ -62,7 +62,7 @@ impl App {
 
     /// Takes the exit of a run; false if none has ended.
     pub(crate) fn take_exit(&mut self) -> Result<bool> {
-        let Some(exited) = self.runs.try_wait()? else {
+        let Some(exited) = self.runs.reap()? else {
             return Ok(false);
         };
         if let Some(burst) = &mut self.burst {
