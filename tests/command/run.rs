@@ -62,6 +62,8 @@ fn status_of_a_core_dump() {
         for limit in [0, u64::MAX] {
             let mut command = sh(new, "kill -QUIT $$");
             command.rlimit(childset::Resource::CORE, limit, u64::MAX).current_dir(directory.path());
+            // A shell that starts this program in the background has it ignored.
+            command.default_signals(&[childset::Signal::QUIT]);
             let child = match command.spawn() {
                 Ok(child) => child,
                 Err(error) => return crate::common::skipped(error),
