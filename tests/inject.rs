@@ -8,7 +8,7 @@ use std::io;
 use std::time::Duration;
 
 use childset::{reap_dropped, Child, ChildSet, ChildStdin, Command, State, Stdio};
-use common::{reap_all_dropped, until_ended};
+use common::until_ended;
 
 /// A role, the system call that fails in it, and up to which one it is tried.
 const CASES: &[(&str, (fn(), &str, u32))] = &[
@@ -210,7 +210,7 @@ mod asynchronous {
         if pidfd.state().unwrap() != State::Reaped {
             // Where it could not be watched, the next call reaps it.
             std::thread::sleep(Duration::from_millis(50));
-            reap_all_dropped();
+            common::reap_all_dropped();
         }
         assert_eq!(pidfd.state().unwrap(), State::Reaped);
     }

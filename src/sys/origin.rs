@@ -23,6 +23,7 @@ impl Origin {
     }
 
     /// How many copies lie between the first process that used this crate and this one.
+    #[cfg(feature = "async-io")]
     pub(crate) fn copies(self) -> u16 {
         self.0.saturating_sub(1)
     }
