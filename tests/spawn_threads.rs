@@ -106,6 +106,8 @@ fn allocations() {
 
 /// The child needs nothing that a thread of its parent may hold: while the lock is held, it starts and runs.
 fn allocator_locked_by_another_thread() {
+    // What the crate makes once is made before the lock is held.
+    assert!(Command::new("true").spawn().unwrap().wait().unwrap().success());
     let (mut reader, writer) = {
         let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
         (std::fs::File::from(reader), writer)
