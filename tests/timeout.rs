@@ -225,6 +225,10 @@ fn signals() {
         ("RTMIN+3", "RTMIN+3", 124),
         ("rtmax-1", "RTMAX-1", 124),
     ] {
+        // musl keeps it for itself.
+        if signal == "34" && libc::SIGRTMIN() > 34 {
+            continue;
+        }
         check(&[("", &["-v", "-s", signal, "0.05", "sleep", "1000"], wanted, "", Some(&verbose(name)))]);
     }
     // The last one counts, and options may be shortened.
