@@ -84,7 +84,7 @@
 //!
 //! - a [`Child`], a [`ChildHandle`] or a [`ChildSet`] that was made before the fork is inert. Dropping it closes
 //!   descriptors, and neither kills nor reaps. Its calls fail with [`Forked::Object`], or give `None` where they return
-//!   an `Option`. The other process notices nothing. Two things are shared all the same, as after any fork: the pipes,
+//!   an `Option`. The other process notices nothing. Two things are still shared, as after any fork: the pipes,
 //!   and the descriptors that [`Child::pidfd`] and `AsFd` lend.
 //! - what is made after the fork works, whatever locks other threads held at that moment.
 //! - awaiting works if the other process had not awaited anything yet. Else it fails with [`Forked::Reactor`]:

@@ -104,7 +104,7 @@ impl Process {
         self.reaped.store(true, Ordering::Release);
     }
 
-    /// Does what dropping does, but for the reaping; says whether that is to be done.
+    /// Does what dropping does, except the reaping. Returns whether that is to be done.
     pub(super) fn let_go(&self) -> bool {
         if !self.origin.is_here() {
             return false;

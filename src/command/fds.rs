@@ -66,9 +66,9 @@ impl Command {
 
     /// Whether the child inherits all descriptors of this process that are not close-on-exec; false unless set.
     ///
-    /// Without it the child gets 0, 1, 2 and those of [`fd`](Command::fd). Who needs more (a jobserver of make,
-    /// `LISTEN_FDS`) is better served by `fd` with just those: inheriting copies the descriptor table, so that
-    /// each spawn costs the more, the more descriptors are open, those of outstanding children included.
+    /// Without it the child gets 0, 1, 2 and those of [`fd`](Command::fd). To pass a few more, such as those of a
+    /// jobserver of make or of `LISTEN_FDS`, name them by `fd`. Inheriting copies the descriptor table, so that each
+    /// spawn gets slower as more descriptors are open, those of children that still run included.
     ///
     /// ```
     /// # use childset::Command;
@@ -86,7 +86,7 @@ impl Command {
         self
     }
 
-    /// Closes descriptors in the child, but for those that it is given by [`fd`](Command::fd) and its kin. For
+    /// Closes descriptors in the child, except those that it is given by [`fd`](Command::fd) and its kin. For
     /// a child that inherits all others ([`inherit_fds`](Command::inherit_fds)), or without standard input.
     ///
     /// ```

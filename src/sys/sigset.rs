@@ -4,7 +4,7 @@ use libc::c_ulong;
 
 use super::raw::{call, IS_MIPS};
 
-/// The kernel's `sigset_t`: words, the first of which has the lowest signals.
+/// The kernel's `sigset_t`: words. The first one has the lowest signals.
 #[repr(transparent)]
 #[derive(Clone, Copy)]
 pub(super) struct SigSet([c_ulong; SigSet::SIZE / size_of::<c_ulong>()]);
