@@ -254,7 +254,11 @@ fn cancelled_again_and_again() {
         let mut inserted = 0;
         let mut taken = Vec::new();
         let mut cancelled = 0;
-        while taken.len() < children {
+        // It runs until some were cancelled, however fast the others end.
+        let (held, stdin) = held();
+        let mut stdin = Some(stdin);
+        set.insert(held, children).unwrap();
+        while taken.len() <= children {
             while set.len() < 8 && inserted < children {
                 set.insert(exiting(0), inserted).unwrap();
                 inserted += 1;
@@ -274,13 +278,16 @@ fn cancelled_again_and_again() {
                 Some(item) => taken.push(tag(item)),
                 None => {
                     cancelled += 1;
+                    if cancelled == 20 {
+                        stdin = None;
+                    }
                     std::thread::yield_now();
                 }
             }
         }
-        assert!(cancelled > 0);
+        assert!(stdin.is_none() && cancelled >= 20);
         taken.sort();
-        assert_eq!(taken, (0..children).collect::<Vec<_>>());
+        assert_eq!(taken, (0..=children).collect::<Vec<_>>());
     });
 }
 
