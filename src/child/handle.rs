@@ -39,9 +39,10 @@ impl ChildHandle {
 
     /// The exit, if it was taken: through the [`Child`], its set, or the reaping of dropped children.
     ///
-    /// `None` before that, and where the kernel did not tell the status. See [`ChildHandle`].
+    /// `None` before that, where the kernel did not tell the status, and where the program could not be run. See
+    /// [`ChildHandle`].
     pub fn known_exit(&self) -> Option<Exit> {
-        self.0.kept()
+        self.0.kept().and_then(|exit| self.0.told(exit).ok())
     }
 
     /// Sends a signal: as [`Child::send_signal`].

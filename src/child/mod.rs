@@ -19,6 +19,8 @@ mod stop;
 use std::fmt;
 
 pub(crate) use keeper::Keeper;
+#[cfg(feature = "command")]
+pub(crate) use pipe::Pipe;
 pub(crate) use process::Process;
 pub(crate) use shared::Shared;
 #[cfg(feature = "command")]
@@ -76,7 +78,7 @@ impl fmt::Debug for Child {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Child")
             .field("pid", &self.pid())
-            .field("exit", &self.shared.kept())
+            .field("exit", &self.shared.kept().and_then(|exit| self.shared.told(exit).ok()))
             .field("stdin", &self.stdin)
             .field("stdout", &self.stdout)
             .field("stderr", &self.stderr)

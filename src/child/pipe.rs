@@ -1,20 +1,60 @@
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+#[cfg(feature = "command")]
+use std::sync::Arc;
 
 use rustix::event::PollFlags;
 
 #[cfg(feature = "command")]
 use super::stdio::Stdio;
+#[cfg(feature = "command")]
+use crate::sys::launch::Flight;
 use crate::sys::poll::poll_one;
 use crate::watch::registered::Registered;
 
 /// Our end of a pipe. It becomes `O_NONBLOCK` at the first await, and reads and writes that are not awaited
 /// block all the same.
 #[derive(Debug)]
-pub(super) struct Pipe(Registered<OwnedFd>);
+pub(crate) struct Pipe {
+    end: Registered<OwnedFd>,
+    /// Of a child that may still need its end from us: it is closed here before this one is used.
+    #[cfg(feature = "command")]
+    flight: Option<Arc<Flight>>,
+}
 
 impl Pipe {
+    fn new(fd: OwnedFd) -> Pipe {
+        Pipe {
+            end: Registered::new(fd),
+            #[cfg(feature = "command")]
+            flight: None,
+        }
+    }
+
+    /// Of a child that was just made.
+    #[cfg(feature = "command")]
+    pub(crate) fn of_started(fd: OwnedFd, flight: Option<&Arc<Flight>>) -> Pipe {
+        Pipe { flight: flight.cloned(), ..Pipe::new(fd) }
+    }
+
+    fn end(&self) -> &Registered<OwnedFd> {
+        #[cfg(feature = "command")]
+        if let Some(flight) = &self.flight {
+            flight.until_released();
+        }
+        &self.end
+    }
+
+    fn fd(&self) -> &OwnedFd {
+        self.end().get()
+    }
+
+    fn into_fd(self) -> OwnedFd {
+        self.end();
+        self.end.into_inner()
+    }
+
     /// Blocks where the descriptor does not.
     fn retry<R>(
         &self,
@@ -22,8 +62,8 @@ impl Pipe {
         mut act: impl FnMut(&OwnedFd) -> Result<R, rustix::io::Errno>,
     ) -> io::Result<R> {
         loop {
-            match act(self.0.get()) {
-                Err(rustix::io::Errno::AGAIN) => poll_one(self.0.get(), interest, None)?,
+            match act(self.fd()) {
+                Err(rustix::io::Errno::AGAIN) => poll_one(self.fd(), interest, None)?,
                 result => return Ok(result?),
             }
         }
@@ -40,27 +80,27 @@ impl Pipe {
     /// The descriptor as another process expects it: blocking.
     fn into_blocking(self) -> io::Result<OwnedFd> {
         self.set_nonblocking(false)?;
-        Ok(self.0.into_inner())
+        Ok(self.into_fd())
     }
 
     pub(super) fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
-        Ok(rustix::io::ioctl_fionbio(self.0.get(), nonblocking)?)
+        Ok(rustix::io::ioctl_fionbio(self.fd(), nonblocking)?)
     }
 
     /// Appends up to `limit` bytes from an `O_NONBLOCK` pipe; `None` if there are none now, 0 at its end.
     pub(super) fn try_read(&self, buffer: &mut Vec<u8>, limit: usize) -> io::Result<Option<usize>> {
         buffer.reserve(limit);
-        without_waiting(|| rustix::io::read(self.0.get(), rustix::buffer::spare_capacity(buffer)))
+        without_waiting(|| rustix::io::read(self.fd(), rustix::buffer::spare_capacity(buffer)))
     }
 
     /// Writes what fits into an `O_NONBLOCK` pipe; `None` if nothing does now.
     pub(super) fn try_write(&self, bytes: &[u8]) -> io::Result<Option<usize>> {
-        without_waiting(|| rustix::io::write(self.0.get(), bytes))
+        without_waiting(|| rustix::io::write(self.fd(), bytes))
     }
 
     #[cfg(feature = "async-io")]
     pub(super) fn source(&self) -> io::Result<&async_io::Async<BorrowedFd<'static>>> {
-        self.0.source()
+        self.end().source()
     }
 }
 
@@ -76,7 +116,7 @@ fn without_waiting<R>(mut act: impl FnMut() -> Result<R, rustix::io::Errno>) -> 
 
 impl AsFd for Pipe {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.get().as_fd()
+        self.fd().as_fd()
     }
 }
 
@@ -106,7 +146,13 @@ macro_rules! pipe_end {
 
         impl From<OwnedFd> for $name {
             fn from(fd: OwnedFd) -> $name {
-                $name(Pipe(Registered::new(fd)))
+                Pipe::new(fd).into()
+            }
+        }
+
+        impl From<Pipe> for $name {
+            fn from(pipe: Pipe) -> $name {
+                $name(pipe)
             }
         }
 
@@ -134,7 +180,7 @@ macro_rules! pipe_end {
         #[cfg(feature = "command")]
         impl From<$name> for Stdio {
             fn from(pipe: $name) -> Stdio {
-                let fd = pipe.0 .0.into_inner();
+                let fd = pipe.0.into_fd();
                 // It fails on no pipe.
                 let _ = rustix::io::ioctl_fionbio(&fd, false);
                 fd.into()
@@ -242,16 +288,16 @@ mod awaited {
             mut poll_ready: impl FnMut(&Async<BorrowedFd<'static>>) -> Poll<io::Result<()>>,
         ) -> Poll<io::Result<R>> {
             // The flag is set first, since what is registered is awaited with calls that must not block.
-            if !self.0.is_registered() {
-                rustix::io::ioctl_fionbio(self.0.get(), true)?;
+            if !self.end.is_registered() {
+                rustix::io::ioctl_fionbio(self.fd(), true)?;
             }
-            self.0.source()?;
+            self.source()?;
             loop {
-                match act(self.0.get()) {
+                match act(self.fd()) {
                     Err(rustix::io::Errno::AGAIN) => {
-                        if let Err(error) = ready!(poll_ready(self.0.source()?)) {
+                        if let Err(error) = ready!(poll_ready(self.source()?)) {
                             // async-io has kept the waker, and would not ask the kernel again.
-                            self.0.unregister();
+                            self.end.unregister();
                             return Poll::Ready(Err(error));
                         }
                     }

@@ -12,6 +12,10 @@ use super::Process;
 use crate::async_pidfd::take_exit;
 use crate::pidfd::{collect, Collected, Edge, Exit, Forked, Pidfd, Signal};
 use crate::sync::lock;
+#[cfg(feature = "command")]
+use crate::sys::launch::Flight;
+#[cfg(feature = "command")]
+use crate::sys::plan::{Failure, Stage};
 use crate::sys::poll::poll;
 use crate::watch::dropped::{sweep, wakes_sweepers};
 use crate::watch::registered::Registered;
@@ -28,6 +32,9 @@ pub(crate) struct Shared {
     drain_grace: AtomicU32,
     /// The one that the process was made in.
     cgroup: Option<Arc<OwnedFd>>,
+    /// Of a child whose `execve` nobody has waited for.
+    #[cfg(feature = "command")]
+    flight: Option<Arc<Flight>>,
 }
 
 const DRAIN_GRACE: u32 = 200;
@@ -40,12 +47,19 @@ impl Shared {
             kept: Mutex::new(kept),
             drain_grace: AtomicU32::new(DRAIN_GRACE),
             cgroup: None,
+            #[cfg(feature = "command")]
+            flight: None,
         }
     }
 
     #[cfg(feature = "command")]
     pub(crate) fn with_cgroup(self, cgroup: Option<Arc<OwnedFd>>) -> Shared {
         Shared { cgroup, ..self }
+    }
+
+    #[cfg(feature = "command")]
+    pub(crate) fn with_flight(self, flight: Option<Arc<Flight>>) -> Shared {
+        Shared { flight, ..self }
     }
 
     pub(crate) fn cgroup(&self) -> Option<&Arc<OwnedFd>> {
@@ -84,6 +98,10 @@ impl Shared {
     /// Whether there is nothing to it but the process.
     pub(crate) fn is_plain(&self) -> bool {
         let grace = self.drain_grace.load(Ordering::Relaxed);
+        #[cfg(feature = "command")]
+        if self.flight.is_some() {
+            return false;
+        }
         self.cgroup.is_none() && grace == DRAIN_GRACE && self.kept().is_none()
     }
 
@@ -98,6 +116,22 @@ impl Shared {
             // It may have been locked when this process was copied, and would stay so.
             Err(_) => self.kept.try_lock().ok().and_then(|kept| *kept),
         }
+    }
+
+    /// What the exit is to those who wait: an error, if it came of a program that could not be run.
+    pub(crate) fn told(&self, exit: Exit) -> io::Result<Exit> {
+        #[cfg(feature = "command")]
+        if let Some(flight) = &self.flight {
+            return match flight.failure() {
+                None => Ok(exit),
+                // Before Linux 5.16 the child must not die of it on our memory.
+                Some(Failure { stage: Stage::Signal, errno: signals }) => {
+                    Ok(exit.by_signal(signals.trailing_zeros() as i32 + 1))
+                }
+                Some(failure) => Err(flight.explain(failure)),
+            };
+        }
+        Ok(exit)
     }
 
     /// As [`collect`], but the exit is kept.
@@ -118,7 +152,7 @@ impl Shared {
     pub(crate) fn try_wait(&self) -> io::Result<Option<Exit>> {
         sweep();
         Ok(match self.collect()? {
-            Collected::Exit(exit) => Some(exit),
+            Collected::Exit(exit) => Some(self.told(exit)?),
             Collected::Running | Collected::Foreign => None,
         })
     }

@@ -8,7 +8,6 @@ use super::describe::{add, add_options, add_some};
 use super::options::Options;
 use super::spawn::layout::Layout;
 use super::spawn::started::{Spawn, Start, Started};
-use super::spawn::Job;
 use super::OnDrop;
 use crate::child::{Child, Kind};
 use crate::sys::plan::{PreExec, Step};
@@ -68,6 +67,23 @@ impl Prepared {
     pub fn spawn(&self) -> io::Result<Child> {
         Ok(self.start()?.into_child())
     }
+
+    /// Makes the process, and waits for nobody: as [`Command::launch`](crate::Command::launch).
+    ///
+    /// Arguments and environment are shared by all that are launched, not copied.
+    ///
+    /// ```
+    /// # use childset::Command;
+    /// let program = Command::new("true").prepare()?;
+    /// assert!(program.launch()?.wait()?.success());
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Command::launch`](crate::Command::launch).
+    pub fn launch(&self) -> io::Result<Child> {
+        Ok(self.start_unawaited()?.into_child())
+    }
 }
 
 /// As a [`Command`](crate::Command) is printed, without the environment: that may hold secrets.
@@ -110,8 +126,16 @@ impl Spawn for &Prepared {}
 impl Start for &Prepared {
     fn start(self) -> io::Result<Started> {
         sweep();
-        let Template { layout, options, acts, stdio: [stdin, stdout, stderr], on_drop, .. } = &*self.0;
-        let spawned = Job { layout, options, acts }.spawn([stdin, stdout, stderr])?;
+        let Template { options, stdio: [stdin, stdout, stderr], on_drop, .. } = &*self.0;
+        let spawned = self.0.job().spawn([stdin, stdout, stderr])?;
         Ok(Started::new(spawned, options, *on_drop))
+    }
+
+    fn start_unawaited(self) -> io::Result<Started> {
+        if !self.0.can_be_launched() {
+            return self.start();
+        }
+        sweep();
+        Ok(Started::new(self.0.launch()?, &self.0.options, self.0.on_drop))
     }
 }

@@ -84,6 +84,43 @@ impl Command {
         Ok(self.start()?.into_child())
     }
 
+    /// Makes the process, and waits for nobody: returns as soon as it exists, with its pidfd and our ends of its pipes.
+    ///
+    /// [`spawn`](Command::spawn) has the calling thread sleep until the child has called `execve`. On a busy machine that
+    /// is most of what a child costs, and it takes as long as the file system does. Here the child does it alone.
+    ///
+    /// What fails after the process was made, a program that is not there for instance, comes as the end of the child:
+    /// where others give an [`Exit`](crate::Exit), it gives the [`SpawnError`](crate::SpawnError) that `spawn` would have
+    /// given.
+    ///
+    /// ```
+    /// # use childset::{Command, SpawnError};
+    /// assert!(Command::new("true").launch()?.wait()?.success());
+    ///
+    /// let error = Command::new("/no/such/program").launch()?.wait().unwrap_err();
+    /// assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
+    /// assert!(SpawnError::from_io_error(&error).is_some());
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// The child gets the descriptors, the environment and the directory of the moment of the call, whatever becomes of
+    /// them right after it. The first use of a pipe's end waits until the child has descriptors of its own, which takes
+    /// it no disk: so no end of file is missed. At most 64 children are on their way to `execve`; then this call waits for
+    /// the oldest of them.
+    ///
+    /// Some children cannot be launched. They are spawned, with the same results, except that their failures come at
+    /// once:
+    ///
+    /// - those that run [on a copy](Command#on-a-copy);
+    /// - all, where `clone3`, or `close_range` with `CLOSE_RANGE_UNSHARE`, is refused.
+    ///
+    /// # Errors
+    /// What fails before there is a process: `EAGAIN`, `ENOMEM`, `EMFILE`, `ENFILE`, a null byte; and all errors of
+    /// [`spawn`](Command::spawn), for those that cannot be launched.
+    pub fn launch(&mut self) -> io::Result<Child> {
+        Ok(self.start_unawaited()?.into_child())
+    }
+
     /// Spawns the process, awaits its end, and returns its exit status. Standard input, output and error are
     /// inherited unless set; a pipe to standard input is closed.
     ///
@@ -197,5 +234,13 @@ impl Spawn for &mut Command {}
 impl Start for &mut Command {
     fn start(self) -> io::Result<Started> {
         self.start_with(INHERITED)
+    }
+
+    fn start_unawaited(self) -> io::Result<Started> {
+        // What a `Prepared` cannot have cannot be launched, either.
+        if self.stdio.iter().flatten().any(|stdio| matches!(stdio.0, Kind::Std(_))) {
+            return self.start();
+        }
+        self.prepare()?.start_unawaited()
     }
 }

@@ -101,6 +101,12 @@ impl Exit {
         Exit::from(ExitStatus::from_raw(status))
     }
 
+    /// As of a process that this signal has ended, without a dump.
+    #[cfg(feature = "command")]
+    pub(crate) fn by_signal(self, signal: i32) -> Exit {
+        Exit { status: ExitStatus::from_raw(signal), ..self }
+    }
+
     pub(super) fn from_waited(waited: &Waited) -> Exit {
         let status = match waited.code {
             libc::CLD_EXITED => (waited.status & 0xff) << 8,

@@ -13,7 +13,7 @@ use super::wait::WaitExits;
 use super::{ChildSet, Members, Until};
 use crate::child::Child;
 #[cfg(feature = "command")]
-use crate::command::{Spawn, SpawnError};
+use crate::command::{Spawn, SpawnError, Started};
 use crate::pidfd::Forked;
 use crate::sync::{lock, Mutex};
 use crate::sys::origin::Origin;
@@ -68,9 +68,45 @@ impl<T> ChildSet<T> {
     #[cfg(feature = "command")]
     #[allow(clippy::result_large_err, reason = "it gives the child back")]
     pub fn spawn<S: Spawn>(&self, command: S, tag: T) -> Result<Key, InsertError<Option<Child>, T>> {
+        self.start(tag, || command.start())
+    }
+
+    /// Makes a process in the set, and waits for nobody: as [`Command::launch`](crate::Command::launch).
+    ///
+    /// It comes out once, with its tag, whatever became of it. If its program could not be run,
+    /// [`Exited::exit`] is the [`SpawnError`](crate::SpawnError).
+    ///
+    /// ```
+    /// use childset::{ChildSet, Command};
+    ///
+    /// let set = ChildSet::new()?;
+    /// for name in ["true", "/no/such/program"] {
+    ///     set.launch(&mut Command::new(name), name)?;
+    /// }
+    /// while let Some(exited) = set.wait(None)? {
+    ///     assert_eq!(exited.exit.is_ok(), exited.tag == "true");
+    /// }
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`spawn`](ChildSet::spawn), with the reasons of [`Command::launch`](crate::Command::launch).
+    #[cfg(feature = "command")]
+    #[allow(clippy::result_large_err, reason = "it gives the child back")]
+    pub fn launch<S: Spawn>(&self, command: S, tag: T) -> Result<Key, InsertError<Option<Child>, T>> {
+        self.start(tag, || command.start_unawaited())
+    }
+
+    #[cfg(feature = "command")]
+    #[allow(clippy::result_large_err, reason = "it gives the child back")]
+    fn start(
+        &self,
+        tag: T,
+        make: impl FnOnce() -> io::Result<Started>,
+    ) -> Result<Key, InsertError<Option<Child>, T>> {
         // Nothing is started in vain; only a set that is closed just now gives the child back.
         let open = self.members().and_then(|members| members.check_open());
-        let member = match open.and_then(|()| command.start()) {
+        let member = match open.and_then(|()| make()) {
             Ok(started) => Member::from_started(started, tag),
             Err(error) => return Err(InsertError { error, child: None, tag, spawned: false }),
         };

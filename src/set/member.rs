@@ -98,6 +98,7 @@ impl<T> Exited<T> {
     pub(super) fn new(set: SetId, ended: Ended<Member<T>>) -> Exited<T> {
         let Ended { key: slot, value, exit } = ended;
         let (child, tag) = value.into_child(exit.as_ref().ok());
+        let exit = exit.and_then(|exit| child.shared.told(exit));
         Exited { key: Key { set, slot }, pid: child.pid(), tag, exit, child }
     }
 }
@@ -137,7 +138,7 @@ impl<T> Member<T> {
 
     #[cfg(feature = "command")]
     pub(super) fn from_started(started: Started, tag: T) -> Member<T> {
-        if started.cgroup.is_some() {
+        if started.cgroup.is_some() || started.flight.is_some() {
             return Member::from_child(started.into_child(), tag);
         }
         let Started { process, pipes: [stdin, stdout, stderr], .. } = started;

@@ -5,11 +5,14 @@
 //! on a copy that was made while other threads held locks. Closures of `pre_exec` are their authors' to answer for.
 
 use std::os::fd::AsRawFd;
+use std::sync::atomic::AtomicU32;
 use std::sync::TryLockError;
 
 use super::descriptors::{close_fds, dup_to, install_fds, mark_fds};
+use super::exec::exec;
 use super::guard;
-use super::plan::{Environment, Failure, Plan, PreExec, Source, Stage, Step};
+use super::launch::say_left_table;
+use super::plan::{Failure, Plan, PreExec, Source, Stage, Step};
 use super::raw::call;
 use super::report::Report;
 use super::sigset::{rt_sigaction, SigAction, SigSet, HANDLER};
@@ -24,6 +27,8 @@ pub(super) const fn bit(signal: i32) -> u64 {
 pub(super) struct Birth<'a> {
     pub(super) plan: &'a Plan<'a>,
     pub(super) report: &'a Report,
+    /// Where it says that it has left the shared table, if nobody waits for it.
+    pub(super) place: Option<&'a AtomicU32>,
     /// Our handlers are still its own.
     pub(super) has_handlers: bool,
     /// It enters its cgroup itself.
@@ -80,6 +85,9 @@ unsafe fn prepare_and_exec(birth: &Birth<'_>) -> Failure {
         if let Err(errno) = unsafe { call(libc::SYS_close_range, args) } {
             return Failure { stage: Stage::Unshare, errno };
         }
+        if let Some(place) = birth.place {
+            say_left_table(place);
+        }
     }
     // SAFETY: a new process, with its own table by now.
     match unsafe { prepare(birth) } {
@@ -108,7 +116,7 @@ pub(super) unsafe fn prepare(birth: &Birth<'_>) -> Result<(), (Stage, i32)> {
             set_stdio(number, source).map_err(|errno| (Stage::Stdio(number), errno))?;
             number += 1;
         }
-        install_fds(plan.fds.iter().map(|(number, source)| (*number, source.as_raw_fd())))?;
+        install_fds(plan.fds.iter().map(|(number, source)| (*number, source.number())))?;
         let closed = match birth.closes_late {
             false => close_fds(plan.close, plan.close_singly),
             true => mark_fds(plan.close, plan.close_singly),
@@ -202,7 +210,13 @@ unsafe fn set_stdio(number: usize, source: &Source<'_>) -> Result<(), i32> {
     match source {
         Source::Inherit => Ok(()),
         // SAFETY: the caller's promise.
-        Source::Fd(fd) => unsafe { dup_to(fd.as_raw_fd() as usize, number) },
+        Source::Fd(fd) => unsafe { dup_to(fd.number() as usize, number) },
+        Source::Closed => {
+            // It may be free already.
+            // SAFETY: the table is the caller's to change.
+            let _ = unsafe { call(libc::SYS_close, [number, 0, 0, 0, 0]) };
+            Ok(())
+        }
         Source::Null => {
             let access = if number == 0 { libc::O_RDONLY } else { libc::O_WRONLY };
             let (path, flags) = (c"/dev/null".as_ptr() as usize, (access | libc::O_CLOEXEC) as usize);
@@ -333,31 +347,4 @@ unsafe fn perform(step: &Step) -> Result<(), i32> {
         }
     };
     done.map(drop)
-}
-
-/// Tries the programs as execvp(3) does: those that cannot be reached are passed over, and one that may not
-/// be executed is remembered. Of the others, the last says why.
-///
-/// # Safety
-/// In a new process, or one that is to be replaced.
-pub(super) unsafe fn exec(plan: &Plan<'_>) -> Failure {
-    let environment = match plan.environment {
-        Environment::Own(strings) => strings.as_ptr(),
-        Environment::Inherited => super::strings::environment(),
-    };
-    let mut failure = Failure { stage: Stage::Exec(0), errno: libc::ENOENT };
-    for (index, &program) in plan.programs.pointers().iter().enumerate() {
-        let args = [program as usize, plan.argv.as_ptr() as usize, environment as usize, 0, 0];
-        // SAFETY: strings with their null bytes, and arrays of such with a null pointer at the end, which are only read.
-        let errno = unsafe { call(libc::SYS_execve, args) }.err().unwrap_or(0);
-        let tried = Failure { stage: Stage::Exec(index), errno };
-        match errno {
-            libc::EACCES | libc::ENOENT | libc::ENOTDIR | libc::ESTALE | libc::ENODEV | libc::ETIMEDOUT => {}
-            _ => return tried,
-        }
-        if errno == libc::EACCES || failure.errno != libc::EACCES {
-            failure = tried;
-        }
-    }
-    failure
 }

@@ -25,14 +25,14 @@ const CLONE_PIDFD_AUTOKILL: u64 = 1 << 36;
 /// `struct clone_args` of Linux 5.7, which libc has for some processors alone.
 #[repr(C)]
 #[derive(Default)]
-struct CloneArgs {
-    flags: u64,
+pub(super) struct CloneArgs {
+    pub(super) flags: u64,
     pidfd: u64,
-    child_tid: u64,
-    parent_tid: u64,
+    pub(super) child_tid: u64,
+    pub(super) parent_tid: u64,
     exit_signal: u64,
-    stack: u64,
-    stack_size: u64,
+    pub(super) stack: u64,
+    pub(super) stack_size: u64,
     tls: u64,
     set_tid: u64,
     set_tid_size: u64,
@@ -42,6 +42,10 @@ struct CloneArgs {
 /// Whether `clone3` is refused altogether, as older containers' filters do: found out by the first spawn.
 static NO_CLONE3: AtomicBool = AtomicBool::new(false);
 
+pub(super) fn clone3_is_there() -> bool {
+    !NO_CLONE3.load(Ordering::Relaxed)
+}
+
 /// It is asked for nothing, which alone is `EINVAL`.
 fn is_clone3_refused() -> bool {
     // SAFETY: with size 0 the kernel does not look at the arguments, and makes no process.
@@ -50,7 +54,7 @@ fn is_clone3_refused() -> bool {
 }
 
 /// Before Linux 5.16, a signal that dumps core ends all who share memory. `futex_waitv` came with that version.
-fn dumps_end_all() -> bool {
+pub(super) fn dumps_end_all() -> bool {
     const FUTEX_WAITV: libc::c_long = 449;
     static KNOWN: PerProcess<OnceLock<bool>> = PerProcess::new(OnceLock::new);
     // SAFETY: no address is given, and nothing is waited for: `EINVAL` where it is known.
@@ -150,6 +154,7 @@ fn birth<'a>(plan: &'a Plan<'a>, report: &'a Report, by_clone3: bool, is_guarded
     Birth {
         plan,
         report,
+        place: None,
         has_handlers: !by_clone3,
         joins_cgroup: !by_clone3,
         closes_late: false,
@@ -159,12 +164,12 @@ fn birth<'a>(plan: &'a Plan<'a>, report: &'a Report, by_clone3: bool, is_guarded
 }
 
 /// Those that `clone` knows, too.
-fn flags(plan: &Plan<'_>) -> u64 {
+pub(super) fn flags(plan: &Plan<'_>) -> u64 {
     let files = if plan.first_unneeded.is_some() { libc::CLONE_FILES } else { 0 };
     (libc::CLONE_VFORK | libc::CLONE_PIDFD | files) as u64
 }
 
-fn clone_args(plan: &Plan<'_>, flags: u64, pidfd: &mut RawFd) -> CloneArgs {
+pub(super) fn clone_args(plan: &Plan<'_>, flags: u64, pidfd: &mut RawFd) -> CloneArgs {
     let life = match plan.life {
         Life::Child => 0,
         Life::Autoreap => CLONE_AUTOREAP,

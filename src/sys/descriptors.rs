@@ -1,11 +1,36 @@
 //! A child's descriptors, between `clone3` or `fork` and `execve`: installing and closing them.
 
-use std::os::fd::RawFd;
+use std::io;
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
 use super::plan::Stage;
 use super::raw::call;
 
 const CLOSE_RANGE_CLOEXEC: u32 = 1 << 2;
+
+/// A copy, under a number from this one on, of what a child would inherit; nothing if there is none, or if `execve` would
+/// close it.
+pub(crate) fn copy_of_inherited(number: RawFd, from: RawFd) -> io::Result<Option<OwnedFd>> {
+    // SAFETY: it only asks, and makes a descriptor that nobody knows.
+    unsafe {
+        let flags = libc::fcntl(number, libc::F_GETFD);
+        if flags == -1 || flags & libc::FD_CLOEXEC != 0 {
+            return Ok(None);
+        }
+        match libc::fcntl(number, libc::F_DUPFD_CLOEXEC, from) {
+            -1 => match io::Error::last_os_error() {
+                // Another thread has closed it.
+                error if error.raw_os_error() == Some(libc::EBADF) => Ok(None),
+                // The limit does not allow the number.
+                error if error.raw_os_error() == Some(libc::EINVAL) => {
+                    Err(io::Error::from_raw_os_error(libc::EMFILE))
+                }
+                error => Err(error),
+            },
+            copy => Ok(Some(OwnedFd::from_raw_fd(copy))),
+        }
+    }
+}
 
 /// Whether there is no descriptor under this number.
 pub(crate) fn is_free(number: RawFd) -> bool {
@@ -99,6 +124,22 @@ fn number(name: &[u8]) -> Option<usize> {
         }
     }
     None
+}
+
+/// Closes now what `execve` would close, above the standard ones.
+///
+/// # Safety
+/// As [`dup_to`].
+pub(super) unsafe fn close_marked() -> Result<(), i32> {
+    each_open(&[(3, u32::MAX)], |fd| {
+        // SAFETY: they touch no memory, and the table is the caller's to change.
+        unsafe {
+            let flags = call(libc::SYS_fcntl, [fd, libc::F_GETFD as usize, 0, 0, 0]);
+            if flags.is_ok_and(|flags| flags & libc::FD_CLOEXEC as usize != 0) {
+                let _ = call(libc::SYS_close, [fd, 0, 0, 0, 0]);
+            }
+        }
+    })
 }
 
 /// Has the descriptors in the ranges closed by `execve`, not now.

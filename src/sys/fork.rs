@@ -10,8 +10,9 @@ use std::sync::Arc;
 
 use rustix::process::{Pid, PidfdFlags};
 
-use super::child::{end, exec, prepare, run, Birth};
+use super::child::{end, prepare, run, Birth};
 use super::clone::{finish, not_made, reap};
+use super::exec::exec;
 use super::plan::{Failure, Life, Plan, Stage, Step};
 use super::raw::call;
 use super::report::{Report, SharedReport};
@@ -109,6 +110,7 @@ fn late<'a>(plan: &'a Plan<'a>, report: &'a Report) -> Birth<'a> {
     Birth {
         plan,
         report,
+        place: None,
         has_handlers: true,
         joins_cgroup: true,
         closes_late: true,

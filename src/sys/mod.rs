@@ -11,10 +11,16 @@ pub(crate) mod clone;
 #[cfg(feature = "command")]
 pub(crate) mod descriptors;
 #[cfg(feature = "command")]
+mod exec;
+#[cfg(feature = "command")]
 pub(crate) mod fork;
 #[cfg(feature = "command")]
 mod guard;
+#[cfg(feature = "command")]
+pub(crate) mod held;
 pub(crate) mod info;
+#[cfg(feature = "command")]
+pub(crate) mod launch;
 pub(crate) mod low;
 pub(crate) mod origin;
 #[cfg(feature = "command")]

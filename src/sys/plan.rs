@@ -1,11 +1,14 @@
 //! What a child is to do between its birth and `execve`, as data; [`child`](super::child) has the code.
 
-use std::ffi::CString;
+use std::ffi::{c_char, CString};
 use std::fmt;
 use std::io;
 use std::os::fd::{BorrowedFd, RawFd};
+use std::sync::atomic::AtomicPtr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use super::held::Held;
 use super::strings::CStrings;
 
 /// What the child is to do. The order of its steps is the order of the fields.
@@ -19,7 +22,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) first_unneeded: Option<u32>,
     pub(crate) stdio: [Source<'a>; 3],
     /// Descriptors to install: number, and source. No source has a number that is to be installed.
-    pub(crate) fds: &'a [(RawFd, BorrowedFd<'a>)],
+    pub(crate) fds: &'a [(RawFd, Held)],
     /// Ranges of descriptors to close, both ends included.
     pub(crate) close: &'a [(u32, u32)],
     /// Close them one by one, without `close_range`: those that `/proc/self/fd` lists.
@@ -35,6 +38,16 @@ pub(crate) struct Plan<'a> {
     pub(crate) programs: &'a CStrings,
     pub(crate) argv: &'a CStrings,
     pub(crate) environment: Environment<'a>,
+    /// What the child does itself about a program that it cannot run: nobody waits for it, and makes another one.
+    pub(crate) alone: Option<Alone<'a>>,
+}
+
+/// What is left to a child that nobody waits for.
+#[derive(Clone, Copy)]
+pub(crate) struct Alone<'a> {
+    /// The arguments of `/bin/sh` for a script without an interpreter, and a null pointer at the end; the child puts the
+    /// script in the second place. Nothing if the shell is not to be tried.
+    pub(crate) shell: &'a [AtomicPtr<c_char>],
 }
 
 impl Plan<'_> {
@@ -81,7 +94,9 @@ pub(crate) enum Source<'a> {
     /// `/dev/null`, opened by the child.
     Null,
     /// A descriptor above 2.
-    Fd(BorrowedFd<'a>),
+    Fd(&'a Held),
+    /// There is none.
+    Closed,
 }
 
 #[derive(Clone, Copy)]
@@ -132,6 +147,14 @@ impl fmt::Debug for PreExec {
     }
 }
 
+/// How often a program that is open for writing (`ETXTBSY`) is tried again: another thread's child may hold
+/// the descriptor by which it was written, until it calls `execve`. About a tenth of a second in all.
+pub(crate) const BUSY_RETRIES: u32 = 8;
+
+pub(crate) fn busy_wait(retry: u32) -> Duration {
+    Duration::from_micros(500) * 2u32.pow(retry)
+}
+
 /// Where a spawn failed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Stage {
@@ -152,6 +175,8 @@ pub(crate) enum Stage {
     Signal,
     /// The last program that was tried.
     Exec(usize),
+    /// `/bin/sh`, for a script.
+    Shell,
 }
 
 /// A failed spawn. No process is left of it.

@@ -30,6 +30,7 @@ impl Report {
             Stage::Act => (8, 0),
             Stage::Signal => (9, 0),
             Stage::Exec(program) => (10, program as u32),
+            Stage::Shell => (11, 0),
         };
         self.stage.store(stage, Ordering::Relaxed);
         self.number.store(number, Ordering::Relaxed);
@@ -53,7 +54,8 @@ impl Report {
             7 => Stage::ParentDeath,
             8 => Stage::Act,
             9 => Stage::Signal,
-            _ => Stage::Exec(number),
+            10 => Stage::Exec(number),
+            _ => Stage::Shell,
         };
         Some(Failure { stage, errno: self.errno.load(Ordering::Relaxed) })
     }
@@ -96,7 +98,7 @@ impl Drop for SharedReport {
 mod tests {
     use super::*;
 
-    const STAGES: [Stage; 11] = [
+    const STAGES: [Stage; 12] = [
         Stage::Clone,
         Stage::Unshare,
         Stage::Cgroup,
@@ -108,6 +110,7 @@ mod tests {
         Stage::Act,
         Stage::Signal,
         Stage::Exec(3),
+        Stage::Shell,
     ];
 
     #[test]

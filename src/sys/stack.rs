@@ -17,7 +17,7 @@ const GUARD: usize = 64 * 1024;
 const MAPPED: usize = GUARD + SIZE + SIZE;
 
 /// How many are kept for the next children.
-const KEPT: usize = 16;
+const KEPT: usize = 64;
 
 /// A copy of this process has its own: it may find this one locked for good.
 static FREE: PerProcess<Mutex<Vec<Stack>>> = PerProcess::new(|| Mutex::new(Vec::new()));

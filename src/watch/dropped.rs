@@ -99,6 +99,8 @@ pub fn reap_dropped() -> usize {
 
 /// Reaps what is due, unless the reactor does: called by whatever spawns, watches, takes or drops a child.
 pub(crate) fn sweep() {
+    #[cfg(feature = "command")]
+    crate::sys::launch::settle();
     let state = STATE.get();
     if state.unattended.load(Ordering::Acquire) > 0 {
         lock(&state.dropped).reap();

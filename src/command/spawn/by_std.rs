@@ -9,7 +9,8 @@ use rustix::event::{eventfd, EventfdFlags};
 
 use super::layout::Layout;
 use super::lift::{copy_from, lift_all, out_of_the_way};
-use super::{Job, Spawned, Standard, INHERITED};
+use super::standard::Standard;
+use super::{Job, Spawned, INHERITED};
 use crate::child::{Kind, Stdio};
 use crate::command::options::Options;
 use crate::command::Command;
@@ -27,11 +28,11 @@ impl Command {
     ) -> io::Result<Spawned> {
         let (std, by_std) = self.std_stdio()?;
         let standard = Standard::open(self.kinds(defaults), &self.options)?;
-        let lifted = lift_all(&self.options)?;
+        let fds = lift_all(&self.options)?;
         // Not before the sources are lifted, which may lie there.
         let _occupied = occupy(&self.options)?;
         let job = Job { layout, options: &self.options, acts: &self.acts };
-        let (fds, stdio) = (job.sources(&lifted), standard.sources());
+        let stdio = standard.sources();
         let to_close = job.to_close(&stdio, by_std, &fds);
         let mut plan = job.plan(stdio, &fds, to_close.as_slice());
         let carrier = RefCell::new(Carrier::new(std));
@@ -51,7 +52,8 @@ impl Command {
                     *ours = Some(above_stdio(its)?);
                 }
             }
-            Ok(Spawned { pidfd: out_of_the_way(pidfd.into()).into(), pid, pipes, autoreaped: false })
+            let pidfd = out_of_the_way(pidfd.into()).into();
+            Ok(Spawned { pidfd, pid, pipes, autoreaped: false, flight: None })
         });
         match made {
             Ok(spawned) => Ok(spawned),
@@ -69,10 +71,10 @@ impl Command {
         let layout = Layout::new(self)?;
         let (std, by_std) = self.std_stdio()?;
         let standard = Standard::open(self.kinds(&INHERITED), &self.options)?;
-        let lifted = lift_all(&self.options)?;
+        let fds = lift_all(&self.options)?;
         let _occupied = occupy(&self.options)?;
         let job = Job { layout: &layout, options: &self.options, acts: &self.acts };
-        let (fds, stdio) = (job.sources(&lifted), standard.sources());
+        let stdio = standard.sources();
         let to_close = job.to_close(&stdio, by_std, &fds);
         let mut plan = job.plan(stdio, &fds, to_close.as_slice());
         let (carrier, is_set_up) = (RefCell::new(Carrier::new(std)), Cell::new(false));

@@ -1,7 +1,8 @@
 use std::collections::BTreeMap;
-use std::ffi::{CStr, OsStr, OsString};
+use std::ffi::{c_char, CStr, OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::sync::atomic::AtomicPtr;
 
 use crate::command::Command;
 use crate::sys::plan::{Environment, Step};
@@ -66,6 +67,14 @@ impl Layout {
             [_] => self.programs.iter().nth(index).map_or(&b""[..], CStr::to_bytes),
             _ => self.name.as_bytes(),
         }
+    }
+
+    /// As [`argv_for_shell`](Layout::argv_for_shell), without the script: for the child to put it in the second place.
+    pub(super) fn argv_of_shell(&self) -> Vec<AtomicPtr<c_char>> {
+        let shell = [c"/bin/sh".as_ptr(), std::ptr::null()];
+        let arguments = self.argv.pointers().iter().skip(1).copied();
+        let all = shell.into_iter().chain(arguments).chain([std::ptr::null()]);
+        all.map(|string| AtomicPtr::new(string.cast_mut())).collect()
     }
 
     /// `/bin/sh` with the program as its script, as execvp(3) runs one that the kernel does not know how to.

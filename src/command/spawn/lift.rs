@@ -1,12 +1,15 @@
 //! Where descriptors live: those that a child is to get, and those that no child needs.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
 
 use rustix::io::{fcntl_dupfd_cloexec, Errno};
 
 use crate::command::error::SpawnError;
 use crate::command::options::Options;
+use crate::sys::descriptors::copy_of_inherited;
+use crate::sys::held::Held;
 
 /// Descriptors below this cost a child nothing that matters: the kernel copies their table in such units.
 const LOW: RawFd = 64;
@@ -14,49 +17,40 @@ const LOW: RawFd = 64;
 /// Where descriptors go that no child needs, if the limit allows: out of the way of those that one does.
 const HIGH: RawFd = 1024;
 
-/// A descriptor for the child whose number is none that the child is to have, so that installing another does
-/// not overwrite it: the given one, or a copy.
-#[derive(Debug)]
-pub(super) enum Lifted<'a> {
-    Borrowed(&'a OwnedFd),
-    Owned(OwnedFd),
-}
-
-impl<'a> Lifted<'a> {
-    pub(super) fn new(fd: &'a OwnedFd, options: &Options) -> io::Result<Lifted<'a>> {
-        match options.is_wanted(fd.as_raw_fd()) {
-            true => copy(fd, options).map(Lifted::Owned),
-            false => Ok(Lifted::Borrowed(fd)),
-        }
-    }
-
-    pub(super) fn owned(fd: OwnedFd, options: &Options) -> io::Result<Lifted<'a>> {
-        match options.is_wanted(fd.as_raw_fd()) {
-            true => copy(&fd, options).map(Lifted::Owned),
-            false => Ok(Lifted::Owned(fd)),
-        }
-    }
-
-    pub(super) fn number(&self) -> RawFd {
-        self.as_fd().as_raw_fd()
+/// The descriptor for the child, or a copy: its number is none that the child is to have, so that installing another
+/// does not overwrite it.
+pub(super) fn lift(fd: &Arc<OwnedFd>, options: &Options) -> io::Result<Held> {
+    match options.is_wanted(fd.as_raw_fd()) {
+        true => copy(fd, options).map(Held::alone),
+        false => Ok(Held::shared(fd)),
     }
 }
 
-impl AsFd for Lifted<'_> {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        match self {
-            Lifted::Borrowed(fd) => fd.as_fd(),
-            Lifted::Owned(fd) => fd.as_fd(),
+/// As [`lift`], of one that is for this child alone.
+pub(super) fn lift_own(fd: OwnedFd, options: &Options) -> io::Result<Held> {
+    match options.is_wanted(fd.as_raw_fd()) {
+        true => copy(&fd, options).map(Held::alone),
+        false => Ok(Held::alone(fd)),
+    }
+}
+
+/// A copy of what the child would inherit under this number; nothing if that is nothing.
+pub(super) fn lift_inherited(number: RawFd, options: &Options) -> io::Result<Option<Held>> {
+    let mut from = 3;
+    loop {
+        match copy_of_inherited(number, from)? {
+            Some(copy) if options.is_wanted(copy.as_raw_fd()) => from = copy.as_raw_fd() + 1,
+            copy => return Ok(copy.map(Held::alone)),
         }
     }
 }
 
-/// The sources of all descriptors of [`Command::fd`](crate::Command::fd), in their order.
-pub(super) fn lift_all(options: &Options) -> io::Result<Vec<Lifted<'_>>> {
+/// All descriptors of [`Command::fd`](crate::Command::fd), in their order: number, and source.
+pub(super) fn lift_all(options: &Options) -> io::Result<Vec<(RawFd, Held)>> {
     let sources = options.fds.iter();
     sources
         .map(|(number, source)| match number {
-            0.. => Lifted::new(source, options),
+            0.. => Ok((*number, lift(source, options)?)),
             _ => Err(SpawnError::new(format!("give the child descriptor {number}"), libc::EBADF).into()),
         })
         .collect()
@@ -103,7 +97,7 @@ impl Ranges {
     pub(super) fn to_close(
         options: &Options,
         installed: [bool; 3],
-        fds: &[(RawFd, BorrowedFd<'_>)],
+        fds: &[(RawFd, Held)],
         last: u32,
     ) -> Ranges {
         match (&options.close[..], options.inherit_fds) {
@@ -124,7 +118,7 @@ impl Ranges {
     }
 
     /// All from 3 to `last` but those that are installed.
-    fn between(fds: &[(RawFd, BorrowedFd<'_>)], last: u32) -> Ranges {
+    fn between(fds: &[(RawFd, Held)], last: u32) -> Ranges {
         if fds.is_empty() {
             return Ranges { only: (last >= 3).then_some([(3, last)]), several: Vec::new() };
         }
@@ -160,15 +154,15 @@ fn leave_out(numbers: &[u32], start: u32, last: u32, ranges: &mut Vec<(u32, u32)
 #[cfg(test)]
 mod tests {
     use std::fs::File;
-    use std::os::fd::AsFd;
+    use std::sync::Arc;
 
-    use super::{Options, Ranges};
+    use super::{Held, Options, Ranges};
 
     #[test]
     fn ranges_leave_out_what_is_installed() {
-        let null = File::open("/dev/null").unwrap();
+        let null = Arc::new(File::open("/dev/null").unwrap().into());
         let between = |numbers: &[i32], last| {
-            let fds: Vec<_> = numbers.iter().map(|&number| (number, null.as_fd())).collect();
+            let fds: Vec<_> = numbers.iter().map(|&number| (number, Held::shared(&null))).collect();
             Ranges::between(&fds, last).as_slice().to_vec()
         };
         assert_eq!(between(&[], 2), []);
@@ -183,8 +177,10 @@ mod tests {
     fn what_is_installed_is_not_closed() {
         let to_close = |close: &[(u32, u32)], inherit_fds, last| {
             let options = Options { close: close.to_vec(), inherit_fds, ..Options::default() };
-            let null = File::open("/dev/null").unwrap();
-            Ranges::to_close(&options, [false, true, false], &[(5, null.as_fd())], last).as_slice().to_vec()
+            let null = Arc::new(File::open("/dev/null").unwrap().into());
+            Ranges::to_close(&options, [false, true, false], &[(5, Held::shared(&null))], last)
+                .as_slice()
+                .to_vec()
         };
         assert_eq!(to_close(&[], true, 9), []);
         assert_eq!(to_close(&[], false, 9), [(3, 4), (6, 9)]);

@@ -1,19 +1,19 @@
 //! The parent's side of a spawn: pipes, where descriptors live, and what to do about a failure.
 
 pub(super) mod by_std;
+mod launch;
 pub(super) mod layout;
 mod lift;
+mod standard;
 pub(super) mod started;
 
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
-
-use rustix::pipe::{pipe_with, PipeFlags};
 
 use super::describe::{describe, quoted};
 use super::error::SpawnError;
@@ -22,21 +22,17 @@ use crate::child::Kind;
 use crate::pidfd::{Pidfd, Signal};
 use crate::sys::clone;
 use crate::sys::fork::exec_here;
-use crate::sys::low::above_stdio;
-use crate::sys::plan::{Environment, Failure, Life, Memory, Plan, PreExec, Source, Stage};
+use crate::sys::held::Held;
+use crate::sys::launch::Flight;
+use crate::sys::plan::{
+    busy_wait, Environment, Failure, Life, Memory, Plan, PreExec, Source, Stage, BUSY_RETRIES,
+};
 use layout::{own_environment, Layout};
-use lift::{copy_from, lift_all, out_of_the_way, Lifted, Ranges};
+use lift::{copy_from, lift_all, out_of_the_way, Ranges};
+use standard::Standard;
 
 /// What is inherited unless set.
 pub(super) const INHERITED: [Kind; 3] = [Kind::Inherit, Kind::Inherit, Kind::Inherit];
-
-/// How often a program that is open for writing (`ETXTBSY`) is tried again: another thread's child may hold
-/// the descriptor by which it was written, until it calls `execve`. About a tenth of a second in all.
-const BUSY_RETRIES: u32 = 8;
-
-fn wait_while_busy(retry: u32) {
-    thread::sleep(Duration::from_micros(500) * 2u32.pow(retry));
-}
 
 /// A new process, and our ends of its pipes.
 #[derive(Debug)]
@@ -46,55 +42,8 @@ pub(super) struct Spawned {
     pipes: [Option<OwnedFd>; 3],
     /// Whether the kernel reaps it.
     autoreaped: bool,
-}
-
-/// The child's standard descriptors, and our ends of its pipes.
-struct Standard<'a> {
-    theirs: [Theirs<'a>; 3],
-    pipes: [Option<OwnedFd>; 3],
-}
-
-enum Theirs<'a> {
-    Inherit,
-    Null,
-    Fd(Lifted<'a>),
-}
-
-impl<'a> Standard<'a> {
-    fn open(stdio: [&'a Kind; 3], options: &Options) -> io::Result<Standard<'a>> {
-        let mut theirs = [Theirs::Inherit, Theirs::Inherit, Theirs::Inherit];
-        let mut pipes = [None, None, None];
-        for number in 0..3 {
-            theirs[number] = match stdio[number] {
-                Kind::Inherit | Kind::Std(_) => Theirs::Inherit,
-                Kind::Null => Theirs::Null,
-                Kind::None(errno) => return Err(io::Error::from_raw_os_error(*errno)),
-                Kind::Fd(fd) => Theirs::Fd(Lifted::new(fd, options)?),
-                Kind::Piped => {
-                    let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
-                    let (our, their) = if number == 0 { (write, read) } else { (read, write) };
-                    pipes[number] = Some(out_of_the_way(above_stdio(our)?));
-                    Theirs::Fd(Lifted::owned(their, options)?)
-                }
-            };
-        }
-        Ok(Standard { theirs, pipes })
-    }
-
-    fn sources(&self) -> [Source<'_>; 3] {
-        self.theirs.each_ref().map(|theirs| match theirs {
-            Theirs::Inherit => Source::Inherit,
-            Theirs::Null => Source::Null,
-            Theirs::Fd(fd) => Source::Fd(fd.as_fd()),
-        })
-    }
-
-    fn lifted(&self) -> impl Iterator<Item = &Lifted<'a>> {
-        self.theirs.iter().filter_map(|theirs| match theirs {
-            Theirs::Fd(fd) => Some(fd),
-            Theirs::Inherit | Theirs::Null => None,
-        })
-    }
+    /// If nobody has waited for its `execve`.
+    flight: Option<Arc<Flight>>,
 }
 
 /// A command as it was laid out, to be run.
@@ -107,12 +56,11 @@ pub(super) struct Job<'a> {
 /// A process, or what failed.
 type Made<P> = Result<P, Failure>;
 
-impl Job<'_> {
+impl<'j> Job<'j> {
     pub(super) fn spawn(&self, stdio: [&Kind; 3]) -> io::Result<Spawned> {
         let standard = Standard::open(stdio, self.options)?;
-        let lifted = lift_all(self.options)?;
-        let fds = self.sources(&lifted);
-        let highest = standard.lifted().chain(&lifted).map(Lifted::number).fold(2, RawFd::max);
+        let fds = lift_all(self.options)?;
+        let highest = highest(standard.sources(), &fds);
         // A child that `fork` makes has a table of its own from the start.
         let leaves_table = !self.options.inherit_fds && self.acts.is_empty();
         let last = if leaves_table { highest as u32 } else { u32::MAX };
@@ -125,14 +73,13 @@ impl Job<'_> {
         let (pidfd, pid) = self.living(&mut plan)?;
         let autoreaped = plan.life != Life::Child;
         let pipes = standard.pipes;
-        Ok(Spawned { pidfd: keep(pidfd)?, pid, pipes, autoreaped })
+        Ok(Spawned { pidfd: keep(pidfd)?, pid, pipes, autoreaped, flight: None })
     }
 
     /// Has this process become the program; or says why not.
     pub(super) fn exec(&self, stdio: [&Kind; 3]) -> io::Result<io::Error> {
         let standard = Standard::open(stdio, self.options)?;
-        let lifted = lift_all(self.options)?;
-        let fds = self.sources(&lifted);
+        let fds = lift_all(self.options)?;
         let stdio = standard.sources();
         let to_close = Ranges::to_close(self.options, installed(&stdio), &fds, u32::MAX);
         let mut plan = self.plan(stdio, &fds, to_close.as_slice());
@@ -151,28 +98,17 @@ impl Job<'_> {
     }
 
     /// Of a child with a descriptor table of its own; some of the three may have been set up before.
-    fn to_close(
-        &self,
-        stdio: &[Source<'_>; 3],
-        before: [bool; 3],
-        fds: &[(RawFd, BorrowedFd<'_>)],
-    ) -> Ranges {
+    fn to_close(&self, stdio: &[Source<'_>; 3], before: [bool; 3], fds: &[(RawFd, Held)]) -> Ranges {
         let by_plan = installed(stdio);
         let installed = [0, 1, 2].map(|number| before[number] || by_plan[number]);
         Ranges::to_close(self.options, installed, fds, u32::MAX)
     }
 
-    fn sources<'l>(&self, lifted: &'l [Lifted<'_>]) -> Vec<(RawFd, BorrowedFd<'l>)> {
-        self.options.fds.iter().map(|(number, _)| *number).zip(lifted.iter().map(Lifted::as_fd)).collect()
-    }
-
     /// With a descriptor table of its own.
-    fn plan<'p>(
-        &'p self,
-        stdio: [Source<'p>; 3],
-        fds: &'p [(RawFd, BorrowedFd<'p>)],
-        close: &'p [(u32, u32)],
-    ) -> Plan<'p> {
+    fn plan<'p>(&self, stdio: [Source<'p>; 3], fds: &'p [(RawFd, Held)], close: &'p [(u32, u32)]) -> Plan<'p>
+    where
+        'j: 'p,
+    {
         Plan {
             life: Life::Child,
             memory: self.options.memory(),
@@ -189,38 +125,34 @@ impl Job<'_> {
             programs: &self.layout.programs,
             argv: &self.layout.argv,
             environment: self.layout.environment(),
+            alone: None,
         }
     }
 
     /// Spawns a child that the kernel reaps, and kills with us if that is wanted; or an ordinary one.
     fn living(&self, plan: &mut Plan<'_>) -> io::Result<(OwnedFd, u32)> {
-        /// Whether this kernel has not got the flags of Linux 7.1: found out by the first spawn that wants them.
-        static NO_AUTOREAP: AtomicBool = AtomicBool::new(false);
-        let life = self.options.life();
-        // A child that `fork` makes cannot have them.
-        if life != Life::Child && self.acts.is_empty() && !NO_AUTOREAP.load(Ordering::Relaxed) {
+        let life = self.life();
+        if life != Life::Child {
             let by_kernel =
                 Plan { life, parent_death: plan.parent_death.filter(|_| life == Life::Autoreap), ..*plan };
-            let refused = Cell::new(None);
+            let refused = Cell::new(false);
             let made = self.run(&mut { by_kernel }, &|plan| {
-                clone::spawn(plan).inspect_err(|failure| {
-                    if let Failure { stage: Stage::Clone, errno: errno @ (libc::EINVAL | libc::EPERM) } =
-                        *failure
-                    {
-                        refused.set(Some(errno));
-                    }
-                })
+                clone::spawn(plan).inspect_err(|failure| refused.set(is_life_refused(*failure)))
             });
-            match refused.get() {
-                None => {
-                    plan.life = life;
-                    return made;
-                }
-                // EPERM: the right to have others killed, which not everybody has.
-                Some(errno) => NO_AUTOREAP.store(errno == libc::EINVAL, Ordering::Relaxed),
+            if !refused.get() {
+                plan.life = life;
+                return made;
             }
         }
         self.run(plan, &|plan| clone::spawn(plan))
+    }
+
+    /// What to ask the kernel for. A child that `fork` makes can have nothing special.
+    fn life(&self) -> Life {
+        match self.acts.is_empty() && !NO_AUTOREAP.load(Ordering::Relaxed) {
+            true => self.options.life(),
+            false => Life::Child,
+        }
     }
 
     /// Makes a process, and again where another way may succeed.
@@ -244,7 +176,7 @@ impl Job<'_> {
                     (plan.memory, plan.raise) = (Memory::Copied, signals as u32 as u64);
                 }
                 (Stage::Exec(_), libc::ETXTBSY) if busy < BUSY_RETRIES => {
-                    wait_while_busy(busy);
+                    thread::sleep(busy_wait(busy));
                     busy += 1;
                 }
                 (Stage::Exec(_), libc::EFAULT) if matches!(plan.environment, Environment::Inherited) => {
@@ -256,7 +188,10 @@ impl Job<'_> {
                     let (shell, argv) = self.layout.argv_for_shell(program);
                     return self.run(&mut Plan { programs: &shell, argv: &argv, ..*plan }, make);
                 }
-                _ => return Err(self.name(plan, stage, errno).into()),
+                (Stage::Exec(_), _) if !self.is_laid_out(plan) => {
+                    return Err(self.name(&plan.stdio, Failure { stage: Stage::Shell, errno }).into());
+                }
+                _ => return Err(self.name(&plan.stdio, Failure { stage, errno }).into()),
             }
         }
     }
@@ -272,8 +207,8 @@ impl Job<'_> {
     }
 
     /// Says what could not be done.
-    fn name(&self, plan: &Plan<'_>, stage: Stage, errno: i32) -> SpawnError {
-        let is_null = |number: usize| matches!(plan.stdio[number], Source::Null);
+    fn name(&self, stdio: &[Source<'_>; 3], Failure { stage, errno }: Failure) -> SpawnError {
+        let is_null = |number: usize| matches!(stdio[number], Source::Null);
         let (what, errno) = match stage {
             Stage::Clone | Stage::Unshare | Stage::Signal => ("make a process (clone)".into(), errno),
             Stage::Cgroup => ("enter the cgroup (cgroup.procs)".into(), errno),
@@ -296,13 +231,23 @@ impl Job<'_> {
                 (format!("ask for {signal} at the parent's death (PR_SET_PDEATHSIG)"), errno)
             }
             Stage::Act => ("do what was given to pre_exec".into(), errno),
-            Stage::Exec(program) if self.is_laid_out(plan) => {
-                (format!("run {}", quoted(self.layout.program(program))), errno)
-            }
-            Stage::Exec(_) => ("run /bin/sh, for a script without an interpreter".into(), errno),
+            Stage::Exec(program) => (format!("run {}", quoted(self.layout.program(program))), errno),
+            Stage::Shell => ("run /bin/sh, for a script without an interpreter".into(), errno),
         };
         SpawnError::new(what, errno)
     }
+}
+
+/// Whether this kernel has not got the flags of Linux 7.1: found out by the first child that wants them.
+static NO_AUTOREAP: AtomicBool = AtomicBool::new(false);
+
+/// Whether an ordinary child may do. `EPERM`: the right to have others killed, which not everybody has.
+fn is_life_refused(failure: Failure) -> bool {
+    let refused = matches!(failure, Failure { stage: Stage::Clone, errno: libc::EINVAL | libc::EPERM });
+    if refused && failure.errno == libc::EINVAL {
+        NO_AUTOREAP.store(true, Ordering::Relaxed);
+    }
+    refused
 }
 
 /// Moves the pidfd to where no child needs it, and nobody takes it for a standard descriptor. If it cannot be had there,
@@ -316,6 +261,15 @@ fn keep(pidfd: OwnedFd) -> io::Result<Pidfd> {
         let pidfd = Pidfd::from(low);
         let _ = pidfd.kill().and_then(|()| pidfd.wait());
     })
+}
+
+/// The highest number that the child needs while it leaves the table.
+fn highest(stdio: [Source<'_>; 3], fds: &[(RawFd, Held)]) -> RawFd {
+    let stdio = stdio.iter().filter_map(|source| match source {
+        Source::Fd(fd) => Some(fd.number()),
+        Source::Inherit | Source::Null | Source::Closed => None,
+    });
+    stdio.chain(fds.iter().map(|(_, fd)| fd.number())).fold(2, RawFd::max)
 }
 
 fn installed(stdio: &[Source<'_>; 3]) -> [bool; 3] {

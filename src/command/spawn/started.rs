@@ -4,34 +4,40 @@ use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
 
 use super::Spawned;
-use crate::child::{Child, Keeper, Process, Shared};
+use crate::child::{Child, Keeper, Pipe, Process, Shared};
 use crate::command::options::Options;
 use crate::command::OnDrop;
+use crate::sys::launch::Flight;
 
 /// A new process with our ends of its pipes, before it is a `Child`.
 pub(crate) struct Started {
     pub(crate) process: Process,
     pub(crate) cgroup: Option<Arc<OwnedFd>>,
     pub(crate) pipes: [Option<OwnedFd>; 3],
+    /// If nobody has waited for its `execve`.
+    pub(crate) flight: Option<Arc<Flight>>,
 }
 
 impl Started {
     pub(in crate::command) fn new(spawned: Spawned, options: &Options, on_drop: OnDrop) -> Started {
-        let Spawned { pidfd, pid, pipes, autoreaped } = spawned;
+        let Spawned { pidfd, pid, pipes, autoreaped, flight } = spawned;
         let mut process = Process::new(pidfd, Some(pid), true);
         process.reap_on_drop = AtomicBool::new(on_drop.reap && !autoreaped);
         process.kill_on_drop = AtomicBool::new(on_drop.kill);
         process.leads_group = options.session || options.process_group == Some(0);
-        Started { process, cgroup: options.cgroup.clone(), pipes }
+        Started { process, cgroup: options.cgroup.clone(), pipes, flight }
     }
 
     pub(crate) fn into_child(self) -> Child {
         let [stdin, stdout, stderr] = self.pipes;
+        let pipe = |fd| Pipe::of_started(fd, self.flight.as_ref());
+        let (stdin, stdout, stderr) = (stdin.map(pipe), stdout.map(pipe), stderr.map(pipe));
+        let shared = Shared::new(self.process, None).with_cgroup(self.cgroup).with_flight(self.flight);
         Child {
             stdin: stdin.map(Into::into),
             stdout: stdout.map(Into::into),
             stderr: stderr.map(Into::into),
-            ..Child::new(Keeper::new(Shared::new(self.process, None).with_cgroup(self.cgroup)))
+            ..Child::new(Keeper::new(shared))
         }
     }
 }
@@ -60,5 +66,9 @@ mod sealed {
     pub trait Start {
         #[allow(private_interfaces)]
         fn start(self) -> io::Result<Started>;
+
+        /// As `start`, without waiting for its `execve` where that can be done.
+        #[allow(private_interfaces)]
+        fn start_unawaited(self) -> io::Result<Started>;
     }
 }

@@ -1,0 +1,108 @@
+//! Making a process that nobody waits for.
+
+use std::ffi::c_char;
+use std::io;
+use std::os::fd::{OwnedFd, RawFd};
+use std::sync::atomic::AtomicPtr;
+use std::sync::Arc;
+
+use super::lift::{lift_all, Ranges};
+use super::standard::{held, sources, Standard, Theirs};
+use super::{highest, installed, is_life_refused, keep, Job, Spawned};
+use crate::command::prepared::Template;
+use crate::sys::held::Held;
+use crate::sys::launch::{self, Cargo};
+use crate::sys::plan::{Alone, Failure, Life, Memory, Plan};
+
+/// A command on its way, with all that its child needs.
+struct Load {
+    template: Arc<Template>,
+    life: Life,
+    stdio: [Theirs; 3],
+    fds: Vec<(RawFd, Held)>,
+    close: Ranges,
+    first_unneeded: Option<u32>,
+    shell: Vec<AtomicPtr<c_char>>,
+}
+
+impl Cargo for Load {
+    fn plan(&self) -> Plan<'_> {
+        Plan {
+            life: self.life,
+            first_unneeded: self.first_unneeded,
+            parent_death: self
+                .job()
+                .options
+                .parent_death()
+                .filter(|_| !matches!(self.life, Life::Autokill { .. })),
+            alone: Some(Alone { shell: &self.shell }),
+            ..self.job().plan(sources(&self.stdio), &self.fds, self.close.as_slice())
+        }
+    }
+
+    fn release(&self) {
+        held(&self.stdio).chain(self.fds.iter().map(|(_, fd)| fd)).for_each(Held::release);
+    }
+
+    fn explain(&self, failure: Failure) -> io::Error {
+        self.job().name(&sources(&self.stdio), failure).into()
+    }
+}
+
+impl Load {
+    fn new(template: &Arc<Template>) -> io::Result<(Load, [Option<OwnedFd>; 3])> {
+        let Template { layout, options, stdio: [stdin, stdout, stderr], .. } = &**template;
+        let mut standard = Standard::open([stdin, stdout, stderr], options)?;
+        let fds = lift_all(options)?;
+        let installed = installed(&standard.sources());
+        let leaves_table = !options.inherit_fds;
+        if leaves_table {
+            standard.copy_inherited(options)?;
+        }
+        let highest = highest(standard.sources(), &fds) as u32;
+        let last = if leaves_table { highest } else { u32::MAX };
+        let load = Load {
+            template: Arc::clone(template),
+            life: template.job().life(),
+            close: Ranges::to_close(options, installed, &fds, last),
+            first_unneeded: leaves_table.then_some(highest + 1),
+            stdio: standard.theirs,
+            fds,
+            shell: if options.no_shell { Vec::new() } else { layout.argv_of_shell() },
+        };
+        Ok((load, standard.pipes))
+    }
+
+    fn job(&self) -> Job<'_> {
+        self.template.job()
+    }
+}
+
+impl Template {
+    pub(in crate::command) fn job(&self) -> Job<'_> {
+        Job { layout: &self.layout, options: &self.options, acts: &self.acts }
+    }
+
+    /// What cannot be made in this way is spawned.
+    pub(in crate::command) fn can_be_launched(&self) -> bool {
+        self.acts.is_empty() && self.options.memory() == Memory::Shared && launch::is_possible()
+    }
+
+    pub(in crate::command) fn launch(self: &Arc<Self>) -> io::Result<Spawned> {
+        let (load, pipes) = Load::new(self)?;
+        let mut load = Arc::new(load);
+        loop {
+            let failure = match launch::launch(Arc::clone(&load) as Arc<dyn Cargo>) {
+                Ok((pidfd, pid, flight)) => {
+                    let (pidfd, autoreaped) = (keep(pidfd)?, load.life != Life::Child);
+                    return Ok(Spawned { pidfd, pid, pipes, autoreaped, flight: Some(flight) });
+                }
+                Err(failure) => failure,
+            };
+            match Arc::get_mut(&mut load) {
+                Some(load) if load.life != Life::Child && is_life_refused(failure) => load.life = Life::Child,
+                _ => return Err(load.explain(failure)),
+            }
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The end of a child's way: `execve`, as execvp(3) has it.
+
+use std::ffi::c_char;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+use super::descriptors::close_marked;
+use super::plan::{busy_wait, Alone, Environment, Failure, Plan, Stage, BUSY_RETRIES};
+use super::raw::call;
+use super::strings;
+
+/// Becomes the program; returns what failed.
+///
+/// # Safety
+/// In a new process, or one that is to be replaced.
+pub(super) unsafe fn exec(plan: &Plan<'_>) -> Failure {
+    let environment = match plan.environment {
+        Environment::Own(strings) => strings.as_ptr(),
+        Environment::Inherited => strings::environment(),
+    };
+    let mut busy = 0;
+    loop {
+        // SAFETY: the caller's promise.
+        let failure = unsafe { try_programs(plan, environment) };
+        match (failure, plan.alone) {
+            (Failure { stage: Stage::Exec(_), errno: libc::ETXTBSY }, Some(_)) if busy < BUSY_RETRIES => {
+                // SAFETY: a new process, whose table is its own by now.
+                unsafe { wait_while_busy(busy) };
+                busy += 1;
+            }
+            (Failure { stage: Stage::Exec(program), errno: libc::ENOEXEC }, Some(Alone { shell }))
+                if !shell.is_empty() =>
+            {
+                let script = plan.programs.pointers().get(program).copied().unwrap_or(std::ptr::null());
+                // SAFETY: as `try_programs`.
+                return unsafe { by_shell(shell, script, environment) };
+            }
+            _ => return failure,
+        }
+    }
+}
+
+/// As its parent would wait before it made another child.
+///
+/// # Safety
+/// In a new process with a descriptor table of its own.
+unsafe fn wait_while_busy(retry: u32) {
+    if retry == 0 {
+        // It may be one of ours by which the program was written.
+        // SAFETY: the caller's promise.
+        let _ = unsafe { close_marked() };
+    }
+    let time = libc::timespec { tv_sec: 0, tv_nsec: busy_wait(retry).subsec_nanos() as _ };
+    // SAFETY: the time is read alone.
+    let _ = unsafe { call(libc::SYS_nanosleep, [&raw const time as usize, 0, 0, 0, 0]) };
+}
+
+/// # Safety
+/// As [`try_programs`]. The arguments are this process's own, and the script is among what it may read.
+unsafe fn by_shell(
+    arguments: &[AtomicPtr<c_char>],
+    script: *const c_char,
+    environment: *const *const c_char,
+) -> Failure {
+    if let Some(second) = arguments.get(1) {
+        second.store(script.cast_mut(), Ordering::Relaxed);
+    }
+    let args = [c"/bin/sh".as_ptr() as usize, arguments.as_ptr() as usize, environment as usize, 0, 0];
+    // SAFETY: the caller's promise.
+    let errno = unsafe { call(libc::SYS_execve, args) }.err().unwrap_or(0);
+    Failure { stage: Stage::Shell, errno }
+}
+
+/// Tries the programs as execvp(3) does: those that cannot be reached are passed over, and one that may not
+/// be executed is remembered. Of the others, the last says why.
+///
+/// # Safety
+/// In a new process, or one that is to be replaced.
+unsafe fn try_programs(plan: &Plan<'_>, environment: *const *const c_char) -> Failure {
+    let mut failure = Failure { stage: Stage::Exec(0), errno: libc::ENOENT };
+    for (index, &program) in plan.programs.pointers().iter().enumerate() {
+        let args = [program as usize, plan.argv.as_ptr() as usize, environment as usize, 0, 0];
+        // SAFETY: strings with their null bytes, and arrays of such with a null pointer at the end, which are only read.
+        let errno = unsafe { call(libc::SYS_execve, args) }.err().unwrap_or(0);
+        let tried = Failure { stage: Stage::Exec(index), errno };
+        match errno {
+            libc::EACCES | libc::ENOENT | libc::ENOTDIR | libc::ESTALE | libc::ENODEV | libc::ETIMEDOUT => {}
+            _ => return tried,
+        }
+        if errno == libc::EACCES || failure.errno != libc::EACCES {
+            failure = tried;
+        }
+    }
+    failure
+}

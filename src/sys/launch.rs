@@ -1,0 +1,341 @@
+//! Making a process that carries out a [`Plan`], without waiting for its `execve`.
+//!
+//! Until then the child runs beside us, on our memory, and at first on our descriptor table. What it needs stays: its
+//! stack, its plan and its report until it has left the memory; its descriptors until it has left the table.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use super::child::{run, Birth};
+use super::clone::{self, clone3_is_there, dumps_end_all, not_made, CloneArgs};
+use super::origin::{Origin, PerProcess};
+use super::plan::{Environment, Failure, Life, Memory, Plan, Source, Stage};
+use super::raw::{call, on_new_stack, HAS_NEW_STACK};
+use super::report::Report;
+use super::signal::Blocked;
+use super::stack::Stack;
+use super::strings::CStrings;
+use crate::sync::lock;
+
+/// What a child on its way takes along: it owns all that its plan borrows.
+pub(crate) trait Cargo: Send + Sync {
+    /// Called in the child: it allocates nothing, and takes no lock.
+    fn plan(&self) -> Plan<'_>;
+
+    /// Gives up the descriptors. The child has its own.
+    fn release(&self);
+
+    /// What a failure of the child is to those who wait for it.
+    fn explain(&self, failure: Failure) -> io::Error;
+}
+
+/// A child that nobody waits for, on its way to `execve`, and what became of it.
+pub(crate) struct Flight {
+    origin: Origin,
+    /// Where the child is. At first its pid, by `CLONE_PARENT_SETTID`; 0 once it has left our memory, by
+    /// `CLONE_CHILD_CLEARTID`.
+    place: AtomicU32,
+    /// Whether the descriptors were given up.
+    released: AtomicBool,
+    report: Report,
+    /// Taken when the child has left it.
+    stack: Mutex<Option<Stack>>,
+    parent: u32,
+    is_guarded: bool,
+    cargo: Arc<dyn Cargo>,
+}
+
+/// In `place`: the child has a descriptor table of its own. No pid is as high.
+const LEFT_TABLE: u32 = u32::MAX;
+
+/// The flights of this process whose children have not left its memory, as far as is known.
+static FLIGHTS: PerProcess<Flights> =
+    PerProcess::new(|| Flights { number: AtomicUsize::new(0), list: Mutex::new(VecDeque::new()) });
+
+struct Flights {
+    /// The length of the list: lets every call of the crate ask for free.
+    number: AtomicUsize,
+    list: Mutex<VecDeque<Arc<Flight>>>,
+}
+
+/// So many may be on their way at once.
+const MOST: usize = 64;
+
+/// Whether children can be launched here: by `clone3`, with a descriptor table that they can leave.
+pub(crate) fn is_possible() -> bool {
+    const UNKNOWN: u8 = 0;
+    const YES: u8 = 1;
+    const NO: u8 = 2;
+    static KNOWN: AtomicU8 = AtomicU8::new(UNKNOWN);
+    if !HAS_NEW_STACK {
+        return false;
+    }
+    if KNOWN.load(Ordering::Relaxed) == UNKNOWN {
+        // A child that runs nothing shows it.
+        let nothing: CStrings = std::iter::empty::<[&[u8]; 1]>().collect();
+        let found = clone::spawn(&Plan {
+            life: Life::Child,
+            memory: Memory::Shared,
+            cgroup: None,
+            first_unneeded: Some(3),
+            stdio: [Source::Inherit; 3],
+            fds: &[],
+            close: &[(3, u32::MAX)],
+            close_singly: false,
+            steps: &[],
+            parent_death: None,
+            raise: 0,
+            acts: &[],
+            programs: &nothing,
+            argv: &nothing,
+            environment: Environment::Own(&nothing),
+            alone: None,
+        });
+        match found.map_err(|failure| failure.stage) {
+            Err(Stage::Exec(_)) => KNOWN.store(if clone3_is_there() { YES } else { NO }, Ordering::Relaxed),
+            Err(Stage::Unshare | Stage::CloseFds) => KNOWN.store(NO, Ordering::Relaxed),
+            // That is for the launch to say.
+            _ => return clone3_is_there(),
+        }
+    }
+    KNOWN.load(Ordering::Relaxed) == YES
+}
+
+/// Makes a process that does what the plan of its cargo says, and returns when it exists. What it fails at is in the
+/// report of its flight.
+pub(crate) fn launch(cargo: Arc<dyn Cargo>) -> Result<(OwnedFd, u32, Arc<Flight>), Failure> {
+    static AT_FORK: AtomicBool = AtomicBool::new(false);
+    if !AT_FORK.swap(true, Ordering::Relaxed) {
+        act_before_forks();
+    }
+    let flights = FLIGHTS.get();
+    flights.settle();
+    flights.make_room();
+    let stack = Stack::take().map_err(not_made)?;
+    let (start, size) = (stack.start() as u64, stack.size() as u64);
+    let flight = Arc::new(Flight {
+        origin: Origin::here(),
+        place: AtomicU32::new(0),
+        released: AtomicBool::new(false),
+        report: Report::default(),
+        stack: Mutex::new(Some(stack)),
+        parent: std::process::id(),
+        is_guarded: dumps_end_all(),
+        cargo,
+    });
+    let plan = flight.cargo.plan();
+    let mut pidfd: RawFd = -1;
+    let place = flight.place.as_ptr() as u64;
+    let mut args = clone::clone_args(&plan, clone::flags(&plan) & !(libc::CLONE_VFORK as u64), &mut pidfd);
+    (args.stack, args.stack_size) = (start, size);
+    (args.child_tid, args.parent_tid) = (place, place);
+    args.flags |= (libc::CLONE_VM | libc::CLONE_PARENT_SETTID | libc::CLONE_CHILD_CLEARTID) as u64;
+    let args = [&args as *const CloneArgs as usize, size_of::<CloneArgs>(), 0];
+    let blocked = flight.is_guarded.then(Blocked::all);
+    // SAFETY: the stack is aligned, and this child's own until `settle` finds that the child has left our memory; so long
+    // the flight stays, too, with all that its plan borrows: it is in the list. The child makes raw system calls, and
+    // writes to its stack, its report, its place and the places of its own that the plan names. No signal handler runs
+    // in it (`CLONE_CLEAR_SIGHAND`).
+    let pid = unsafe { on_new_stack(libc::SYS_clone3, args, board, Arc::as_ptr(&flight).cast_mut().cast()) };
+    drop(blocked);
+    if pid < 0 {
+        if let Some(stack) = lock(&flight.stack).take() {
+            stack.give_back();
+        }
+        return Err(Failure { stage: Stage::Clone, errno: -pid as i32 });
+    }
+    if plan.first_unneeded.is_none() {
+        // The kernel has copied the table.
+        flight.release();
+    }
+    flights.add(Arc::clone(&flight));
+    // SAFETY: the kernel made this descriptor for us.
+    Ok((unsafe { OwnedFd::from_raw_fd(pidfd) }, pid as u32, flight))
+}
+
+/// The entry of a child on a stack of its own.
+///
+/// # Safety
+/// In a new process. `flight` is a `Flight`, which stays until this process has left our memory.
+unsafe extern "C" fn board(flight: *mut ()) -> ! {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let flight = &*(flight as *const Flight);
+        let birth = Birth {
+            plan: &flight.cargo.plan(),
+            report: &flight.report,
+            place: Some(&flight.place),
+            has_handlers: false,
+            joins_cgroup: false,
+            closes_late: false,
+            is_guarded: flight.is_guarded,
+            parent: Some(flight.parent),
+        };
+        run(&birth)
+    }
+}
+
+/// In the child: says that it has left the shared table.
+pub(super) fn say_left_table(place: &AtomicU32) {
+    place.store(LEFT_TABLE, Ordering::Release);
+    // SAFETY: the address is that of a live word, which it only serves to find those who wait.
+    let _ = unsafe { call(libc::SYS_futex, wake_all(place)) };
+}
+
+fn wake_all(place: &AtomicU32) -> [usize; 5] {
+    [place.as_ptr() as usize, libc::FUTEX_WAKE as usize, i32::MAX as usize, 0, 0]
+}
+
+/// Gives up what children on their way no longer need: called by whatever spawns, watches, takes or drops a child.
+pub(crate) fn settle() {
+    FLIGHTS.get().settle();
+}
+
+impl Flights {
+    fn settle(&self) {
+        if self.number.load(Ordering::Acquire) == 0 {
+            return;
+        }
+        // Whoever has it does the same, or will be followed by others.
+        let Ok(mut list) = self.list.try_lock() else {
+            return;
+        };
+        list.retain(|flight| !flight.settle());
+        self.number.store(list.len(), Ordering::Release);
+    }
+
+    fn add(&self, flight: Arc<Flight>) {
+        let mut list = lock(&self.list);
+        list.push_back(flight);
+        self.number.store(list.len(), Ordering::Release);
+    }
+
+    /// Waits for the oldest until there are few enough.
+    fn make_room(&self) {
+        while self.number.load(Ordering::Acquire) >= MOST {
+            let oldest = {
+                let mut list = lock(&self.list);
+                let oldest = list.pop_front();
+                self.number.store(list.len(), Ordering::Release);
+                oldest
+            };
+            if let Some(oldest) = oldest {
+                // The kernel wakes one, and this one alone waits for that: nobody else has it.
+                oldest.wait_while(|place| place != 0, None);
+                oldest.settle();
+            }
+        }
+    }
+}
+
+impl Flight {
+    /// Gives up what is no longer needed. True if the child has left our memory.
+    fn settle(&self) -> bool {
+        let place = self.place.load(Ordering::Acquire);
+        if place == 0 || place == LEFT_TABLE {
+            self.release();
+        }
+        if place == 0 {
+            if let Some(stack) = lock(&self.stack).take() {
+                stack.give_back();
+            }
+        }
+        place == 0
+    }
+
+    fn release(&self) {
+        if !self.released.swap(true, Ordering::AcqRel) {
+            self.cargo.release();
+        }
+    }
+
+    /// Waits until the child has its own descriptors, and closes ours: from then on, ends of file are seen.
+    pub(crate) fn until_released(&self) {
+        self.until_released_or(None);
+    }
+
+    fn until_released_or(&self, deadline: Option<Instant>) {
+        // A copy of this process has nothing to do with it.
+        if self.released.load(Ordering::Acquire) || !self.origin.is_here() {
+            return;
+        }
+        if self.wait_while(|place| place != 0 && place != LEFT_TABLE, deadline) {
+            self.release();
+        }
+    }
+
+    /// False if the deadline has passed first.
+    fn wait_while(&self, is_waiting: impl Fn(u32) -> bool, deadline: Option<Instant>) -> bool {
+        loop {
+            let place = self.place.load(Ordering::Acquire);
+            if !is_waiting(place) {
+                if place == 0 {
+                    // The kernel wakes one alone.
+                    // SAFETY: the address is that of a live word, which it only serves to find those who wait.
+                    unsafe {
+                        libc::syscall(libc::SYS_futex, self.place.as_ptr(), libc::FUTEX_WAKE, i32::MAX)
+                    };
+                }
+                return true;
+            }
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if left == Some(Duration::ZERO) {
+                return false;
+            }
+            let left = left.map(|left| libc::timespec {
+                tv_sec: left.as_secs() as libc::time_t,
+                tv_nsec: left.subsec_nanos() as _,
+            });
+            let left = left.as_ref().map_or(std::ptr::null(), |left| left as *const libc::timespec);
+            // SAFETY: a live word, and a time that is there or null. Not a private futex: the kernel's is none.
+            unsafe { libc::syscall(libc::SYS_futex, self.place.as_ptr(), libc::FUTEX_WAIT, place, left) };
+        }
+    }
+
+    /// What the child failed at, as far as it has come. Whole once the child has ended.
+    pub(crate) fn failure(&self) -> Option<Failure> {
+        self.report.read()
+    }
+
+    pub(crate) fn explain(&self, failure: Failure) -> io::Error {
+        self.cargo.explain(failure)
+    }
+}
+
+impl fmt::Debug for Flight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Flight").field("failure", &self.failure()).finish_non_exhaustive()
+    }
+}
+
+/// A copy of this process must not keep the ends of pipes that are only there for a child: others would wait for their
+/// end of file in vain.
+fn act_before_forks() {
+    // SAFETY: the handler is a function of this program, which allocates little and waits for no long.
+    unsafe { libc::pthread_atfork(Some(before_fork), None, None) };
+}
+
+/// How long a fork may wait for children that do not get as far as to leave the table: those that were stopped.
+const FORK_WAITS: Duration = Duration::from_secs(1);
+
+extern "C" fn before_fork() {
+    let flights = FLIGHTS.get();
+    if flights.number.load(Ordering::Acquire) == 0 {
+        return;
+    }
+    // A fork in a signal handler may have interrupted the holder.
+    let list = (0..1000).find_map(|_| {
+        let list: Option<MutexGuard<'_, _>> = flights.list.try_lock().ok();
+        if list.is_none() {
+            std::thread::yield_now();
+        }
+        list
+    });
+    let deadline = Instant::now() + FORK_WAITS;
+    list.iter().flat_map(|list| list.iter()).for_each(|flight| flight.until_released_or(Some(deadline)));
+}
