@@ -440,6 +440,8 @@ impl Case {
 enum Way {
     Own,
     Prepared,
+    Launch,
+    PreparedLaunch,
     PreExec,
     StdStdio,
     Exec,
@@ -447,6 +449,9 @@ enum Way {
     ExecStdio,
     Std,
 }
+
+/// Those that copy the environment.
+const COPYING: [Way; 3] = [Way::Prepared, Way::Launch, Way::PreparedLaunch];
 
 /// Runs the case in a copy of this process, which may change what it likes. Returns what the child said, or the error.
 fn run(case: &Case, place: &Path, way: Way) -> Option<String> {
@@ -525,6 +530,20 @@ fn in_copy(case: &Case, place: &Path, way: Way) -> String {
             Ok(child) => return code(child),
             Err(error) => error,
         },
+        // What fails after there is a process is its end.
+        Way::Launch | Way::PreparedLaunch => {
+            let child = match way {
+                Way::Launch => command.launch(),
+                _ => command.prepare().unwrap().launch(),
+            };
+            match child {
+                Ok(child) => match child.wait() {
+                    Err(error) if SpawnError::from_io_error(&error).is_some() => error,
+                    _ => return code(child),
+                },
+                Err(error) => error,
+            }
+        }
         _ => match command.spawn() {
             Ok(child) => return code(child),
             Err(error) => error,
@@ -635,9 +654,11 @@ fn random_commands() {
         for way in [Way::PreExec, Way::StdStdio, Way::Exec, Way::ExecWithClosure, Way::ExecStdio] {
             check(&way, &run(&case, place, way).unwrap(), &own);
         }
-        let prepared = run(&case, place, Way::Prepared).unwrap();
-        // A copy of the environment leaves out what is no variable.
-        check(&Way::Prepared, &prepared, &own.replace("\"nothing\"\n", "").replace("\"=odd\"\n", ""));
+        for way in COPYING {
+            // A copy of the environment leaves out what is no variable.
+            let own = own.replace("\"nothing\"\n", "").replace("\"=odd\"\n", "");
+            check(&way, &run(&case, place, way).unwrap(), &own);
+        }
         let refused = refused.next().unwrap();
         if !refused.is_empty() {
             let without = |text: &str| text.replace("NoNewPrivs:\t1", "NoNewPrivs:\t0");
@@ -742,9 +763,16 @@ fn searches() {
             let mut case = Case { program: program.into(), directory: Some(place.into()), ..Case::default() };
             case.variables.push(("PATH".into(), path.clone()));
             let expected = execvp(program.as_ref(), path.as_deref(), place);
-            for way in
-                [Way::Own, Way::Prepared, Way::PreExec, Way::StdStdio, Way::Exec, Way::ExecStdio, Way::Std]
-            {
+            for way in [
+                Way::Own,
+                Way::Launch,
+                Way::Prepared,
+                Way::PreExec,
+                Way::StdStdio,
+                Way::Exec,
+                Way::ExecStdio,
+                Way::Std,
+            ] {
                 let Some(told) = run(&case, place, way) else { continue };
                 let errno =
                     told.strip_prefix("errno ").map(|told| told.lines().next().unwrap().parse().unwrap());
@@ -765,7 +793,7 @@ fn searches() {
         let directory = Some(place.join("text"));
         let variables = vec![("PATH".into(), Some(at(names)))];
         let case = Case { program: "prog".into(), directory, variables, ..Case::default() };
-        for way in [Way::Own, Way::Prepared, Way::PreExec, Way::StdStdio, Way::Exec] {
+        for way in [Way::Own, Way::Launch, Way::Prepared, Way::PreExec, Way::StdStdio, Way::Exec] {
             let told = run(&case, place, way).unwrap();
             assert!(told.starts_with(expected), "{way:?}: {told}");
         }
@@ -834,7 +862,7 @@ fn environment_in_order() {
         vec![("M".into(), Some("1".into())), ("TWICE".into(), Some("3".into())), ("HOME".into(), None)];
     let changed = Case { program: program.clone(), variables, ..Case::default() };
     let removed = Case { program, variables: vec![("TWICE".into(), None)], ..Case::default() };
-    for way in [Way::Own, Way::Prepared, Way::PreExec, Way::StdStdio, Way::Exec, Way::Std] {
+    for way in [Way::Own, Way::Launch, Way::Prepared, Way::PreExec, Way::StdStdio, Way::Exec, Way::Std] {
         let lines = |case: &Case| {
             let told = run(&Case { inherit: true, ..case.clone() }, place, way).unwrap();
             let environment: Vec<_> =
@@ -847,7 +875,7 @@ fn environment_in_order() {
         let all = ["TWICE=1", "nothing", "Z=last", "HOME=/", "TWICE=2", "=odd", "A=ours"];
         let all: Vec<_> = all.iter().map(|entry| format!("{entry:?}")).collect();
         let own = lines(&untouched);
-        if way == Way::Prepared {
+        if COPYING.contains(&way) {
             assert_eq!(own, [&all[..1], &all[2..5], &all[6..]].concat(), "{way:?}");
         } else {
             assert_eq!(own, all, "{way:?}");

@@ -42,7 +42,7 @@ impl ChildHandle {
     /// `None` before that, where the kernel did not tell the status, and where the program could not be run. See
     /// [`ChildHandle`].
     pub fn known_exit(&self) -> Option<Exit> {
-        self.0.kept().and_then(|exit| self.0.told(exit).ok())
+        self.0.known_exit()
     }
 
     /// Sends a signal: as [`Child::send_signal`].

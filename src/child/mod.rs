@@ -78,7 +78,7 @@ impl fmt::Debug for Child {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Child")
             .field("pid", &self.pid())
-            .field("exit", &self.shared.kept().and_then(|exit| self.shared.told(exit).ok()))
+            .field("exit", &self.shared.known_exit())
             .field("stdin", &self.stdin)
             .field("stdout", &self.stdout)
             .field("stderr", &self.stderr)

@@ -10,7 +10,7 @@ use super::keeper::Keepers;
 use super::Process;
 #[cfg(feature = "async-io")]
 use crate::async_pidfd::take_exit;
-use crate::pidfd::{collect, Collected, Edge, Exit, Forked, Pidfd, Signal};
+use crate::pidfd::{collect, Collected, Edge, Exit, Forked, Pidfd, Signal, StatusUnknown};
 use crate::sync::lock;
 #[cfg(feature = "command")]
 use crate::sys::launch::Flight;
@@ -119,19 +119,25 @@ impl Shared {
     }
 
     /// What the exit is to those who wait: an error, if it came of a program that could not be run.
-    pub(crate) fn told(&self, exit: Exit) -> io::Result<Exit> {
+    pub(crate) fn told(&self, exit: io::Result<Exit>) -> io::Result<Exit> {
         #[cfg(feature = "command")]
-        if let Some(flight) = &self.flight {
-            return match flight.failure() {
-                None => Ok(exit),
+        if let Some((flight, failure)) =
+            self.flight.as_ref().and_then(|flight| Some((flight, flight.failure()?)))
+        {
+            return match failure {
                 // Before Linux 5.16 the child must not die of it on our memory.
-                Some(Failure { stage: Stage::Signal, errno: signals }) => {
-                    Ok(exit.by_signal(signals.trailing_zeros() as i32 + 1))
+                Failure { stage: Stage::Signal, errno: signals } => {
+                    exit.map(|exit| exit.by_signal(signals.trailing_zeros() as i32 + 1))
                 }
-                Some(failure) => Err(flight.explain(failure)),
+                failure => Err(flight.explain(failure)),
             };
         }
-        Ok(exit)
+        exit
+    }
+
+    /// The exit of a program that was run, if it was taken.
+    pub(crate) fn known_exit(&self) -> Option<Exit> {
+        self.kept().and_then(|exit| self.told(Ok(exit)).ok())
     }
 
     /// As [`collect`], but the exit is kept.
@@ -151,10 +157,13 @@ impl Shared {
 
     pub(crate) fn try_wait(&self) -> io::Result<Option<Exit>> {
         sweep();
-        Ok(match self.collect()? {
-            Collected::Exit(exit) => Some(self.told(exit)?),
-            Collected::Running | Collected::Foreign => None,
-        })
+        match self.collect() {
+            Ok(Collected::Exit(exit)) => self.told(Ok(exit)).map(Some),
+            Ok(Collected::Running | Collected::Foreign) => Ok(None),
+            // Somebody else has reaped it. What it failed at, we know.
+            Err(error) if StatusUnknown::from_io_error(&error).is_some() => self.told(Err(error)).map(Some),
+            Err(error) => Err(error),
+        }
     }
 
     /// Blocks until there is an exit or the deadline has passed.

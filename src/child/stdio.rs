@@ -32,6 +32,11 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// Whether it is a descriptor of the caller's.
+    pub(crate) fn is_fd(&self) -> bool {
+        matches!(self, Kind::Fd(_))
+    }
+
     /// The same once more, for another spawn; `std`'s cannot be had twice.
     pub(crate) fn share(&self) -> Option<Kind> {
         Some(match self {

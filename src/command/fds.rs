@@ -22,19 +22,19 @@ impl Command {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn stdin<T: Into<Stdio>>(&mut self, stdio: T) -> &mut Command {
-        self.stdio[0] = Some(stdio.into());
+        self.set_stdio(0, stdio.into());
         self
     }
 
     /// Sets standard output: see [`stdin`](Command::stdin).
     pub fn stdout<T: Into<Stdio>>(&mut self, stdio: T) -> &mut Command {
-        self.stdio[1] = Some(stdio.into());
+        self.set_stdio(1, stdio.into());
         self
     }
 
     /// Sets standard error: see [`stdin`](Command::stdin).
     pub fn stderr<T: Into<Stdio>>(&mut self, stdio: T) -> &mut Command {
-        self.stdio[2] = Some(stdio.into());
+        self.set_stdio(2, stdio.into());
         self
     }
 
@@ -55,13 +55,19 @@ impl Command {
     pub fn fd<F: Into<OwnedFd>>(&mut self, number: RawFd, fd: F) -> &mut Command {
         let fd = fd.into();
         match number {
-            0..=2 => self.stdio[number as usize] = Some(Stdio::from(fd)),
+            0..=2 => self.set_stdio(number as usize, Stdio::from(fd)),
             _ => {
+                self.before_closing();
                 self.options.fds.retain(|&(known, _)| known != number);
                 self.options.fds.push((number, Arc::new(fd)));
             }
         }
         self
+    }
+
+    fn set_stdio(&mut self, number: usize, stdio: Stdio) {
+        self.before_closing();
+        self.stdio[number] = Some(stdio);
     }
 
     /// Whether the child inherits all descriptors of this process that are not close-on-exec; false unless set.

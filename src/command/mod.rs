@@ -22,6 +22,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 
 use crate::child::Stdio;
+use crate::sys::launch::until_all_released;
 use crate::sys::plan::PreExec;
 use describe::{add, add_options, add_some};
 use error::check;
@@ -113,6 +114,14 @@ impl OnDrop {
 }
 
 impl Command {
+    /// Before descriptors of the caller's are closed, which he may wait for the end of: those who were launched with them
+    /// have their own.
+    fn before_closing(&self) {
+        if !self.options.fds.is_empty() || self.stdio.iter().flatten().any(|stdio| stdio.0.is_fd()) {
+            until_all_released();
+        }
+    }
+
     fn note_null_byte(&mut self, string: &OsStr, what: &'static str) {
         if self.null_byte.is_none() && string.as_bytes().contains(&0) {
             self.null_byte = Some((what, string.to_owned()));
@@ -129,6 +138,12 @@ impl Command {
             check(string.as_bytes(), what)?;
         }
         Ok(())
+    }
+}
+
+impl Drop for Command {
+    fn drop(&mut self) {
+        self.before_closing();
     }
 }
 

@@ -10,6 +10,7 @@ use super::spawn::layout::Layout;
 use super::spawn::started::{Spawn, Start, Started};
 use super::OnDrop;
 use crate::child::{Child, Kind};
+use crate::sys::launch::until_all_released;
 use crate::sys::plan::{PreExec, Step};
 use crate::watch::dropped::sweep;
 
@@ -41,11 +42,21 @@ pub struct Prepared(Arc<Template>);
 pub(super) struct Template {
     /// As it was given, to be printed.
     pub(super) program: OsString,
-    pub(super) layout: Layout,
+    /// Of those on their way, too.
+    pub(super) layout: Arc<Layout>,
     pub(super) options: Options,
     pub(super) acts: Vec<PreExec>,
     pub(super) stdio: [Kind; 3],
     pub(super) on_drop: OnDrop,
+}
+
+impl Drop for Prepared {
+    fn drop(&mut self) {
+        // As when a `Command` is dropped.
+        if !self.0.options.fds.is_empty() || self.0.stdio.iter().any(Kind::is_fd) {
+            until_all_released();
+        }
+    }
 }
 
 impl Prepared {
@@ -120,6 +131,13 @@ impl fmt::Debug for Prepared {
     }
 }
 
+impl Template {
+    pub(super) fn start_unawaited(self: &Arc<Self>) -> io::Result<Started> {
+        sweep();
+        Ok(Started::new(self.launch()?, &self.options, self.on_drop))
+    }
+}
+
 impl Spawn for &Prepared {}
 
 #[allow(private_interfaces)]
@@ -132,10 +150,9 @@ impl Start for &Prepared {
     }
 
     fn start_unawaited(self) -> io::Result<Started> {
-        if !self.0.can_be_launched() {
-            return self.start();
+        match self.0.can_be_launched() {
+            true => self.0.start_unawaited(),
+            false => self.start(),
         }
-        sweep();
-        Ok(Started::new(self.0.launch()?, &self.0.options, self.0.on_drop))
     }
 }

@@ -6,13 +6,14 @@ use std::future::Future;
 use std::io;
 #[cfg(feature = "async-io")]
 use std::process::{ExitStatus, Output};
+use std::sync::Arc;
 
 use super::error::unprepared;
 use super::options::Options;
 use super::prepared::{Prepared, Template};
 use super::spawn::layout::Layout;
 use super::spawn::started::{Spawn, Start, Started};
-use super::spawn::{Job, INHERITED};
+use super::spawn::{can_be_launched, Job, INHERITED};
 use super::{Command, OnDrop};
 use crate::child::{Child, Kind, Stdio};
 use crate::pidfd::Signal;
@@ -182,20 +183,24 @@ impl Command {
     /// [`InvalidInput`](io::ErrorKind::InvalidInput): a null byte; [`Unsupported`](io::ErrorKind::Unsupported): it
     /// has a [`std::process::Stdio`], which serves one spawn.
     pub fn prepare(&self) -> io::Result<Prepared> {
+        Ok(Prepared::new(self.template()?))
+    }
+
+    fn template(&self) -> io::Result<Template> {
         self.check_null_byte()?;
         let kind = |stdio: &Option<Stdio>| match stdio {
             None => Ok(Kind::Inherit),
             Some(stdio) => stdio.0.share().ok_or_else(unprepared),
         };
         let [stdin, stdout, stderr] = &self.stdio;
-        Ok(Prepared::new(Template {
+        Ok(Template {
             program: self.get_program().to_owned(),
-            layout: Layout::for_later(self)?,
+            layout: Arc::new(Layout::for_later(self)?),
             acts: self.acts.clone(),
             options: self.options.clone(),
             stdio: [kind(stdin)?, kind(stdout)?, kind(stderr)?],
             on_drop: self.on_drop,
-        }))
+        })
     }
 
     fn start_with(&mut self, defaults: [Kind; 3]) -> io::Result<Started> {
@@ -237,10 +242,11 @@ impl Start for &mut Command {
     }
 
     fn start_unawaited(self) -> io::Result<Started> {
-        // What a `Prepared` cannot have cannot be launched, either.
-        if self.stdio.iter().flatten().any(|stdio| matches!(stdio.0, Kind::Std(_))) {
+        if self.stdio.iter().flatten().any(|stdio| matches!(stdio.0, Kind::Std(_)))
+            || !can_be_launched(&self.options, &self.acts)
+        {
             return self.start();
         }
-        self.prepare()?.start_unawaited()
+        Arc::new(self.template()?).start_unawaited()
     }
 }

@@ -98,7 +98,7 @@ impl<T> Exited<T> {
     pub(super) fn new(set: SetId, ended: Ended<Member<T>>) -> Exited<T> {
         let Ended { key: slot, value, exit } = ended;
         let (child, tag) = value.into_child(exit.as_ref().ok());
-        let exit = exit.and_then(|exit| child.shared.told(exit));
+        let exit = child.shared.told(exit);
         Exited { key: Key { set, slot }, pid: child.pid(), tag, exit, child }
     }
 }

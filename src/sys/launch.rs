@@ -47,8 +47,18 @@ pub(crate) struct Flight {
     stack: Mutex<Option<Stack>>,
     parent: u32,
     is_guarded: bool,
-    cargo: Arc<dyn Cargo>,
+    /// Given up with the stack, unless there is something to explain.
+    cargo: Mutex<Option<Arc<dyn Cargo>>>,
+    aboard: Aboard,
 }
+
+/// The cargo, for the child, which takes no lock.
+struct Aboard(*const dyn Cargo);
+
+// SAFETY: only the child uses it, before it has left our memory; so long the flight keeps the cargo, which is `Sync`.
+unsafe impl Send for Aboard {}
+// SAFETY: as above.
+unsafe impl Sync for Aboard {}
 
 /// In `place`: the child has a descriptor table of its own. No pid is as high.
 const LEFT_TABLE: u32 = u32::MAX;
@@ -76,7 +86,8 @@ pub(crate) fn is_possible() -> bool {
         return false;
     }
     if KNOWN.load(Ordering::Relaxed) == UNKNOWN {
-        // A child that runs nothing shows it.
+        // A child that runs nothing shows it. It must not be stopped, since this thread waits for it.
+        let _blocked = Blocked::all();
         let nothing: CStrings = std::iter::empty::<[&[u8]; 1]>().collect();
         let found = clone::spawn(&Plan {
             life: Life::Child,
@@ -126,9 +137,10 @@ pub(crate) fn launch(cargo: Arc<dyn Cargo>) -> Result<(OwnedFd, u32, Arc<Flight>
         stack: Mutex::new(Some(stack)),
         parent: std::process::id(),
         is_guarded: dumps_end_all(),
-        cargo,
+        aboard: Aboard(Arc::as_ptr(&cargo)),
+        cargo: Mutex::new(Some(Arc::clone(&cargo))),
     });
-    let plan = flight.cargo.plan();
+    let plan = cargo.plan();
     let mut pidfd: RawFd = -1;
     let place = flight.place.as_ptr() as u64;
     let mut args = clone::clone_args(&plan, clone::flags(&plan) & !(libc::CLONE_VFORK as u64), &mut pidfd);
@@ -167,7 +179,7 @@ unsafe extern "C" fn board(flight: *mut ()) -> ! {
     unsafe {
         let flight = &*(flight as *const Flight);
         let birth = Birth {
-            plan: &flight.cargo.plan(),
+            plan: &(*flight.aboard.0).plan(),
             report: &flight.report,
             place: Some(&flight.place),
             has_handlers: false,
@@ -189,6 +201,16 @@ pub(super) fn say_left_table(place: &AtomicU32) {
 
 fn wake_all(place: &AtomicU32) -> [usize; 5] {
     [place.as_ptr() as usize, libc::FUTEX_WAKE as usize, i32::MAX as usize, 0, 0]
+}
+
+/// Waits until all children on their way have their own descriptors, and closes ours: for callers that are about to close
+/// the last ones that they know of.
+pub(crate) fn until_all_released() {
+    let flights = FLIGHTS.get();
+    if flights.number.load(Ordering::Acquire) > 0 {
+        let list: Vec<_> = lock(&flights.list).iter().cloned().collect();
+        list.iter().for_each(|flight| flight.until_released());
+    }
 }
 
 /// Gives up what children on their way no longer need: called by whatever spawns, watches, takes or drops a child.
@@ -244,13 +266,17 @@ impl Flight {
             if let Some(stack) = lock(&self.stack).take() {
                 stack.give_back();
             }
+            if self.failure().is_none() {
+                drop(lock(&self.cargo).take());
+            }
         }
         place == 0
     }
 
     fn release(&self) {
         if !self.released.swap(true, Ordering::AcqRel) {
-            self.cargo.release();
+            let cargo = lock(&self.cargo).clone();
+            cargo.iter().for_each(|cargo| cargo.release());
         }
     }
 
@@ -303,7 +329,8 @@ impl Flight {
     }
 
     pub(crate) fn explain(&self, failure: Failure) -> io::Error {
-        self.cargo.explain(failure)
+        let cargo = lock(&self.cargo).clone();
+        cargo.map_or_else(|| io::Error::from_raw_os_error(failure.errno), |cargo| cargo.explain(failure))
     }
 }
 

@@ -92,6 +92,7 @@ impl Watched for Orphan {
 /// # std::io::Result::Ok(())
 /// ```
 pub fn reap_dropped() -> usize {
+    settle_launched();
     let mut dropped = lock(&STATE.get().dropped);
     dropped.reap();
     dropped.len()
@@ -99,12 +100,17 @@ pub fn reap_dropped() -> usize {
 
 /// Reaps what is due, unless the reactor does: called by whatever spawns, watches, takes or drops a child.
 pub(crate) fn sweep() {
-    #[cfg(feature = "command")]
-    crate::sys::launch::settle();
+    settle_launched();
     let state = STATE.get();
     if state.unattended.load(Ordering::Acquire) > 0 {
         lock(&state.dropped).reap();
     }
+}
+
+/// Gives up what children on their way to `execve` no longer need.
+fn settle_launched() {
+    #[cfg(feature = "command")]
+    crate::sys::launch::settle();
 }
 
 /// What becomes readable when a dropped child has ended, for calls that block: they [`sweep`] then. `None` if the

@@ -6,18 +6,22 @@ use std::os::fd::{OwnedFd, RawFd};
 use std::sync::atomic::AtomicPtr;
 use std::sync::Arc;
 
+use super::layout::Layout;
 use super::lift::{lift_all, Ranges};
 use super::standard::{held, sources, Standard, Theirs};
 use super::{highest, installed, is_life_refused, keep, Job, Spawned};
+use crate::command::options::Options;
 use crate::command::prepared::Template;
 use crate::sys::held::Held;
 use crate::sys::launch::{self, Cargo};
-use crate::sys::plan::{Alone, Failure, Life, Memory, Plan};
+use crate::sys::plan::{Alone, Failure, Life, Memory, Plan, PreExec};
 
 /// A command on its way, with all that its child needs.
 struct Load {
-    template: Arc<Template>,
+    layout: Arc<Layout>,
     life: Life,
+    /// Unless the kernel kills it with us.
+    parent_death: Option<i32>,
     stdio: [Theirs; 3],
     fds: Vec<(RawFd, Held)>,
     close: Ranges,
@@ -30,13 +34,9 @@ impl Cargo for Load {
         Plan {
             life: self.life,
             first_unneeded: self.first_unneeded,
-            parent_death: self
-                .job()
-                .options
-                .parent_death()
-                .filter(|_| !matches!(self.life, Life::Autokill { .. })),
+            parent_death: self.parent_death.filter(|_| !matches!(self.life, Life::Autokill { .. })),
             alone: Some(Alone { shell: &self.shell }),
-            ..self.job().plan(sources(&self.stdio), &self.fds, self.close.as_slice())
+            ..self.layout.plan(sources(&self.stdio), &self.fds, self.close.as_slice())
         }
     }
 
@@ -45,7 +45,7 @@ impl Cargo for Load {
     }
 
     fn explain(&self, failure: Failure) -> io::Error {
-        self.job().name(&sources(&self.stdio), failure).into()
+        self.layout.name(&sources(&self.stdio), self.parent_death, failure).into()
     }
 }
 
@@ -62,8 +62,9 @@ impl Load {
         let highest = highest(standard.sources(), &fds) as u32;
         let last = if leaves_table { highest } else { u32::MAX };
         let load = Load {
-            template: Arc::clone(template),
+            layout: Arc::clone(layout),
             life: template.job().life(),
+            parent_death: options.parent_death(),
             close: Ranges::to_close(options, installed, &fds, last),
             first_unneeded: leaves_table.then_some(highest + 1),
             stdio: standard.theirs,
@@ -72,10 +73,11 @@ impl Load {
         };
         Ok((load, standard.pipes))
     }
+}
 
-    fn job(&self) -> Job<'_> {
-        self.template.job()
-    }
+/// What cannot be made in this way is spawned.
+pub(in crate::command) fn can_be_launched(options: &Options, acts: &[PreExec]) -> bool {
+    acts.is_empty() && options.memory() == Memory::Shared && launch::is_possible()
 }
 
 impl Template {
@@ -83,9 +85,8 @@ impl Template {
         Job { layout: &self.layout, options: &self.options, acts: &self.acts }
     }
 
-    /// What cannot be made in this way is spawned.
     pub(in crate::command) fn can_be_launched(&self) -> bool {
-        self.acts.is_empty() && self.options.memory() == Memory::Shared && launch::is_possible()
+        can_be_launched(&self.options, &self.acts)
     }
 
     pub(in crate::command) fn launch(self: &Arc<Self>) -> io::Result<Spawned> {

@@ -1,11 +1,16 @@
 use std::collections::BTreeMap;
 use std::ffi::{c_char, CStr, OsStr, OsString};
 use std::io;
+use std::os::fd::RawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::atomic::AtomicPtr;
 
+use crate::command::describe::{describe, quoted};
+use crate::command::error::SpawnError;
 use crate::command::Command;
-use crate::sys::plan::{Environment, Step};
+use crate::pidfd::Signal;
+use crate::sys::held::Held;
+use crate::sys::plan::{Environment, Failure, Life, Memory, Plan, Source, Stage, Step};
 use crate::sys::strings::CStrings;
 
 /// What execvp(3) searches where the environment has no `PATH`.
@@ -56,7 +61,7 @@ impl Layout {
         Ok(layout)
     }
 
-    pub(super) fn environment(&self) -> Environment<'_> {
+    fn environment(&self) -> Environment<'_> {
         self.envp.as_ref().map_or(Environment::Inherited, Environment::Own)
     }
 
@@ -84,6 +89,69 @@ impl Layout {
         let arguments = self.argv.iter().skip(1);
         let argv = script.chain(arguments).map(|string| [string.to_bytes()]);
         ([[shell]].into_iter().collect(), std::iter::once([shell]).chain(argv).collect())
+    }
+
+    /// On this process's memory, with a descriptor table of its own, and with nothing that is not laid out.
+    pub(super) fn plan<'p>(
+        &'p self,
+        stdio: [Source<'p>; 3],
+        fds: &'p [(RawFd, Held)],
+        close: &'p [(u32, u32)],
+    ) -> Plan<'p> {
+        Plan {
+            life: Life::Child,
+            memory: Memory::Shared,
+            cgroup: None,
+            first_unneeded: None,
+            stdio,
+            fds,
+            close,
+            close_singly: false,
+            steps: &self.steps,
+            parent_death: None,
+            raise: 0,
+            acts: &[],
+            programs: &self.programs,
+            argv: &self.argv,
+            environment: self.environment(),
+            alone: None,
+        }
+    }
+
+    /// Says what could not be done.
+    pub(super) fn name(
+        &self,
+        stdio: &[Source<'_>; 3],
+        parent_death: Option<i32>,
+        Failure { stage, errno }: Failure,
+    ) -> SpawnError {
+        let is_null = |number: usize| matches!(stdio[number], Source::Null);
+        let (what, errno) = match stage {
+            Stage::Clone | Stage::Unshare | Stage::Signal => ("make a process (clone)".into(), errno),
+            Stage::Cgroup => ("enter the cgroup (cgroup.procs)".into(), errno),
+            Stage::Stdio(number) => {
+                let name = ["input", "output", "error"][number];
+                let act = if is_null(number) { "open /dev/null as" } else { "set up" };
+                (format!("{act} the child's standard {name}"), errno)
+            }
+            Stage::Fd(number) => {
+                // The source is open: it is the number that the limit (`RLIMIT_NOFILE`) does not allow.
+                let errno = if errno == libc::EBADF { libc::EMFILE } else { errno };
+                (format!("give the child descriptor {number} (dup3)"), errno)
+            }
+            Stage::CloseFds => {
+                ("find the child's descriptors in /proc/self/fd, without close_range".into(), errno)
+            }
+            Stage::Step(index) => (describe(&self.steps[index]), errno),
+            Stage::ParentDeath => {
+                let signal = Signal::from(parent_death.unwrap_or(0));
+                (format!("ask for {signal} at the parent's death (PR_SET_PDEATHSIG)"), errno)
+            }
+            Stage::Act => ("do what was given to pre_exec".into(), errno),
+            Stage::Exec(program) => (format!("run {}", quoted(self.program(program))), errno),
+            Stage::Shell => ("run /bin/sh, for a script without an interpreter".into(), errno),
+        };
+        SpawnError::new(what, errno)
     }
 }
 

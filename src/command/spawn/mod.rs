@@ -15,11 +15,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::thread;
 
-use super::describe::{describe, quoted};
 use super::error::SpawnError;
 use super::options::Options;
 use crate::child::Kind;
-use crate::pidfd::{Pidfd, Signal};
+use crate::pidfd::Pidfd;
 use crate::sys::clone;
 use crate::sys::fork::exec_here;
 use crate::sys::held::Held;
@@ -30,6 +29,8 @@ use crate::sys::plan::{
 use layout::{own_environment, Layout};
 use lift::{copy_from, lift_all, out_of_the_way, Ranges};
 use standard::Standard;
+
+pub(super) use launch::can_be_launched;
 
 /// What is inherited unless set.
 pub(super) const INHERITED: [Kind; 3] = [Kind::Inherit, Kind::Inherit, Kind::Inherit];
@@ -110,23 +111,16 @@ impl<'j> Job<'j> {
         'j: 'p,
     {
         Plan {
-            life: Life::Child,
             memory: self.options.memory(),
             cgroup: self.options.cgroup.as_ref().map(|cgroup| cgroup.as_fd()),
-            first_unneeded: None,
-            stdio,
-            fds,
-            close,
-            close_singly: false,
-            steps: &self.layout.steps,
             parent_death: self.options.parent_death(),
-            raise: 0,
             acts: self.acts,
-            programs: &self.layout.programs,
-            argv: &self.layout.argv,
-            environment: self.layout.environment(),
-            alone: None,
+            ..self.layout.plan(stdio, fds, close)
         }
+    }
+
+    fn name(&self, plan: &Plan<'_>, failure: Failure) -> SpawnError {
+        self.layout.name(&plan.stdio, self.options.parent_death(), failure)
     }
 
     /// Spawns a child that the kernel reaps, and kills with us if that is wanted; or an ordinary one.
@@ -189,9 +183,9 @@ impl<'j> Job<'j> {
                     return self.run(&mut Plan { programs: &shell, argv: &argv, ..*plan }, make);
                 }
                 (Stage::Exec(_), _) if !self.is_laid_out(plan) => {
-                    return Err(self.name(&plan.stdio, Failure { stage: Stage::Shell, errno }).into());
+                    return Err(self.name(plan, Failure { stage: Stage::Shell, errno }).into());
                 }
-                _ => return Err(self.name(&plan.stdio, Failure { stage, errno }).into()),
+                _ => return Err(self.name(plan, Failure { stage, errno }).into()),
             }
         }
     }
@@ -204,37 +198,6 @@ impl<'j> Job<'j> {
     /// Whether it is not yet for the shell.
     fn is_laid_out(&self, plan: &Plan<'_>) -> bool {
         std::ptr::eq(plan.argv, &self.layout.argv)
-    }
-
-    /// Says what could not be done.
-    fn name(&self, stdio: &[Source<'_>; 3], Failure { stage, errno }: Failure) -> SpawnError {
-        let is_null = |number: usize| matches!(stdio[number], Source::Null);
-        let (what, errno) = match stage {
-            Stage::Clone | Stage::Unshare | Stage::Signal => ("make a process (clone)".into(), errno),
-            Stage::Cgroup => ("enter the cgroup (cgroup.procs)".into(), errno),
-            Stage::Stdio(number) => {
-                let name = ["input", "output", "error"][number];
-                let act = if is_null(number) { "open /dev/null as" } else { "set up" };
-                (format!("{act} the child's standard {name}"), errno)
-            }
-            Stage::Fd(number) => {
-                // The source is open: it is the number that the limit (`RLIMIT_NOFILE`) does not allow.
-                let errno = if errno == libc::EBADF { libc::EMFILE } else { errno };
-                (format!("give the child descriptor {number} (dup3)"), errno)
-            }
-            Stage::CloseFds => {
-                ("find the child's descriptors in /proc/self/fd, without close_range".into(), errno)
-            }
-            Stage::Step(index) => (describe(&self.layout.steps[index]), errno),
-            Stage::ParentDeath => {
-                let signal = Signal::from(self.options.parent_death().unwrap_or(0));
-                (format!("ask for {signal} at the parent's death (PR_SET_PDEATHSIG)"), errno)
-            }
-            Stage::Act => ("do what was given to pre_exec".into(), errno),
-            Stage::Exec(program) => (format!("run {}", quoted(self.layout.program(program))), errno),
-            Stage::Shell => ("run /bin/sh, for a script without an interpreter".into(), errno),
-        };
-        SpawnError::new(what, errno)
     }
 }
 
