@@ -29,6 +29,7 @@
 //! | [a loop of your own](embedding), or GTK's, Qt's, calloop's, tokio's | [the set's descriptor](ChildSet#impl-AsFd-for-ChildSet<T>), and [`ChildSet::try_wait`] |
 //! | [one process, of anybody's](Pidfd) | [`Pidfd`]; `Async<Pidfd>` with [`AsyncPidfdExt`] |
 //! | [a program to run](Command) | [`Command`], [`ChildSet::spawn`]; [`Prepared`] if it is run again and again |
+//! | [no time to wait for its start](Command::launch) | [`Command::launch`], [`ChildSet::launch`] |
 //! | [a child of `std`](std::process::Child) | [`ChildSet::insert`], or [`Child::try_from`](Child#impl-TryFrom<Child>-for-Child) |
 //!
 //! # One word for one thing
@@ -50,6 +51,9 @@
 //!
 //! [`Command`] makes a process and its pidfd in one step, at a cost that grows neither with the parent's memory nor
 //! with the children outstanding. It has the names and defaults of `async_process::Command`.
+//!
+//! [`spawn`](Command::spawn) waits until the program runs, and returns the error if it does not.
+//! [`launch`](Command::launch) waits for nobody: a program that cannot be run is an error of the child's end.
 //!
 //! # What a child costs
 //!

@@ -74,7 +74,8 @@ pub struct Exited<T> {
     pub pid: Option<u32>,
     /// What was inserted with the child.
     pub tag: T,
-    /// How it ended; or [`StatusUnknown`](crate::StatusUnknown), where the kernel does not tell.
+    /// How it ended; or [`StatusUnknown`](crate::StatusUnknown), where the kernel does not tell; or, if it was
+    /// [launched](crate::ChildSet::launch) and its program could not be run, a [`SpawnError`](crate::Command::launch).
     pub exit: io::Result<Exit>,
     /// The child: its exit, and its pipes as they were inserted, so that what it wrote can still be read.
     pub child: Child,
