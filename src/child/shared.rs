@@ -138,7 +138,7 @@ impl Shared {
             if left == Some(Duration::ZERO) {
                 return Ok(None);
             }
-            self.block(edge.as_ref(), wakes_sweepers().as_deref(), left)?;
+            self.block(edge.as_ref(), wakes_sweepers(), left)?;
             if let Some(edge) = &edge {
                 edge.consume()?;
             }

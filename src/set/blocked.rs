@@ -40,11 +40,13 @@ impl Blocked {
             threads.bell.iter().for_each(Bell::ring);
             threads.rung = true;
         }
-        let ended = self.asleep.iter().take(ended as usize + 1);
-        ended.for_each(Condvar::notify_all);
+        let kinds = self.asleep.iter().zip(threads.asleep).take(ended as usize + 1);
+        kinds.filter(|(_, asleep)| *asleep > 0).for_each(|(condvar, _)| condvar.notify_all());
     }
 
     /// Takes an exit, once there is one; `None` at the end of the set, or when no time is `left`.
+    ///
+    /// If that was the last exit, the caller calls `end` afterwards: to do so from its seat would wake itself.
     ///
     /// The leader stays on its seat until it has its exit, even if it finds none at first: another one, woken to lead,
     /// would find none either.

@@ -196,12 +196,12 @@ impl<T> ChildSet<T> {
             return Poll::Pending;
         }
         let end = (until, || self.has_ended(until));
-        let item = poll_exit(consumers, || self.try_wait(), end, waker, ticket);
+        let item = poll_exit(consumers, || self.take(), end, waker, ticket);
         match item.is_ready() {
             true => turns.count(),
             false => turns.rest(),
         }
-        item
+        item.map(|item| item.map(|taken| taken.map(|taken| self.exited(taken))))
     }
 }
 
