@@ -26,6 +26,7 @@ impl Keepers {
 }
 
 impl Keeper {
+    #[inline]
     pub(crate) fn new(shared: Shared) -> Keeper {
         Keeper { shared: Some(Arc::new(shared)) }
     }

@@ -33,6 +33,7 @@ pub(crate) struct Shared {
 const DRAIN_GRACE: u32 = 200;
 
 impl Shared {
+    #[inline]
     pub(crate) fn new(process: Process, kept: Option<Exit>) -> Shared {
         Shared {
             process: Registered::new(process),

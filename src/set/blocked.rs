@@ -50,6 +50,7 @@ impl Blocked {
     ///
     /// The leader stays on its seat until it has its exit, even if it finds none at first: another one, woken to lead,
     /// would find none either.
+    #[inline]
     pub(super) fn wait<E>(
         &self,
         left: impl Fn() -> Option<Duration>,
@@ -59,10 +60,13 @@ impl Blocked {
     ) -> io::Result<Option<E>> {
         let mut seat = None;
         loop {
-            let exit = take()?;
+            let exit = take();
+            if !matches!(exit, Ok(None)) {
+                return exit;
+            }
             let left = left();
-            if exit.is_some() || left == Some(Duration::ZERO) || has_ended() {
-                return Ok(exit);
+            if left == Some(Duration::ZERO) || has_ended() {
+                return exit;
             }
             let seat = seat.get_or_insert_with(|| Seat { blocked: self, until, leads: false });
             seat.block(left, &has_ended, &poll)?;

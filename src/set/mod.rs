@@ -165,9 +165,9 @@ impl<T> ChildSet<T> {
         Ok(child.map(|child| Taken { child, ended: members.ended() }))
     }
 
-    fn exited(&self, Taken { child, ended }: Taken<T>) -> Exited<T> {
-        ended.into_iter().for_each(|ended| self.end(ended));
-        Exited::new(self.id, child)
+    fn exited(&self, taken: Taken<T>) -> Exited<T> {
+        taken.ended.into_iter().for_each(|ended| self.end(ended));
+        Exited::new(self.id, taken.child)
     }
 
     /// Wakes those who have nothing to wait for any more: by the one who has emptied the set, or closed it.

@@ -27,8 +27,13 @@ impl<T> ChildSet<T> {
                 let fds = [self.epoll.as_fd(), bell.as_fd(), sweepers];
                 poll(&mut fds.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)), left)
             },
-        )?;
-        Ok(taken.map(|taken| self.exited(taken)))
+        );
+        // Without a copy on the way.
+        match taken {
+            Ok(Some(taken)) => Ok(Some(self.exited(taken))),
+            Ok(None) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }
 

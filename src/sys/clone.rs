@@ -189,6 +189,7 @@ fn clone_args(plan: &Plan<'_>, flags: u64, pidfd: &mut RawFd) -> CloneArgs {
 }
 
 /// The child has left our memory, or its copy: it has called `execve`, or failed.
+#[inline]
 pub(super) fn finish(pidfd: OwnedFd, pid: u32, report: &Report) -> Result<(OwnedFd, u32), Failure> {
     match report.read() {
         None => Ok((pidfd, pid)),
@@ -205,7 +206,7 @@ pub(super) fn not_made(error: io::Error) -> Failure {
 
 /// Collects a child that has failed. Somebody else may do it first, and a signal may interrupt it.
 pub(super) fn reap(pidfd: &OwnedFd) {
-    while let Err(error) = waitid(pidfd.as_fd(), libc::WEXITED) {
+    while let Err(error) = waitid(pidfd.as_fd(), libc::WEXITED, None) {
         if error.kind() != io::ErrorKind::Interrupted {
             break;
         }

@@ -99,6 +99,7 @@ pub fn reap_dropped() -> usize {
 }
 
 /// Reaps what is due, unless the reactor does: called by whatever spawns, watches, takes or drops a child.
+#[inline]
 pub(crate) fn sweep() {
     if UNATTENDED.load(Ordering::Acquire) > 0 {
         lock(&STATE.get().dropped).reap();
