@@ -161,8 +161,11 @@ impl<T> ChildSet<T> {
     fn take(&self) -> io::Result<Option<Taken<T>>> {
         sweep();
         let mut members = self.members()?;
-        let child = members.watch.take_ended()?;
-        Ok(child.map(|child| Taken { child, ended: members.ended() }))
+        match members.watch.take_ended() {
+            Ok(Some(child)) => Ok(Some(Taken { child, ended: members.ended() })),
+            Ok(None) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     fn exited(&self, taken: Taken<T>) -> Exited<T> {

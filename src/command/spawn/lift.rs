@@ -54,7 +54,6 @@ impl AsFd for Lifted<'_> {
 /// The sources of all descriptors of [`Command::fd`](crate::Command::fd), in their order.
 pub(super) fn lift_all(options: &Options) -> io::Result<Vec<Lifted<'_>>> {
     if options.fds.is_empty() {
-        // As of most children, which is not to cost them anything.
         return Ok(Vec::new());
     }
     let sources = options.fds.iter();
