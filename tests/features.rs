@@ -10,6 +10,7 @@ use std::fs::File;
 use childset::{Child, Command, Containment, Pidfd, Stdio};
 use common::{check_leaks, held, held_with, reap_by_pid, until_ended, until_reaped};
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
+use rustix::io::retry_on_intr;
 
 type Probe = fn() -> Option<bool>;
 
@@ -89,7 +90,7 @@ fn tells_reaping() -> Option<bool> {
     until_ended(&pidfd);
     reap_by_pid(child.id());
     let mut fds = [PollFd::new(&pidfd, PollFlags::empty())];
-    poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).unwrap();
+    retry_on_intr(|| poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))).unwrap();
     Some(fds[0].revents().contains(PollFlags::HUP))
 }
 

@@ -36,13 +36,11 @@ fn zombie(code: i32) -> Child {
 }
 
 fn is_readable(fd: &impl AsFd) -> bool {
-    let mut fds = [PollFd::new(fd, PollFlags::IN)];
-    poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) == Ok(1)
+    common::readable(fd, Duration::ZERO)
 }
 
 fn wait_readable(fd: &impl AsFd) {
-    let mut fds = [PollFd::new(fd, PollFlags::IN)];
-    while poll(&mut fds, None) != Ok(1) {}
+    common::until_ended(fd);
 }
 
 /// Other tests' children may interrupt it.
@@ -195,7 +193,7 @@ fn a_process_that_is_not_ours_comes_out_when_it_ends() {
         .spawn()
         .unwrap();
     let mut line = [0; 16];
-    let read = shell.stdout.as_mut().unwrap().read(&mut line).unwrap();
+    let read = common::read(shell.stdout.as_mut().unwrap(), &mut line);
     let pid: u32 = std::str::from_utf8(&line[..read]).unwrap().trim().parse().unwrap();
     let set = ChildSet::new().unwrap();
     set.insert(Pidfd::open(pid).unwrap(), "stranger").unwrap();
@@ -684,6 +682,8 @@ fn an_exit_wakes_few_threads() {
             let (started, taken) = (started.clone(), taken.clone());
             let set = &set;
             scope.spawn(move || {
+                // What wakes it is the set.
+                common::block_signals();
                 started.send(rustix::thread::gettid()).unwrap();
                 while let Some(exited) = set.wait(None).unwrap() {
                     taken.send(exited.tag).unwrap();

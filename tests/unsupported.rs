@@ -154,7 +154,7 @@ fn parent(count: usize) {
     for _ in 0..count {
         let mut child = held();
         println!("{}", child.id());
-        if stdin.read(&mut [0]).unwrap() == 0 {
+        if common::read(&mut stdin, &mut [0]) == 0 {
             break;
         }
         child.kill().unwrap();

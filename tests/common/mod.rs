@@ -14,7 +14,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use childset::unix::CommandExt;
 use childset::{Exit, SpawnError, StatusUnknown};
@@ -59,6 +59,35 @@ pub(crate) fn example(name: &str) -> PathBuf {
 pub(crate) fn times(usual: usize) -> usize {
     let share = std::env::var("CHILDSET_TEST_SHARE").map_or(1, |share| share.parse().expect("a number"));
     (usual / share).max(1)
+}
+
+/// Whether signals come all the time (`tests/hostile/run`): they wake every thread that sleeps.
+pub(crate) fn under_signals() -> bool {
+    std::env::var_os("CHILDSET_TEST_SIGNALS").is_some()
+}
+
+/// The sanitizer that this program was built with (`tests/hostile/run`): `address` or `thread`.
+pub(crate) fn sanitizer() -> Option<String> {
+    std::env::var("CHILDSET_TEST_SANITIZER").ok()
+}
+
+/// Whether memory is what the program itself takes. If not, says that the test is skipped.
+pub(crate) fn memory_is_ours() -> bool {
+    let sanitizer = sanitizer();
+    if let Some(sanitizer) = &sanitizer {
+        skipped(format_args!("the {sanitizer} sanitizer takes memory, too"));
+    }
+    sanitizer.is_none()
+}
+
+/// Blocks all signals for this thread, and for those that it starts.
+pub(crate) fn block_signals() {
+    // SAFETY: all-zero bytes are a valid set; the first call fills it, and the second reads it.
+    unsafe {
+        let mut all = std::mem::zeroed();
+        libc::sigfillset(&mut all);
+        libc::pthread_sigmask(libc::SIG_BLOCK, &all, std::ptr::null_mut());
+    }
 }
 
 const ROLE: &str = "CHILDSET_TEST_ROLE";
@@ -153,10 +182,11 @@ pub(crate) fn tracer(pid: i32) {
 /// Whether the descriptor is readable, at once or within the time.
 pub(crate) fn readable(fd: impl AsFd, timeout: Duration) -> bool {
     let mut fds = [PollFd::new(&fd, PollFlags::IN)];
-    let timeout =
-        rustix::event::Timespec { tv_sec: timeout.as_secs() as _, tv_nsec: timeout.subsec_nanos() as _ };
+    let start = Instant::now();
     loop {
-        match poll(&mut fds, Some(&timeout)) {
+        let left = timeout.saturating_sub(start.elapsed());
+        let left = rustix::event::Timespec { tv_sec: left.as_secs() as _, tv_nsec: left.subsec_nanos() as _ };
+        match poll(&mut fds, Some(&left)) {
             Err(rustix::io::Errno::INTR) => {}
             ready => return ready.unwrap() > 0,
         }
@@ -211,9 +241,11 @@ pub(crate) fn fds() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count() - 1
 }
 
-/// How many threads this process has.
+/// How many threads this process has. One of the thread sanitizer's, which comes with the first, is not counted.
 pub(crate) fn threads() -> usize {
-    std::fs::read_dir("/proc/self/task").unwrap().count()
+    let all = std::fs::read_dir("/proc/self/task").unwrap().count();
+    let watched = all > 1 && sanitizer().as_deref() == Some("thread");
+    all - usize::from(watched)
 }
 
 /// How many children of this process are zombies.
@@ -284,30 +316,60 @@ pub(crate) fn assert_code(exit: &io::Result<Exit>, code: u8) {
 
 /// Reaps a child behind the crate's back, and returns the wait status.
 pub(crate) fn reap_by_pid(pid: u32) -> i32 {
+    let (reaped, status) = waitpid(pid as i32, 0).unwrap();
+    assert_eq!(reaped, pid as i32);
+    status
+}
+
+/// waitpid(2), which goes on after a signal: the pid and the wait status.
+pub(crate) fn waitpid(pid: i32, flags: i32) -> io::Result<(i32, i32)> {
     let mut status = 0;
     // SAFETY: the status is written to the integer.
-    let reaped = unsafe { libc::waitpid(pid as i32, &mut status, 0) };
-    assert_eq!(reaped, pid as i32, "{}", io::Error::last_os_error());
-    status
+    again(|| unsafe { libc::waitpid(pid, &mut status, flags) }).map(|found| (found, status))
+}
+
+/// Makes a system call of the C library, again where a signal interrupts it.
+pub(crate) fn again(mut call: impl FnMut() -> i32) -> io::Result<i32> {
+    loop {
+        match call() {
+            -1 if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => {}
+            -1 => return Err(io::Error::last_os_error()),
+            result => return Ok(result),
+        }
+    }
+}
+
+/// Reads what comes next. `Read::read` alone does not go on after a signal.
+pub(crate) fn read(mut from: impl Read, buffer: &mut [u8]) -> usize {
+    loop {
+        match from.read(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result.unwrap(),
+        }
+    }
 }
 
 /// Waits for a child: whether it succeeded, and the peak of its memory in bytes. The kernel counts that from what this
 /// process had when it spawned the child.
 pub(crate) fn wait_with_peak(child: Child) -> (bool, u64) {
     let (mut status, mut usage) = (0, std::mem::MaybeUninit::<libc::rusage>::zeroed());
-    // SAFETY: the status and the usage are written to memory of their types. All-zero bytes are valid for both.
-    let (reaped, usage) = unsafe {
-        let reaped = libc::wait4(child.id() as i32, &mut status, 0, usage.as_mut_ptr());
-        (reaped, usage.assume_init())
-    };
-    assert_eq!(reaped, child.id() as i32, "{}", io::Error::last_os_error());
+    let pid = child.id() as i32;
+    // SAFETY: the status and the usage are written to memory of their types.
+    let reaped = again(|| unsafe { libc::wait4(pid, &mut status, 0, usage.as_mut_ptr()) });
+    assert_eq!(reaped.unwrap(), pid);
+    // SAFETY: all-zero bytes are valid for it.
+    let usage = unsafe { usage.assume_init() };
     (status == 0, usage.ru_maxrss as u64 * 1024)
 }
 
 /// No child of ours is left, in whatever state.
 pub(crate) fn no_child_is_left() {
-    // SAFETY: no status is written.
-    assert_eq!(unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) }, -1);
+    assert_eq!(waitpid(-1, libc::WNOHANG).unwrap_err().raw_os_error(), Some(libc::ECHILD));
+}
+
+/// As [`no_child_is_left`], where the kernel may be about to remove one that it reaps.
+pub(crate) fn no_child_is_coming() {
+    assert_eq!(waitpid(-1, 0).unwrap_err().raw_os_error(), Some(libc::ECHILD));
 }
 
 /// Has it spawned by `std`, which a closure to run makes necessary.
