@@ -37,13 +37,31 @@ pub(crate) fn has_program(name: &str, package: &str) -> bool {
     found.is_ok()
 }
 
-/// Whether this process is root's. If not, says that the test is skipped.
+/// Whether this process is root's, and can become any other user's. If not, says that the test is skipped.
 pub(crate) fn is_root() -> bool {
     let root = rustix::process::geteuid().is_root();
     if !root {
         skipped("it takes root");
     }
-    root
+    root && has_ordinary_users()
+}
+
+/// Whether this process is an ordinary user's, or can become one by [`give_up_root`]. If not, says that the test is
+/// skipped.
+pub(crate) fn may_be_ordinary() -> bool {
+    !rustix::process::geteuid().is_root() || has_ordinary_users()
+}
+
+/// The root of a user namespace may be alone there, and may have no say in groups.
+fn has_ordinary_users() -> bool {
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap();
+    let count = |line: &str| line.split_whitespace().nth(2).unwrap().parse::<u64>().unwrap();
+    let has_users = map.lines().map(count).sum::<u64>() >= 1 << 16;
+    let has = has_users && std::fs::read_to_string("/proc/self/setgroups").unwrap() == "allow\n";
+    if !has {
+        skipped("it takes a user namespace with other users and groups");
+    }
+    has
 }
 
 /// An example of this package, which was built with the tests.
@@ -426,10 +444,15 @@ pub(crate) struct Dir(PathBuf);
 impl Dir {
     pub(crate) fn new() -> Dir {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("childset-{}-{number}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&path);
-        std::fs::create_dir_all(&path).unwrap();
+        // An earlier process of this number may have left one, as another user.
+        let path = loop {
+            let number = COUNT.fetch_add(1, Ordering::Relaxed);
+            let path = std::env::temp_dir().join(format!("childset-{}-{number}", std::process::id()));
+            match std::fs::create_dir(&path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                made => break made.map(|()| path).unwrap(),
+            }
+        };
         // Other users pass too.
         std::fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
         Dir(path)
