@@ -19,7 +19,7 @@ const NOW: Duration = Duration::ZERO;
 
 /// A child that lives until the pipe is closed.
 fn held() -> (Child, ChildStdin) {
-    let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+    let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     let hold = child.stdin.take().unwrap();
     (child, hold)
 }
@@ -162,7 +162,7 @@ fn a_pipe_is_read_after_the_exit() {
 #[test]
 fn the_set_keeps_pipes_open() {
     let set = ChildSet::new().unwrap();
-    let child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+    let child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     let key = set.insert(child, ()).unwrap();
     assert!(set.wait(Some(Duration::from_millis(20))).unwrap().is_none());
     let (mut child, ()) = set.remove(key).unwrap();
@@ -435,7 +435,7 @@ fn signals_reach_one_or_all() {
     let set = ChildSet::new().unwrap();
     let keys: Vec<_> = (0..3)
         .map(|tag| {
-            let child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+            let child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
             set.insert(child, tag).unwrap()
         })
         .collect();
@@ -468,7 +468,11 @@ fn signal_all_passes_over_zombies_and_reports_bad_signals() {
 fn shutdown_terminates_then_kills() {
     let set = ChildSet::new().unwrap();
     let grace = Duration::from_millis(100);
-    set.insert(Command::new("cat").stdin(Stdio::piped()).spawn().unwrap(), Signal::TERM).unwrap();
+    set.insert(
+        Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap(),
+        Signal::TERM,
+    )
+    .unwrap();
     set.insert(common::stubborn(), Signal::KILL).unwrap();
     let start = Instant::now();
     let mut shutdown = set.shutdown(grace);

@@ -36,9 +36,9 @@ int poll(struct pollfd *fds, nfds_t count, int timeout) {
 
 // Whether a standard output is closed, or has become an epoll instance or the like, into which nobody means to print.
 static int is_lost(int fd) {
-    char link[32], target[16] = "";
+    char link[40], target[16] = "";
     if (!active || fd < 1 || fd > 2) return 0;
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    snprintf(link, sizeof link, "/proc/thread-self/fd/%d", fd);
     return readlink(link, target, sizeof target - 1) < 0 || !strncmp(target, "anon_inode:", 11);
 }
 
