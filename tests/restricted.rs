@@ -43,7 +43,7 @@ fn works() {
     assert_eq!(output.status.code(), Some(3));
 
     let mut held = Command::new("cat");
-    held.stdin(Stdio::piped());
+    held.stdin(Stdio::piped()).stdout(Stdio::null());
     let child = held.spawn().unwrap();
     assert_eq!(child.try_wait().unwrap(), None);
     child.kill().unwrap();
