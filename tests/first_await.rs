@@ -112,6 +112,9 @@ fn one_process_left_here() {
 }
 
 fn no_memory_left() {
+    if !common::memory_is_ours() {
+        return;
+    }
     let all = held();
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
     let pages: u64 = statm.split(' ').next().unwrap().parse().unwrap();

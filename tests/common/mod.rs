@@ -9,7 +9,7 @@ pub(crate) mod strace;
 use std::fmt::Display;
 use std::fs::{File, Permissions};
 use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -151,6 +151,17 @@ pub(crate) fn give_up_root(id: u32) {
     }
 }
 
+/// Opens those of the three standard descriptors that are closed: for a test that closes them itself.
+pub(crate) fn open_stdio() {
+    loop {
+        let file = File::options().read(true).write(true).open("/dev/null").unwrap();
+        match file.as_raw_fd() {
+            0..=2 => std::mem::forget(file),
+            _ => return,
+        }
+    }
+}
+
 /// This test binary again, in another role.
 pub(crate) fn reexec(role: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
@@ -239,7 +250,6 @@ fn poll_for(fd: impl AsFd, event: PollFlags) {
 
 /// Whether the process runs or is a zombie.
 pub(crate) fn is_there(pidfd: impl AsFd) -> bool {
-    use std::os::fd::AsRawFd;
     // SAFETY: the call reads no memory, since the `siginfo_t` is null.
     let result = unsafe {
         libc::syscall(
