@@ -100,16 +100,32 @@ fn each_later_call_reaps() {
         key: Key,
         running: Child,
         taken: Child,
+        dropped: Pidfd,
+    }
+    impl Scene {
+        fn zombie(&self) -> bool {
+            self.dropped.state().unwrap() == State::Zombie
+        }
     }
     let ours = |name| childset::Command::new(name);
-    let calls: [(&str, &dyn Fn(Scene) -> Option<Scene>); 20] = [
+    let calls: [(&str, &dyn Fn(Scene) -> Option<Scene>); 26] = [
         ("ChildSet::try_wait", &|scene| scene.set.try_wait().map(|_| scene).ok()),
         ("ChildSet::wait", &|scene| scene.set.wait(Some(Duration::ZERO)).map(|_| scene).ok()),
         ("ChildSet::wait_exits", &|scene| scene.set.wait_exits().next().map(|_| scene)),
         ("ChildSet::insert", &|scene| scene.set.insert(held(), ()).map(|_| scene).ok()),
         ("ChildSet::spawn", &|scene| scene.set.spawn(&mut ours("true"), ()).map(|_| scene).ok()),
+        ("ChildSet::spawn, prepared", &|scene| {
+            let prepared = ours("true").prepare().unwrap();
+            assert!(scene.zombie(), "preparing spawns nothing");
+            scene.set.spawn(&prepared, ()).map(|_| scene).ok()
+        }),
         ("ChildSet::remove", &|scene| scene.set.remove(scene.key).map(|_| scene)),
+        ("dropping a set", &|scene| {
+            drop(scene.set);
+            None
+        }),
         ("Shutdown::try_wait", &|scene| scene.set.shutdown(Duration::MAX).try_wait().map(|_| scene).ok()),
+        ("Shutdown::wait", &|scene| scene.set.shutdown(Duration::MAX).wait().map(|_| scene).ok()),
         ("Child::try_from", &|scene| Child::try_from(held()).map(|_| scene).ok()),
         ("Child::try_wait", &|scene| scene.running.try_wait().map(|_| scene).ok()),
         ("Child::try_status", &|scene| scene.running.try_status().map(|_| scene).ok()),
@@ -134,7 +150,20 @@ fn each_later_call_reaps() {
         }),
         ("Pidfd::try_wait", &|scene| scene.running.pidfd().try_wait().map(|_| scene).ok()),
         ("Pidfd::try_wait_state", &|scene| scene.running.pidfd().try_wait_state().map(|_| scene).ok()),
+        ("Pidfd::wait_state", &|scene| {
+            scene.running.kill().unwrap();
+            scene.running.pidfd().wait_state().map(|_| scene).ok()
+        }),
         ("Command::spawn", &|scene| ours("true").spawn().map(|_| scene).ok()),
+        ("Prepared::spawn", &|scene| {
+            let prepared = ours("true").prepare().unwrap();
+            assert!(scene.zombie(), "preparing spawns nothing");
+            prepared.spawn().map(|_| scene).ok()
+        }),
+        ("reap_dropped", &|scene| {
+            reap_dropped();
+            Some(scene)
+        }),
     ];
     for (name, call) in calls {
         check_leaks(|| {
@@ -144,19 +173,19 @@ fn each_later_call_reaps() {
             let taken = ours("true").spawn().unwrap();
             taken.wait().unwrap();
             common::readable(&set, Duration::from_secs(60));
-            let scene = Scene { set, key, running, taken };
             let (child, (pidfd, stdin)) = child();
+            let scene = Scene { set, key, running, taken, dropped: pidfd.try_clone().unwrap() };
             drop(child);
             drop(stdin);
             until_ended(&pidfd);
-            assert_eq!(pidfd.state().unwrap(), State::Zombie);
+            assert!(scene.zombie());
             let scene = call(scene);
             assert_eq!(pidfd.state().unwrap(), State::Reaped, "by {name}");
             drop(seen);
-            let Some(Scene { set, running, taken, .. }) = scene else {
+            let Some(Scene { set, running, taken, dropped, .. }) = scene else {
                 return reap_all_dropped();
             };
-            drop((running, taken));
+            drop((running, taken, dropped));
             set.send_signal_to_all(Signal::KILL).unwrap();
             while set.wait(None).unwrap().is_some() {}
             reap_all_dropped();

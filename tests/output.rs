@@ -103,14 +103,14 @@ fn a_grandchild_holds_the_pipe() {
 #[test]
 fn the_grace_is_armed_again_by_data() {
     let make = || {
-        let script = "(for n in 1 2 3 4 5 6; do sleep 0.15; echo $n; done; sleep 60) & echo 0; exit 0";
+        let script = "(for n in 1 2 3 4 5 6 7 8; do sleep 0.25; echo $n; done; sleep 60) & echo 0; exit 0";
         let mut child = sh(script).spawn().unwrap();
         child.set_drain_grace(Duration::from_millis(1000));
         child
     };
-    // In all it takes about as long as the grace; each silence is shorter.
+    // In all it takes twice as long as the grace; each silence is shorter.
     both_and_clean(make, b"", |output| {
-        assert_eq!(String::from_utf8_lossy(&output.stdout), "0\n1\n2\n3\n4\n5\n6\n");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "0\n1\n2\n3\n4\n5\n6\n7\n8\n");
         assert!(output.pipe_open);
     });
     // A grandchild that ends within the grace closes the pipe.

@@ -12,7 +12,7 @@ use std::thread;
 
 use childset::unix::CommandExt;
 use childset::{Command, Prepared, Signal, Stdio};
-use common::{errno, is_root, reexec, role, skipped, Dir, CAP_SETGID, CAP_SETUID};
+use common::{errno, in_copy, is_root, reexec, role, skipped, Dir, CAP_SETGID, CAP_SETUID};
 
 const TESTS: [(&str, fn()); 9] = [
     ("exec_with_parent_death_signal", exec_with_parent_death_signal),
@@ -74,19 +74,6 @@ fn execs(kill: bool) {
         false => command.parent_death_signal(Signal::TERM),
     };
     panic!("{}", command.exec());
-}
-
-/// In a copy of this process, which ends with what `act` returns.
-fn in_copy(act: impl FnOnce() -> u8) -> i32 {
-    // SAFETY: this process has one thread.
-    match unsafe { libc::fork() } {
-        0 => {
-            let code = std::panic::catch_unwind(std::panic::AssertUnwindSafe(act)).unwrap_or(101);
-            // SAFETY: the end of the copy.
-            unsafe { libc::_exit(code.into()) }
-        }
-        pid => libc::WEXITSTATUS(common::reap_by_pid(pid as u32)),
-    }
 }
 
 fn prepared_before_a_fork() {

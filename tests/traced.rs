@@ -29,6 +29,10 @@ const TESTS: &[(&str, fn())] = &[
     ("pidfd_try_wait", pidfd_try_wait),
     ("child_wait", child_wait),
     ("child_wait_nonblocking", child_wait_nonblocking),
+    ("child_wait_timeout", child_wait_timeout),
+    ("child_output", child_output),
+    ("set_with_a_stolen_one", set_with_a_stolen_one),
+    ("stolen_when_the_tracer_lets_go", stolen_when_the_tracer_lets_go),
     ("dropped", dropped),
     #[cfg(feature = "async-io")]
     ("set_next", asynchronous::set_next),
@@ -293,6 +297,83 @@ fn child_wait_nonblocking() {
         let (child, tracer) = zombie(|child| Child::try_from(child).unwrap());
         child.pidfd().set_nonblocking(true).unwrap();
         in_a_thread(tracer, || child.wait());
+    });
+}
+
+fn child_wait_timeout() {
+    check_leaks(|| {
+        let (child, tracer) = zombie(|child| Child::try_from(child).unwrap());
+        assert_eq!(idle(|| child.wait_timeout(VAIN)).unwrap(), None);
+        in_a_thread(tracer, || child.wait_timeout(Duration::MAX).map(Option::unwrap));
+    });
+}
+
+fn child_output() {
+    check_leaks(|| {
+        let (child, tracer) = zombie(|child| Child::try_from(child).unwrap());
+        in_a_thread(tracer, || child.capture().wait().map(|captured| captured.exit));
+    });
+}
+
+/// One whose status somebody else took comes out past one that is held back, and leaves it to sleep.
+fn set_with_a_stolen_one() {
+    check_leaks(|| {
+        let set = ChildSet::new().unwrap();
+        let (_, tracer) = zombie(|child| set.insert(child, "traced").unwrap());
+        assert_quiet(&set);
+        let (stolen, stdin) = common::held_with(1);
+        let pid = stolen.id();
+        set.insert(stolen, "stolen").unwrap();
+        drop(stdin);
+        common::reap_by_pid(pid);
+        let exited = set.wait(None).unwrap().unwrap();
+        assert_eq!(exited.tag, "stolen");
+        common::assert_code(&exited.exit, 1);
+        assert!(idle(|| set.wait(Some(VAIN))).unwrap().is_none());
+        assert!(idle(|| outer_loop(&set)) <= 2);
+        drop(tracer);
+        assert_exit(set.wait(None).unwrap().unwrap().exit);
+    });
+}
+
+/// Whoever waits for it in all three ways is woken, and nobody waits in vain.
+fn stolen_when_the_tracer_lets_go() {
+    let steal = |pid: u32, tracer: Tracer| {
+        thread::sleep(Duration::from_millis(50));
+        drop(tracer);
+        // Who waits may be faster.
+        // SAFETY: no status is written.
+        unsafe { libc::waitpid(pid as i32, std::ptr::null_mut(), 0) };
+    };
+    check_leaks(|| {
+        let set = ChildSet::new().unwrap();
+        let (pid, tracer) = zombie(|child| {
+            let pid = child.id();
+            set.insert(child, ()).unwrap();
+            pid
+        });
+        assert_quiet(&set);
+        steal(pid, tracer);
+        assert!(readable(&set, Duration::from_secs(60)));
+        common::assert_code(&set.try_wait().unwrap().unwrap().exit, CODE);
+
+        type Wait = fn(&Child) -> io::Result<Exit>;
+        let waits: [Wait; 2] = [|child| child.wait(), |child| Ok(child.wait_timeout(Duration::MAX)?.unwrap())];
+        for wait in waits {
+            let (child, tracer) = zombie(|child| Child::try_from(child).unwrap());
+            thread::scope(|scope| {
+                let waiting = scope.spawn(|| wait(&child));
+                steal(child.id(), tracer);
+                common::assert_code(&waiting.join().unwrap(), CODE);
+            });
+        }
+        let (child, tracer) = zombie(|child| Child::try_from(child).unwrap());
+        let pid = child.id();
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| child.capture().wait().map(|captured| captured.exit));
+            steal(pid, tracer);
+            common::assert_code(&waiting.join().unwrap(), CODE);
+        });
     });
 }
 

@@ -291,6 +291,19 @@ pub(crate) fn reap_by_pid(pid: u32) -> i32 {
     status
 }
 
+/// In a copy of this process, which has one thread or is one whose other threads hold no lock: what `act` returns.
+pub(crate) fn in_copy(act: impl FnOnce() -> u8) -> i32 {
+    // SAFETY: this process has one thread.
+    match unsafe { libc::fork() } {
+        0 => {
+            let code = std::panic::catch_unwind(std::panic::AssertUnwindSafe(act)).unwrap_or(101);
+            // SAFETY: the end of the copy.
+            unsafe { libc::_exit(code.into()) }
+        }
+        pid => libc::WEXITSTATUS(reap_by_pid(pid as u32)),
+    }
+}
+
 /// Waits for a child: whether it succeeded, and the peak of its memory in bytes. The kernel counts that from what this
 /// process had when it spawned the child.
 pub(crate) fn wait_with_peak(child: Child) -> (bool, u64) {
