@@ -11,7 +11,7 @@ use childset::{ChildSet, Command, SpawnError, Stdio};
 use common::{check_leaks, role};
 
 /// What is injected, and what is to happen.
-const CASES: [(&str, &[&str], Expected); 24] = [
+const CASES: [(&str, &[&str], Expected); 25] = [
     ("nothing", &[], Works),
     ("clone3_enosys", &["clone3:error=ENOSYS"], Works),
     ("clone3_eperm", &["clone3:error=EPERM"], Works),
@@ -29,6 +29,11 @@ const CASES: [(&str, &[&str], Expected); 24] = [
     ("fork_works", &[], Works),
     ("fork_no_pidfd", &["pidfd_open:error=ENOSYS"], Fails(libc::ENOSYS, "make a process")),
     ("fork_emfile", &["pidfd_open:error=EMFILE"], Fails(libc::EMFILE, "make a process")),
+    (
+        "fork_emfile_eintr",
+        &["pidfd_open:error=EMFILE", "wait4:error=EINTR:when=1"],
+        Fails(libc::EMFILE, "make a process"),
+    ),
     ("waitid_eintr", &["waitid:error=EINTR:when=3"], Works),
     ("busy_for_good", &["execve:error=ETXTBSY"], Fails(libc::ETXTBSY, "run \"/bin/sh\"")),
     ("execve_eio", &["execve:error=EIO"], Fails(libc::EIO, "run \"/bin/sh\"")),
