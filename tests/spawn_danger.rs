@@ -224,10 +224,16 @@ fn small_stack() {
     // The least that Linux has. Code that is not optimized takes more, up to 28 KiB.
     let size = if cfg!(debug_assertions) { 32 * 1024 } else { 16 * 1024 };
     type Change = fn(&mut Command);
-    let changes: [Change; 4] = [
+    let changes: [Change; 6] = [
         |_| {},
         |command| {
             command.gid(rustix::process::getgid().as_raw());
+        },
+        |command| {
+            command.uid(rustix::process::getuid().as_raw());
+        },
+        |command| {
+            command.search_path(format!("{}:/bin:/usr/bin", "/nowhere:".repeat(2000)));
         },
         |command| {
             common::make_by_std(command);

@@ -259,13 +259,19 @@ fn says_where() {
     std::process::exit(if path.to_bytes().ends_with(b"closed/prog") { 3 } else { 4 });
 }
 
-fn set_ids(ids: [u32; 3]) {
+/// Real, effective and saved ones: of the user, and of the group.
+type Ids = [[u32; 3]; 2];
+
+fn set_ids([user, group]: Ids) {
+    set_groups(&[]);
     // SAFETY: numbers.
-    let result = unsafe { libc::setresuid(ids[0], ids[1], ids[2]) };
-    assert_eq!(result, 0, "{ids:?}: {}", io::Error::last_os_error());
+    let results = unsafe {
+        [libc::setresgid(group[0], group[1], group[2]), libc::setresuid(user[0], user[1], user[2])]
+    };
+    assert_eq!(results, [0; 2], "{user:?}, {group:?}: {}", io::Error::last_os_error());
 }
 
-/// A directory that is root's comes first in PATH.
+/// A directory that is root's, and of a group, comes first in PATH.
 fn searches_with_the_ids_of_the_child() {
     if !is_root() {
         return;
@@ -276,25 +282,29 @@ fn searches_with_the_ids_of_the_child() {
         fs::create_dir(directory).unwrap();
         fs::copy(std::env::current_exe().unwrap(), directory.join("prog")).unwrap();
     }
-    fs::set_permissions(&closed, Permissions::from_mode(0o700)).unwrap();
+    fs::set_permissions(&closed, Permissions::from_mode(0o750)).unwrap();
+    const GROUP: u32 = 65533;
+    std::os::unix::fs::chown(&closed, None, Some(GROUP)).unwrap();
     std::env::set_var("PATH", format!("{}:{}", closed.display(), open.display()));
-    let users = [0, 65534];
-    let all = users.into_iter().flat_map(|real| users.map(|effective| [real, effective]));
-    for [real, effective] in all {
+    let users = [[0, 0, 0], [0, 65534, 0], [65534, 0, 0], [0, 0, 65534], [1000, 65534, 0], [0, 1000, 65534]];
+    let groups = [[0, 0, 0], [GROUP, 1, 2], [1, GROUP, 2], [1, 2, GROUP]];
+    let as_user = users.into_iter().map(|user| [user, [0; 3]]);
+    for ids in as_user.chain(groups.into_iter().map(|group| [[65534, 1000, 0], group])) {
+        let [[_, user, _], [_, group, _]] = ids;
         // By execvp(3), with these ids.
         let expected = in_copy(|| {
-            set_ids([real, effective, 0]);
+            set_ids(ids);
             let program = CString::new("prog").unwrap();
             let argv = [program.as_ptr(), c"--where".as_ptr(), std::ptr::null()];
             // SAFETY: strings with their null bytes.
             unsafe { libc::execvp(program.as_ptr(), argv.as_ptr()) };
             99
         });
-        assert_eq!(expected, if effective == 0 { 3 } else { 4 });
+        assert_eq!(expected, if user == 0 || group == GROUP { 3 } else { 4 });
         for way in WAYS {
             for prepares in [false, true] {
                 let code = in_copy(|| {
-                    set_ids([real, effective, 0]);
+                    set_ids(ids);
                     let mut command = Command::new("prog");
                     way(command.arg("--where"));
                     let child = match command.prepare() {
@@ -303,23 +313,22 @@ fn searches_with_the_ids_of_the_child() {
                     };
                     child.unwrap().wait().unwrap().code().unwrap_or(98) as u8
                 });
-                assert_eq!(code, expected, "{real}, {effective}, prepared: {prepares}");
+                assert_eq!(code, expected, "{ids:?}, prepared: {prepares}");
             }
             let code = in_copy(|| {
-                set_ids([real, effective, 0]);
+                set_ids(ids);
                 let mut command = Command::new("prog");
                 way(command.arg("--where"));
                 panic!("{}", command.exec());
             });
-            assert_eq!(code, expected, "exec: {real}, {effective}");
+            assert_eq!(code, expected, "exec: {ids:?}");
         }
     }
     // With those that it changes to.
     for way in WAYS {
-        for user in users {
+        for (user, group, expected) in [(0, 1, 3), (65534, 1, 4), (65534, GROUP, 3)] {
             let mut command = Command::new("prog");
-            way(command.arg("--where").uid(user));
-            let expected = if user == 0 { 3 } else { 4 };
+            way(command.arg("--where").uid(user).gid(group));
             assert_eq!(command.spawn().unwrap().wait().unwrap().code(), Some(expected));
         }
     }

@@ -13,7 +13,7 @@ use std::process::Stdio as StdStdio;
 use std::thread;
 
 use childset::unix::CommandExt;
-use childset::{Command, Containment, Prepared, Signal, Stdio};
+use childset::{ChildSet, Command, Containment, Prepared, Signal, Stdio};
 use common::{check_leaks, errno, reexec, role};
 
 const TESTS: [(&str, fn()); 17] = [
@@ -150,6 +150,17 @@ fn dispositions() {
     assert!(error.to_string().contains("sigaction"), "{error}");
 }
 
+/// A shell with three descriptors of a kind, in one of five ways: by us, with a closure, and with each one of `std`'s.
+fn shell(way: usize, script: &str, ours: fn() -> Stdio, std: fn() -> StdStdio) -> Command {
+    let mut command = Command::new("sh");
+    let stdio = |number: usize| if way == number + 2 { std().into() } else { ours() };
+    command.args(["-c", script]).stdin(stdio(0)).stdout(stdio(1)).stderr(stdio(2));
+    if way == 1 {
+        common::make_by_std(&mut command);
+    }
+    command
+}
+
 /// Each of 0, 1 and 2 may be closed in this process, so that our own descriptors get their numbers.
 fn without_stdio() {
     for closed in [&[0][..], &[1], &[2], &[0, 1], &[1, 2], &[0, 2], &[0, 1, 2]] {
@@ -159,26 +170,26 @@ fn without_stdio() {
             // SAFETY: nothing uses it until it is put back.
             unsafe { libc::close(number) };
         }
-        let piped = || -> io::Result<_> {
-            let mut command = Command::new("sh");
-            command.args(["-c", "cat; echo err >&2"]).stdin(Stdio::piped());
-            command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let ways = [0, 1, 2, 3, 4];
+        let piped = ways.map(|way| {
+            let mut command = shell(way, "cat; echo err >&2", Stdio::piped, StdStdio::piped);
             command.spawn()?.wait_with_input("in ")
-        };
-        let piped = piped();
-        let null = || -> io::Result<_> {
-            let mut command = Command::new("sh");
-            command.args(["-c", "test -c /proc/self/fd/0 && echo y >&1 && echo y >&2"]);
-            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?.wait()
-        };
-        let null = null();
+        });
+        let null = ways.map(|way| {
+            let script = "test -c /proc/self/fd/0 && echo y >&1 && echo y >&2";
+            shell(way, script, Stdio::null, StdStdio::null).spawn()?.wait()
+        });
         for (number, saved) in saved.iter().enumerate() {
             // SAFETY: each gets back what it was.
             unsafe { libc::dup2(saved.as_raw_fd(), number as i32) };
         }
-        let piped = piped.unwrap();
-        assert_eq!((&piped.stdout[..], &piped.stderr[..]), (&b"in "[..], &b"err\n"[..]), "{closed:?}");
-        assert!(null.unwrap().success(), "{closed:?}");
+        for (way, piped) in piped.into_iter().enumerate() {
+            let piped: std::process::Output = piped.unwrap();
+            assert_eq!(String::from_utf8_lossy(&piped.stdout), "in ", "{closed:?}, {way}");
+            assert_eq!(String::from_utf8_lossy(&piped.stderr), "err\n", "{closed:?}, {way}");
+        }
+        let null: Vec<io::Result<_>> = null.into();
+        assert!(null.into_iter().all(|exit| exit.unwrap().success()), "{closed:?}");
     }
 }
 
@@ -305,6 +316,21 @@ fn cgroup() {
         assert_eq!(child.stdout.take().unwrap().read_to_end(&mut Vec::new()).unwrap(), 0);
         drop(stdin);
         assert_eq!(child.kill_tree().unwrap(), expected, "that nobody is left is no error");
+
+        // A set keeps it with the child, whoever made that.
+        let set = ChildSet::new().unwrap();
+        let held = || {
+            let mut command = Command::new("cat");
+            command.stdin(Stdio::piped()).stdout(Stdio::null()).cgroup(directory());
+            command
+        };
+        let keys =
+            [set.spawn(&mut held(), ()).unwrap(), set.insert(held().spawn().unwrap(), ()).unwrap()];
+        for key in keys {
+            let (child, ()) = set.remove(key).unwrap();
+            assert_eq!(child.kill_tree().unwrap(), expected);
+            assert_eq!(child.wait().unwrap().signal(), Some(Signal::KILL));
+        }
 
         let error = Command::new("true").cgroup(File::open("/").unwrap()).spawn().unwrap_err();
         assert_eq!(errno(&error), libc::EBADF, "{error}");

@@ -253,8 +253,15 @@ fn set_is_level_triggered_again() {
     });
 }
 
+/// How many epoll instances a child of std's has from us.
+fn seen_by_children() -> usize {
+    let output = Command::new("ls").args(["-l", "/proc/self/fd"]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().matches("eventpoll").count()
+}
+
 /// Waits in a thread: in vain as long as the tracer is there.
 fn in_a_thread(tracer: Tracer, wait: impl FnOnce() -> io::Result<Exit> + Send) {
+    let before = seen_by_children();
     thread::scope(|scope| {
         let (sender, receiver) = channel();
         scope.spawn(move || sender.send(wait()).unwrap());
@@ -262,6 +269,7 @@ fn in_a_thread(tracer: Tracer, wait: impl FnOnce() -> io::Result<Exit> + Send) {
             Err(RecvTimeoutError::Timeout) => {}
             early => panic!("{early:?}"),
         }
+        assert_eq!(seen_by_children(), before, "epoll instances in a child of std's");
         drop(tracer);
         assert_exit(receiver.recv().unwrap());
     });
