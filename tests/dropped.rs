@@ -18,6 +18,7 @@ const TESTS: &[(&str, fn())] = &[
     ("running_child", running_child),
     ("each_later_call_reaps", each_later_call_reaps),
     ("blocked_calls_reap", blocked_calls_reap),
+    ("output_reaps_after_the_exit", output_reaps_after_the_exit),
     ("ended_child", ended_child),
     ("taken_child", taken_child),
     ("kill_on_drop", kill_on_drop),
@@ -101,8 +102,14 @@ fn each_later_call_reaps() {
         running: Child,
         taken: Child,
         dropped: Pidfd,
+        /// What a call gave, since dropping it reaps, too.
+        kept: Option<Child>,
     }
     impl Scene {
+        fn keep(self, child: Child) -> Option<Scene> {
+            Some(Scene { kept: Some(child), ..self })
+        }
+
         fn zombie(&self) -> bool {
             self.dropped.state().unwrap() == State::Zombie
         }
@@ -119,14 +126,14 @@ fn each_later_call_reaps() {
             assert!(scene.zombie(), "preparing spawns nothing");
             scene.set.spawn(&prepared, ()).map(|_| scene).ok()
         }),
-        ("ChildSet::remove", &|scene| scene.set.remove(scene.key).map(|_| scene)),
+        ("ChildSet::remove", &|scene| scene.set.remove(scene.key).and_then(|(child, ())| scene.keep(child))),
         ("dropping a set", &|scene| {
             drop(scene.set);
             None
         }),
         ("Shutdown::try_wait", &|scene| scene.set.shutdown(Duration::MAX).try_wait().map(|_| scene).ok()),
         ("Shutdown::wait", &|scene| scene.set.shutdown(Duration::MAX).wait().map(|_| scene).ok()),
-        ("Child::try_from", &|scene| Child::try_from(held()).map(|_| scene).ok()),
+        ("Child::try_from", &|scene| Child::try_from(held()).ok().and_then(|child| scene.keep(child))),
         ("Child::try_wait", &|scene| scene.running.try_wait().map(|_| scene).ok()),
         ("Child::try_status", &|scene| scene.running.try_status().map(|_| scene).ok()),
         ("Child::wait, once more", &|scene| scene.taken.wait().map(|_| scene).ok()),
@@ -154,11 +161,11 @@ fn each_later_call_reaps() {
             scene.running.kill().unwrap();
             scene.running.pidfd().wait_state().map(|_| scene).ok()
         }),
-        ("Command::spawn", &|scene| ours("true").spawn().map(|_| scene).ok()),
+        ("Command::spawn", &|scene| ours("true").spawn().ok().and_then(|child| scene.keep(child))),
         ("Prepared::spawn", &|scene| {
             let prepared = ours("true").prepare().unwrap();
             assert!(scene.zombie(), "preparing spawns nothing");
-            prepared.spawn().map(|_| scene).ok()
+            prepared.spawn().ok().and_then(|child| scene.keep(child))
         }),
         ("reap_dropped", &|scene| {
             reap_dropped();
@@ -174,7 +181,7 @@ fn each_later_call_reaps() {
             taken.wait().unwrap();
             common::readable(&set, Duration::from_secs(60));
             let (child, (pidfd, stdin)) = child();
-            let scene = Scene { set, key, running, taken, dropped: pidfd.try_clone().unwrap() };
+            let scene = Scene { set, key, running, taken, dropped: pidfd.try_clone().unwrap(), kept: None };
             drop(child);
             drop(stdin);
             until_ended(&pidfd);
@@ -182,10 +189,10 @@ fn each_later_call_reaps() {
             let scene = call(scene);
             assert_eq!(pidfd.state().unwrap(), State::Reaped, "by {name}");
             drop(seen);
-            let Some(Scene { set, running, taken, dropped, .. }) = scene else {
+            let Some(Scene { set, running, taken, dropped, kept, .. }) = scene else {
                 return reap_all_dropped();
             };
-            drop((running, taken, dropped));
+            drop((running, taken, dropped, kept));
             set.send_signal_to_all(Signal::KILL).unwrap();
             while set.wait(None).unwrap().is_some() {}
             reap_all_dropped();
@@ -233,6 +240,29 @@ fn blocked_calls_reap() {
             });
         }
     }
+}
+
+/// Also while only a pipe is waited for, which somebody else holds open.
+fn output_reaps_after_the_exit() {
+    check_leaks(|| {
+        let (mut waited_for, (its_pidfd, its_stdin)) = child();
+        let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+        waited_for.stdout = Some(reader.into());
+        waited_for.set_drain_grace(Duration::MAX);
+        let (dropped, (pidfd, stdin)) = child();
+        drop(dropped);
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| waited_for.wait_with_output().unwrap());
+            drop(its_stdin);
+            common::until_reaped(&its_pidfd);
+            drop(stdin);
+            common::until_reaped(&pidfd);
+            assert!(!waiting.is_finished());
+            drop(writer);
+            assert!(waiting.join().unwrap().status.success());
+        });
+        reap_all_dropped();
+    });
 }
 
 fn ended_child() {

@@ -135,7 +135,10 @@ fn usage_field_by_field() {
         stdout.read_exact(&mut [0]).unwrap();
     }
     drop(stdin);
-    let usage = *child.wait().unwrap().usage().unwrap();
+    let exit = child.wait().unwrap();
+    let usage = *exit.usage().unwrap();
+    assert_eq!(exit.user_time().zip(exit.system_time()), Some((usage.user_time, usage.system_time)));
+    assert_eq!(exit.max_rss(), usage.max_rss);
 
     let mut ours = std::mem::MaybeUninit::<libc::rusage>::zeroed();
     // SAFETY: the call fills the structure, of which all-zero bytes are valid.
@@ -153,21 +156,17 @@ fn usage_field_by_field() {
         usage.voluntary_switches,
         usage.involuntary_switches,
     ];
-    let theirs = [
-        ours.ru_minflt,
-        ours.ru_majflt,
-        ours.ru_inblock,
-        ours.ru_oublock,
-        ours.ru_nvcsw,
-        ours.ru_nivcsw,
-    ];
+    let theirs =
+        [ours.ru_minflt, ours.ru_majflt, ours.ru_inblock, ours.ru_oublock, ours.ru_nvcsw, ours.ru_nivcsw];
     assert_eq!(counts, theirs.map(|count| count as u64));
     // Else one could stand for another.
     assert!(usage.user_time > Duration::ZERO && usage.user_time != usage.system_time, "{usage:?}");
     assert!(usage.voluntary_switches != usage.involuntary_switches, "{usage:?}");
     match HashSet::from(counts).len() {
         6 => {}
-        _ => common::skipped(format_args!("the files are on no disk, or fields are equal by chance: {usage:?}")),
+        _ => common::skipped(format_args!(
+            "the files are on no disk, or fields are equal by chance: {usage:?}"
+        )),
     }
 }
 

@@ -324,8 +324,7 @@ fn cgroup() {
             command.stdin(Stdio::piped()).stdout(Stdio::null()).cgroup(directory());
             command
         };
-        let keys =
-            [set.spawn(&mut held(), ()).unwrap(), set.insert(held().spawn().unwrap(), ()).unwrap()];
+        let keys = [set.spawn(&mut held(), ()).unwrap(), set.insert(held().spawn().unwrap(), ()).unwrap()];
         for key in keys {
             let (child, ()) = set.remove(key).unwrap();
             assert_eq!(child.kill_tree().unwrap(), expected);

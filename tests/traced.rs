@@ -366,7 +366,8 @@ fn stolen_when_the_tracer_lets_go() {
         common::assert_code(&set.try_wait().unwrap().unwrap().exit, CODE);
 
         type Wait = fn(&Child) -> io::Result<Exit>;
-        let waits: [Wait; 2] = [|child| child.wait(), |child| Ok(child.wait_timeout(Duration::MAX)?.unwrap())];
+        let waits: [Wait; 2] =
+            [|child| child.wait(), |child| Ok(child.wait_timeout(Duration::MAX)?.unwrap())];
         for wait in waits {
             let (child, tracer) = zombie(|child| Child::try_from(child).unwrap());
             thread::scope(|scope| {

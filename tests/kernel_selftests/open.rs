@@ -50,7 +50,5 @@ fn tells_ids_apart() -> bool {
     let groups = [info.real_gid(), info.effective_gid(), info.saved_gid(), info.fs_gid()];
     let names = "real_uid: 1, real_gid: 5, effective_uid: 2, effective_gid: 6, saved_uid: 3, saved_gid: 7, fs_uid: 4, \
                  fs_gid: 8";
-    users == [1, 2, 3, 4].map(Some)
-        && groups == [5, 6, 7, 8].map(Some)
-        && format!("{info:?}").contains(names)
+    users == [1, 2, 3, 4].map(Some) && groups == [5, 6, 7, 8].map(Some) && format!("{info:?}").contains(names)
 }
