@@ -51,11 +51,21 @@ pub(super) unsafe extern "C" fn enter(birth: *mut ()) -> ! {
 /// # Safety
 /// In a new process, which shares its descriptor table if and only if the plan has a `first_unneeded`.
 pub(super) unsafe fn run(birth: &Birth<'_>) -> ! {
+    let _never_dropped = AbortsOnUnwind;
     // SAFETY: the caller's promise.
     let failure = unsafe { prepare_and_exec(birth) };
     birth.report.write(failure);
     // SAFETY: it is the end of this process.
     unsafe { end() }
+}
+
+/// A closure that panics must not go on, in a copy of it, with what its parent does after the spawn.
+struct AbortsOnUnwind;
+
+impl Drop for AbortsOnUnwind {
+    fn drop(&mut self) {
+        std::process::abort();
+    }
 }
 
 /// # Safety
