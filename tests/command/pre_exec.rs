@@ -106,9 +106,8 @@ fn a_panic_ends_the_child() {
 /// What it takes to wait for the closure stays in the parent.
 #[test]
 fn the_program_gets_nothing_of_ours() {
-    let sockets = |output: std::process::Output| {
-        String::from_utf8(output.stdout).unwrap().matches("socket:").count()
-    };
+    let sockets =
+        |output: std::process::Output| String::from_utf8(output.stdout).unwrap().matches("socket:").count();
     let mut by_std = std::process::Command::new("ls");
     let before = sockets(by_std.args(["-l", "/proc/self/fd"]).output().unwrap());
     for with_stdio in [false, true] {

@@ -131,6 +131,16 @@ pub(crate) fn held_with(code: u8) -> (Child, ChildStdin) {
     (child, stdin)
 }
 
+/// Another descriptor of the child, to see it by, and what keeps it alive.
+pub(crate) type Seen = (childset::Pidfd, Option<childset::ChildStdin>);
+
+/// A child that lives until what is seen of it is dropped.
+pub(crate) fn child() -> (childset::Child, Seen) {
+    let mut child = childset::Child::try_from(held()).unwrap();
+    let seen = (child.pidfd().try_clone().unwrap(), child.stdin.take());
+    (child, seen)
+}
+
 /// A shell that ignores TERM, and lives until it is killed or its input ends.
 pub(crate) fn stubborn() -> Child {
     let mut shell = Command::new("sh");
