@@ -11,7 +11,7 @@ use childset::{ChildSet, Command, SpawnError, Stdio};
 use common::{check_leaks, role};
 
 /// What is injected, and what is to happen.
-const CASES: [(&str, &[&str], Expected); 25] = [
+const CASES: [(&str, &[&str], Expected); 26] = [
     ("nothing", &[], Works),
     ("clone3_enosys", &["clone3:error=ENOSYS"], Works),
     ("clone3_eperm", &["clone3:error=EPERM"], Works),
@@ -40,6 +40,12 @@ const CASES: [(&str, &[&str], Expected); 25] = [
     ("detached_einval", &["clone3:error=EINVAL:when=1"], WithoutTheKernel),
     ("detached_eperm", &["clone3:error=EPERM:when=1"], WithoutTheKernel),
     ("detached_enosys", &["clone3:error=ENOSYS"], WithoutTheKernel),
+    // The wait for what has failed is interrupted.
+    (
+        "dup3_ebusy_eintr",
+        &["dup3:error=EBUSY", "waitid:error=EINTR:when=2+3"],
+        Fails(libc::EBUSY, "standard input"),
+    ),
     ("dup3_ebusy", &["dup3:error=EBUSY"], Fails(libc::EBUSY, "standard input")),
 ];
 
