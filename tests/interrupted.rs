@@ -25,6 +25,7 @@ const TESTS: &[(&str, fn())] = &[
     ("strangers", strangers),
     ("output", output),
     ("failed_spawns", failed_spawns),
+    ("both_sides_of_a_fork", both_sides_of_a_fork),
     ("looks", || inject("looks", &["poll,ppoll,ppoll_time64:error=EINTR:when=3"], &[])),
     ("reads", || pipes("reads", "read")),
     ("writes", || pipes("writes", "write")),
@@ -263,6 +264,41 @@ fn failed_spawns() {
 }
 
 // --- What no signal can be timed for.
+
+/// Before its closure runs, the child reads from the parent, and the parent from the child.
+fn both_sides_of_a_fork() {
+    thread::scope(|scope| {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let spawner = scope.spawn(move || {
+            let held = common::seccomp::hold(libc::SYS_read);
+            let works = held.is_ok();
+            sender.send(held).unwrap();
+            works.then(|| common::by_std("true").spawn())
+        });
+        let held = match receiver.recv().unwrap() {
+            Ok(held) => held,
+            Err(error) => return common::skipped(format_args!("system calls cannot be held: {error}")),
+        };
+        // The first one of each process.
+        let mut interrupted = Vec::new();
+        while !spawner.is_finished() {
+            match held.next(1) {
+                Some(call) if !interrupted.contains(&call.pid) => {
+                    interrupted.push(call.pid);
+                    held.refuse(call, libc::EINTR);
+                }
+                Some(call) => held.go_on(call),
+                None => {}
+            }
+        }
+        let child = spawner.join().unwrap().expect("calls are held").unwrap();
+        assert!(interrupted.contains(&(child.id() as i32)) && interrupted.len() == 2, "{interrupted:?}");
+        while child.try_wait().unwrap().is_none() {
+            held.next(1).into_iter().for_each(|call| held.go_on(call));
+        }
+        assert!(child.wait().unwrap().success());
+    });
+}
 
 fn inject(role: &str, injected: &[&str], more: &[&str]) {
     if common::strace::works() {
