@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::process::Command as StdCommand;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -59,32 +59,49 @@ extern "C" fn handler(_: i32) {
     RUNS.fetch_add(1, Ordering::Relaxed);
 }
 
-/// Does it while this thread gets a signal every millisecond. At least one has come when it is done.
-fn storm<R>(act: impl FnOnce() -> R) -> R {
-    // SAFETY: the handler writes to an atomic alone. All-zero bytes are a valid action, without `SA_RESTART`.
-    let thread = unsafe {
-        let mut action: libc::sigaction = std::mem::zeroed();
-        action.sa_sigaction = handler as extern "C" fn(i32) as libc::sighandler_t;
-        assert_eq!(libc::sigaction(libc::SIGUSR1, &action, std::ptr::null_mut()), 0);
-        libc::pthread_self() as usize
-    };
-    let done = AtomicBool::new(false);
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            while !done.load(Ordering::Relaxed) {
-                // SAFETY: this thread ends before that one goes on from the scope.
-                unsafe { libc::pthread_kill(thread as libc::pthread_t, libc::SIGUSR1) };
-                thread::sleep(Duration::from_millis(1));
-            }
-        });
-        let before = RUNS.load(Ordering::Relaxed);
-        let result = act();
-        while RUNS.load(Ordering::Relaxed) == before {
-            thread::yield_now();
+/// A timer of the kernel's, which ends when it is dropped.
+struct Storm(libc::timer_t);
+
+impl Storm {
+    /// A signal for this thread each millisecond, also where other threads are not let run.
+    fn start() -> Storm {
+        let mut timer = std::ptr::null_mut();
+        let millisecond = libc::timespec { tv_sec: 0, tv_nsec: 1_000_000 };
+        let times = libc::itimerspec { it_interval: millisecond, it_value: millisecond };
+        // SAFETY: the handler writes to an atomic alone. All-zero bytes are a valid action, without `SA_RESTART`, and a
+        // valid event. What is passed lives as long as the calls.
+        unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            action.sa_sigaction = handler as extern "C" fn(i32) as libc::sighandler_t;
+            assert_eq!(libc::sigaction(libc::SIGUSR1, &action, std::ptr::null_mut()), 0);
+            let mut event: libc::sigevent = std::mem::zeroed();
+            event.sigev_notify = libc::SIGEV_THREAD_ID;
+            event.sigev_signo = libc::SIGUSR1;
+            event.sigev_notify_thread_id = libc::syscall(libc::SYS_gettid) as i32;
+            assert_eq!(libc::timer_create(libc::CLOCK_MONOTONIC, &mut event, &mut timer), 0);
+            assert_eq!(libc::timer_settime(timer, 0, &times, std::ptr::null_mut()), 0);
         }
-        done.store(true, Ordering::Relaxed);
-        result
-    })
+        Storm(timer)
+    }
+}
+
+impl Drop for Storm {
+    fn drop(&mut self) {
+        // SAFETY: `start` has made it.
+        unsafe { libc::timer_delete(self.0) };
+    }
+}
+
+/// Does it in the storm. At least one signal has come when it is done.
+fn storm<R>(act: impl FnOnce() -> R) -> R {
+    let before = RUNS.load(Ordering::Relaxed);
+    let storm = Storm::start();
+    let result = act();
+    while RUNS.load(Ordering::Relaxed) == before {
+        thread::yield_now();
+    }
+    drop(storm);
+    result
 }
 
 /// Lives for a while, in which it is waited for, and ends with 7.
@@ -139,7 +156,8 @@ fn waits_while_the_reactor_runs() {
 
 /// The signals come faster than the time runs out, and until it has.
 fn time_outs() {
-    const TIME: Duration = Duration::from_millis(100);
+    /// So long that nothing keeps the signals away meanwhile.
+    const TIME: Duration = Duration::from_millis(300);
     let held = || Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     check_leaks(|| {
         let timed = |name: &str, act: &mut dyn FnMut() -> bool| {
