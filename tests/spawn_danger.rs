@@ -16,21 +16,23 @@ use childset::{Child, Command, Signal, Stdio};
 use common::seccomp::spawn_held;
 use common::{is_root, reexec, role, skipped};
 
-const TESTS: [(&str, fn()); 8] = [
+const TESTS: [(&str, fn()); 9] = [
     ("kill_of_a_cgroup", kill_of_a_cgroup),
     ("dumping_signals_while_blocked", || survives("dumping_signals_while_blocked")),
     ("dumping_signals_at_execve", || survives("dumping_signals_at_execve")),
     ("dumping_signals_that_are_ignored", || survives("dumping_signals_that_are_ignored")),
+    ("dumping_signals_as_before_5_16", || survives("dumping_signals_as_before_5_16")),
     ("stopped_by_its_new_user", stopped_by_its_new_user),
     ("hanging_directory", hanging_directory),
     ("dumpable_is_left_alone", dumpable_is_left_alone),
     ("small_stack", || survives("small_stack")),
 ];
 
-const ROLES: [(&str, fn()); 5] = [
+const ROLES: [(&str, fn()); 6] = [
     ("dumping_signals_while_blocked", || dumping_signals(libc::SYS_umask)),
     ("dumping_signals_at_execve", || dumping_signals(libc::SYS_execve)),
     ("dumping_signals_that_are_ignored", ignored_signals),
+    ("dumping_signals_as_before_5_16", as_before_5_16),
     ("small_stack", small_stack),
     ("fills_a_cgroup", fills_a_cgroup),
 ];
@@ -135,6 +137,17 @@ fn dumping_signals(held_at: libc::c_long) {
         }
     }
     common::no_child_is_left();
+}
+
+/// What tells that version from later ones is refused: then the child catches such signals, and another one gets them.
+fn as_before_5_16() {
+    const FUTEX_WAITV: libc::c_long = 449;
+    if let Err(error) = common::seccomp::filter(FUTEX_WAITV, Some(libc::ENOSYS), None) {
+        return skipped(format_args!("seccomp filters are refused: {error}"));
+    }
+    dumping_signals(libc::SYS_umask);
+    dumping_signals(libc::SYS_execve);
+    ignored_signals();
 }
 
 /// What this process ignores, the child does, too.

@@ -120,14 +120,21 @@ fn with_descriptors() {
 fn at_the_limit() {
     let ours = Limit::with_spare(8);
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap() as i32;
-    for by_std in [false, true] {
+    let ways: [fn(&mut Command); 3] = [
+        |_| {},
+        |command| {
+            common::make_by_std(command);
+        },
+        |command| {
+            command.stdin(std::process::Stdio::null());
+        },
+    ];
+    for (by_std, way) in ways.iter().enumerate() {
         for number in [limit - 2, limit - 1, limit, limit + 1] {
             let mut command = Command::new("sh");
             command.args(["-c", "test -c /proc/self/fd/$0 && exit 3"]);
             command.arg(number.to_string()).fd(number, File::open("/dev/null").unwrap());
-            if by_std {
-                common::make_by_std(&mut command);
-            }
+            way(&mut command);
             match command.spawn() {
                 Ok(child) => {
                     assert_eq!(child.wait().unwrap().code(), Some(3), "{number}, {by_std}");
