@@ -300,6 +300,15 @@ fn killed_with_all_that_it_started() {
     assert_eq!(child.stdout.take().unwrap().read_to_end(&mut Vec::new()).unwrap(), 0);
     assert_eq!(child.wait().unwrap().signal(), Some(Signal::KILL));
 
+    // A member of another's group is no leader.
+    let leader = Command::new("cat").stdin(Stdio::piped()).process_group(0).spawn().unwrap();
+    let member = Command::new("sleep").arg("60").process_group(leader.id() as i32).spawn().unwrap();
+    assert_eq!(member.kill_tree().unwrap(), Containment::Process);
+    assert_eq!(member.wait().unwrap().signal(), Some(Signal::KILL));
+    assert_eq!(leader.try_wait().unwrap(), None);
+    leader.kill().unwrap();
+    leader.wait().unwrap();
+
     let child = Command::new("sleep").arg("60").spawn().unwrap();
     assert_eq!(child.kill_tree().unwrap(), Containment::Process);
     assert_eq!(child.wait().unwrap().signal(), Some(Signal::KILL));

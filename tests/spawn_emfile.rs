@@ -16,6 +16,7 @@ const TESTS: &[(&str, fn())] = &[
     ("null", null),
     ("with_descriptors", with_descriptors),
     ("at_the_limit", at_the_limit),
+    ("out_of_the_way", out_of_the_way),
     ("by_std", by_std),
     ("into_a_set", into_a_set),
     #[cfg(feature = "async-io")]
@@ -148,6 +149,31 @@ fn at_the_limit() {
         }
     }
     drop(ours);
+}
+
+/// What no child needs goes where it costs children nothing: below 64 it stays, else to 1024, if the limit allows that.
+fn out_of_the_way() {
+    use std::os::fd::{AsFd, AsRawFd};
+    let numbers = || {
+        let child = piped().spawn().unwrap();
+        let ours = [child.stdin.as_ref().unwrap().as_raw_fd(), child.stdout.as_ref().unwrap().as_raw_fd()];
+        let numbers = [child.pidfd().as_fd().as_raw_fd(), ours[0], ours[1]];
+        assert_eq!(child.wait_with_output().unwrap().status.code(), Some(3));
+        numbers
+    };
+    assert!(numbers().iter().all(|&number| number < 64), "{:?}", numbers());
+    let fillers: Vec<_> = (0..100).map(|_| File::open("/dev/null").unwrap()).collect();
+    for (limit, expected) in [(2000, 1024..2000), (512, 64..512)] {
+        use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
+        let maximum = getrlimit(Resource::Nofile).maximum;
+        if maximum.is_some_and(|maximum| maximum < limit) {
+            common::skipped(format_args!("the limit of descriptors is {maximum:?}"));
+            continue;
+        }
+        setrlimit(Resource::Nofile, Rlimit { current: Some(limit), maximum }).unwrap();
+        assert!(numbers().iter().all(|number| expected.contains(number)), "{:?}", numbers());
+    }
+    drop(fillers);
 }
 
 fn by_std() {

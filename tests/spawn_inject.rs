@@ -11,7 +11,7 @@ use childset::{ChildSet, Command, SpawnError, Stdio};
 use common::{check_leaks, role};
 
 /// What is injected, and what is to happen.
-const CASES: [(&str, &[&str], Expected); 26] = [
+const CASES: [(&str, &[&str], Expected); 27] = [
     ("nothing", &[], Works),
     ("clone3_enosys", &["clone3:error=ENOSYS"], Works),
     ("clone3_eperm", &["clone3:error=EPERM"], Works),
@@ -40,6 +40,7 @@ const CASES: [(&str, &[&str], Expected); 26] = [
     ("detached_einval", &["clone3:error=EINVAL:when=1"], WithoutTheKernel),
     ("detached_eperm", &["clone3:error=EPERM:when=1"], WithoutTheKernel),
     ("detached_enosys", &["clone3:error=ENOSYS"], WithoutTheKernel),
+    ("std_emfile", &["pidfd_open:error=EMFILE"], Fails(libc::EMFILE, "Too many open files")),
     // The wait for what has failed is interrupted.
     (
         "dup3_ebusy_eintr",
@@ -90,8 +91,14 @@ fn talkative() -> Command {
     command.args(["-c", "cat; echo out; echo err >&2; cat <&7; ls /proc/self/fd; umask; exit 3"]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).umask(0o027);
     command.fd(7, std::fs::File::open("/proc/sys/kernel/ostype").unwrap());
-    if role().is_some_and(|role| role.starts_with("fork")) {
-        common::make_by_std(&mut command);
+    match role().unwrap_or_default().split('_').next() {
+        Some("fork") => {
+            common::make_by_std(&mut command);
+        }
+        Some("std") => {
+            command.stdin(std::process::Stdio::piped());
+        }
+        _ => {}
     }
     command
 }
