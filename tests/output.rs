@@ -91,6 +91,12 @@ fn a_grandchild_holds_the_pipe() {
     );
     assert!(begin.elapsed() >= 2 * Duration::from_millis(200) || cfg!(not(feature = "async-io")));
     assert!(begin.elapsed() < LONG);
+    // Of one pipe alone.
+    both_and_clean(
+        || sh("echo hello; sleep 60 2>&- & exit 0").spawn().unwrap(),
+        b"",
+        |output| assert!(output.pipe_open && output.stdout == b"hello\n"),
+    );
     // No grace at all.
     let make = || {
         let mut child = sh("echo hello; sleep 60 & exit 0").spawn().unwrap();
@@ -144,6 +150,18 @@ fn nothing_written_before_the_exit_is_lost() {
         assert_eq!((output.stdout.len(), output.stderr.len()), (1_000_000, 1_000_000));
         assert!(output.pipe_open && output.exit.code() == Some(3));
     });
+    // Where the other pipe is at its end long since.
+    let make = || {
+        let mut child = sh("exec >&-; read go; head -c 1000000 /dev/zero >&2; exit 3");
+        let mut child = child.stdin(Stdio::piped()).spawn().unwrap();
+        rustix::pipe::fcntl_setpipe_size(child.stderr.as_ref().unwrap(), 1 << 20).unwrap();
+        child.stdin.as_mut().unwrap().write_all(b"go\n").unwrap();
+        common::until_ended(child.pidfd());
+        child
+    };
+    both(make, b"", |output| {
+        assert_eq!((output.stderr.len(), output.exit.code(), output.pipe_open), (1_000_000, Some(3), false));
+    });
     // And while it is read.
     both_and_clean(
         || sh("sleep 60 & head -c 5000000 /dev/zero; exit 3").spawn().unwrap(),
@@ -191,6 +209,17 @@ fn input_that_nobody_reads() {
         || sh("exec 3<&0; (sleep 60 <&3 >/dev/null 2>&1) & exit 4").stdin(Stdio::piped()).spawn().unwrap(),
         &input,
         |output| assert_eq!(output.exit.code(), Some(4)),
+    );
+}
+
+/// It is all that there is to wait for, for a while.
+#[test]
+fn large_input_of_a_silent_child() {
+    let input = vec![b'x'; 1 << 20];
+    both(
+        || sh("sleep 0.05; test $(wc -c) = 1048576 && exit 4").stdin(Stdio::piped()).spawn().unwrap(),
+        &input,
+        |output| assert_eq!((output.exit.code(), output.stdout.len()), (Some(4), 0)),
     );
 }
 
@@ -280,6 +309,17 @@ fn killed_with_all_that_it_started() {
             assert_eq!(containment, Containment::ProcessGroup, "that nobody is left is no error")
         }
         // Before 6.9 the number of the group may be another's by now.
+        Err(error) => {
+            assert!(common::kernel() < (6, 9) && error.kind() == ErrorKind::Unsupported, "{error}");
+        }
+    }
+
+    // A group with nobody else in it is gone with its leader.
+    let alone = Command::new("sleep").arg("60").process_group(0).spawn().unwrap();
+    alone.kill().unwrap();
+    alone.wait().unwrap();
+    match alone.kill_tree() {
+        Ok(containment) => assert_eq!(containment, Containment::ProcessGroup),
         Err(error) => {
             assert!(common::kernel() < (6, 9) && error.kind() == ErrorKind::Unsupported, "{error}");
         }

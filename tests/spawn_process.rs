@@ -13,10 +13,10 @@ use std::process::Stdio as StdStdio;
 use std::thread;
 
 use childset::unix::CommandExt;
-use childset::{ChildSet, Command, Containment, Prepared, Signal, Stdio};
+use childset::{ChildSet, Command, Containment, Forked, Prepared, Signal, Stdio};
 use common::{check_leaks, errno, reexec, role};
 
-const TESTS: [(&str, fn()); 17] = [
+const TESTS: [(&str, fn()); 18] = [
     ("stays_dumpable", stays_dumpable),
     ("dispositions", dispositions),
     ("without_stdio", without_stdio),
@@ -24,6 +24,7 @@ const TESTS: [(&str, fn()); 17] = [
     ("swapped_stdio", || ends_with("swapped_stdio", b"")),
     ("not_root", not_root),
     ("cgroup", cgroup),
+    ("cgroup_without_clone3", || ends_with("cgroup_without_clone3", b"")),
     ("exec", || ends_with("exec", b"exec'd a  b\n")),
     ("exec_with_everything", || ends_with("exec_with_everything", b"0\n1\n2\n3\n9\n20\n0022\n1\nlast\n")),
     ("failed_exec", failed_exec),
@@ -37,8 +38,9 @@ const TESTS: [(&str, fn()); 17] = [
     ("sigchld_ignored_in_each_way", sigchld_ignored_in_each_way),
 ];
 
-const ROLES: [(&str, fn()); 4] = [
+const ROLES: [(&str, fn()); 5] = [
     ("exec", exec),
+    ("cgroup_without_clone3", cgroup_without_clone3),
     ("exec_with_everything", exec_with_everything),
     ("exec_of_a_script_as_another_user", exec_of_a_script_as_another_user),
     ("swapped_stdio", swapped_stdio),
@@ -316,6 +318,26 @@ fn cgroup() {
         assert_eq!(child.stdout.take().unwrap().read_to_end(&mut Vec::new()).unwrap(), 0);
         drop(stdin);
         assert_eq!(child.kill_tree().unwrap(), expected, "that nobody is left is no error");
+        // Later ones are not killed by that (Linux 6.18 does so).
+        let told = text(Command::new("cat").arg("/proc/self/cgroup").cgroup(directory()));
+        assert!(told.contains(&name), "{told}");
+
+        // A copy of this process has no business with it.
+        let child = Command::new("sleep").arg("60").cgroup(directory()).spawn().unwrap();
+        let refused =
+            || u8::from(Forked::from_io_error(&child.kill_tree().unwrap_err()) != Some(Forked::Object));
+        assert_eq!(common::in_copy(refused), 0);
+        assert_eq!(child.try_wait().unwrap(), None);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        // The root of all has no `cgroup.kill`: there it is the child alone.
+        let root = path.ancestors().take_while(|path| path.join("cgroup.procs").exists()).last().unwrap();
+        if !root.join("cgroup.kill").exists() {
+            let mut command = Command::new("sleep");
+            let child = command.arg("60").cgroup(File::open(root).unwrap()).spawn().unwrap();
+            assert_eq!(child.kill_tree().unwrap(), Containment::Process);
+            assert_eq!(child.wait().unwrap().signal(), Some(Signal::KILL));
+        }
 
         // A set keeps it with the child, whoever made that.
         let set = ChildSet::new().unwrap();
@@ -332,7 +354,8 @@ fn cgroup() {
         }
 
         let error = Command::new("true").cgroup(File::open("/").unwrap()).spawn().unwrap_err();
-        assert_eq!(errno(&error), libc::EBADF, "{error}");
+        // As `clone3` says it, or as it is found to have no `cgroup.procs`.
+        assert!([libc::EBADF, libc::ENOENT].contains(&errno(&error)), "{error}");
         // By `fork`, it enters the cgroup itself.
         let mut by_std = Command::new("cat");
         common::make_by_std(&mut by_std);
@@ -347,6 +370,14 @@ fn cgroup() {
     });
     common::remove_cgroup(&path);
     result.unwrap();
+}
+
+/// The child enters it by itself.
+fn cgroup_without_clone3() {
+    match common::seccomp::filter(libc::SYS_clone3, Some(libc::ENOSYS), None) {
+        Ok(()) => cgroup(),
+        Err(error) => common::skipped(format_args!("seccomp filters are refused: {error}")),
+    }
 }
 
 fn exec() {

@@ -52,6 +52,7 @@ pub(super) unsafe extern "C" fn enter(birth: *mut ()) -> ! {
 /// In a new process, which shares its descriptor table if and only if the plan has a `first_unneeded`.
 pub(super) unsafe fn run(birth: &Birth<'_>) -> ! {
     let _never_dropped = AbortsOnUnwind;
+    birth.report.begin();
     // SAFETY: the caller's promise.
     let failure = unsafe { prepare_and_exec(birth) };
     birth.report.write(failure);

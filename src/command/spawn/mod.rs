@@ -112,7 +112,10 @@ impl Job<'_> {
         let standard = Standard::open(stdio, self.options)?;
         let lifted = lift_all(self.options)?;
         let fds = self.sources(&lifted);
-        let highest = standard.lifted().chain(&lifted).map(Lifted::number).fold(2, RawFd::max);
+        // A child that enters its cgroup itself needs that, too.
+        let cgroup = self.options.cgroup.as_ref().map(|cgroup| cgroup.as_raw_fd());
+        let needed = standard.lifted().chain(&lifted).map(Lifted::number).chain(cgroup);
+        let highest = needed.fold(2, RawFd::max);
         // A child that `fork` makes has a table of its own from the start.
         let leaves_table = !self.options.inherit_fds && self.acts.is_empty();
         let last = if leaves_table { highest as u32 } else { u32::MAX };
