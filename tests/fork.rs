@@ -91,7 +91,9 @@ fn refused<R: std::fmt::Debug>(result: io::Result<R>) {
 
 fn calls_of_a_child() {
     check_leaks(|| {
-        let (child, stdin) = held();
+        let (mut child, stdin) = held();
+        let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+        child.stdout = Some(reader.into());
         let (known, known_stdin) = held();
         drop(known_stdin);
         let exit = known.wait().unwrap();
@@ -125,7 +127,10 @@ fn calls_of_a_child() {
         });
         let child = child.unwrap();
         assert_eq!(child.try_wait().unwrap(), None);
-        drop(stdin);
+        // Both have the same pipe, which blocks as before.
+        let flags = rustix::fs::fcntl_getfl(child.stdout.as_ref().unwrap()).unwrap();
+        assert!(!flags.contains(rustix::fs::OFlags::NONBLOCK));
+        drop((stdin, writer));
         assert!(child.wait().unwrap().success());
         assert_eq!(known.wait().unwrap(), exit);
     });
