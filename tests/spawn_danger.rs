@@ -217,19 +217,34 @@ fn dumpable_is_left_alone() {
     common::keep_capabilities(1000, &[common::CAP_SETGID, common::CAP_SETUID]);
     // SAFETY: numbers.
     let dumpable = || unsafe { libc::prctl(libc::PR_GET_DUMPABLE) };
-    // SAFETY: as above.
-    unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 1) };
-    let during = |_| {
-        assert_eq!(dumpable(), 1);
-        File::open("/proc/self/environ").unwrap();
-        // SAFETY: a number.
-        unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0) };
-    };
-    match spawn_held(libc::SYS_execve, of_another_user, during) {
-        Ok(child) => assert!(child.unwrap().wait().unwrap().success()),
-        Err(error) => return skipped(format_args!("system calls cannot be held: {error}")),
+    let changes: [fn(&mut Command); 2] = [
+        |command| {
+            command.uid(65534);
+        },
+        |command| {
+            command.gid(65534);
+        },
+    ];
+    for change in changes {
+        // SAFETY: as above.
+        unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 1) };
+        let during = |_| {
+            assert_eq!(dumpable(), 1);
+            File::open("/proc/self/environ").unwrap();
+            // SAFETY: a number.
+            unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0) };
+        };
+        let spawn = || {
+            let mut command = Command::new("true");
+            change(&mut command);
+            command.spawn()
+        };
+        match spawn_held(libc::SYS_execve, spawn, during) {
+            Ok(child) => assert!(child.unwrap().wait().unwrap().success()),
+            Err(error) => return skipped(format_args!("system calls cannot be held: {error}")),
+        }
+        assert_eq!(dumpable(), 0);
     }
-    assert_eq!(dumpable(), 0);
 }
 
 /// A thread with a small stack spawns in each way.

@@ -156,6 +156,7 @@ fn ranges_of_descriptors_to_close() {
         assert_eq!(left((Included(a), Included(c))), [false, false, false, true]);
         assert_eq!(left((Excluded(a), Excluded(d))), [true, false, false, true]);
         assert_eq!(left((Excluded(c), Unbounded)), [true, true, true, false]);
+        assert_eq!(left((Included(-9), Excluded(c))), [false, false, true, true]);
         assert_eq!(left((Included(d), Included(a))), [true, true, true, true]);
         assert_eq!(left((Excluded(i32::MAX), Unbounded)), [true, true, true, true]);
         assert_eq!(left((Included(3), Excluded(i32::MIN))), [true, true, true, true]);
