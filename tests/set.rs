@@ -196,33 +196,6 @@ fn a_child_whose_exit_was_taken_before_comes_out_with_it() {
 }
 
 #[test]
-fn a_process_that_is_not_ours_comes_out_when_it_ends() {
-    // The shell's `cat` lives as long as our pipe: not on descriptor 0, which a shell takes from what it runs in
-    // the background.
-    let mut shell = Command::new("sh")
-        .args(["-c", "exec 3<&0; cat <&3 & echo $!; wait $!"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = [0; 16];
-    let read = shell.stdout.as_mut().unwrap().read(&mut line).unwrap();
-    let pid: u32 = std::str::from_utf8(&line[..read]).unwrap().trim().parse().unwrap();
-    let set = ChildSet::new().unwrap();
-    set.insert(Pidfd::open(pid).unwrap(), "stranger").unwrap();
-    assert!(set.try_wait().unwrap().is_none());
-    drop(shell.stdin.take());
-    let exited = set.wait(None).unwrap().unwrap();
-    assert_eq!((exited.tag, exited.pid), ("stranger", Some(pid)));
-    match exited.exit {
-        // Reaped by the shell before we looked (Linux 6.15).
-        Ok(exit) => assert!(exit.success() && exit.usage().is_none()),
-        Err(error) => assert!(childset::StatusUnknown::from_io_error(&error).is_some(), "{error}"),
-    }
-    assert!(shell.wait().unwrap().success());
-}
-
-#[test]
 fn what_is_no_pidfd_is_given_back() {
     let set = ChildSet::<u8>::new().unwrap();
     let file = std::fs::File::open("/dev/null").unwrap();

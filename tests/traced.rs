@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use childset::{Child, ChildSet, Exit, Pidfd, Signal, State};
-use common::{check_leaks, readable, reexec, role, skipped, until_ended, warm_up};
+use common::{check_leaks, kernel, readable, reexec, role, skipped, until_ended, warm_up};
 
 /// How long a zombie is waited for in vain, and the processor time which that may cost.
 const VAIN: Duration = Duration::from_secs(1);
@@ -31,6 +31,7 @@ const TESTS: &[(&str, fn())] = &[
     ("child_wait_nonblocking", child_wait_nonblocking),
     ("child_wait_timeout", child_wait_timeout),
     ("child_output", child_output),
+    ("zombie_of_another", zombie_of_another),
     ("set_with_a_stolen_one", set_with_a_stolen_one),
     ("stolen_when_the_tracer_lets_go", stolen_when_the_tracer_lets_go),
     ("dropped", dropped),
@@ -320,6 +321,36 @@ fn child_output() {
     check_leaks(|| {
         let (child, tracer) = zombie(|child| Child::try_from(child).unwrap());
         in_a_thread(tracer, || child.capture().wait().map(|captured| captured.exit));
+    });
+}
+
+/// A zombie that only its own parent can reap is waited for asleep.
+fn zombie_of_another() {
+    if kernel() < (6, 15) {
+        // What nobody will be told is not waited for.
+        return;
+    }
+    // It comes to us when its parent is gone.
+    // SAFETY: a number.
+    assert_eq!(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1) }, 0);
+    let mut command = Command::new("sh");
+    command.args(["-c", "sleep 60 & echo $!; exec cat"]);
+    let (parent, line) = start(command);
+    let (pid, name) = (line.parse().unwrap(), format!("/proc/{}/comm", parent.id()));
+    // A shell would reap it.
+    while std::fs::read_to_string(&name).unwrap() != "cat\n" {
+        thread::yield_now();
+    }
+    let zombie = Pidfd::open(pid).unwrap();
+    zombie.kill().unwrap();
+    until_ended(&zombie);
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| zombie.wait());
+        idle(|| thread::sleep(VAIN));
+        assert!(!waiting.is_finished());
+        drop(Tracer(parent));
+        common::reap_by_pid(pid);
+        assert_eq!(waiting.join().unwrap().unwrap().signal(), Some(Signal::KILL));
     });
 }
 
