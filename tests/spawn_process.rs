@@ -16,7 +16,7 @@ use childset::unix::CommandExt;
 use childset::{ChildSet, Command, Containment, Forked, Prepared, Signal, Stdio};
 use common::{check_leaks, errno, reexec, role};
 
-const TESTS: [(&str, fn()); 18] = [
+const TESTS: [(&str, fn()); 19] = [
     ("stays_dumpable", stays_dumpable),
     ("dispositions", dispositions),
     ("without_stdio", without_stdio),
@@ -29,6 +29,7 @@ const TESTS: [(&str, fn()); 18] = [
     ("exec_with_everything", || ends_with("exec_with_everything", b"0\n1\n2\n3\n9\n20\n0022\n1\nlast\n")),
     ("failed_exec", failed_exec),
     ("failed_exec_changes_nothing", failed_exec_changes_nothing),
+    ("exec_after_a_panic", exec_after_a_panic),
     ("exec_of_a_script_as_another_user", || ends_with("exec_of_a_script_as_another_user", b"65534\n")),
     ("error_without_stdio", error_without_stdio),
     ("no_null_device", no_null_device),
@@ -481,6 +482,24 @@ fn failed_exec_changes_nothing() {
     let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
     drop(reader);
     assert_eq!(File::from(writer).write(b"x").unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+}
+
+/// A closure that has panicked in this process may run again.
+fn exec_after_a_panic() {
+    let code = common::in_copy(|| {
+        let mut panics = true;
+        let mut command = Command::new("true");
+        let act = move || match std::mem::take(&mut panics) {
+            true => std::panic::resume_unwind(Box::new(0)),
+            false => Err(io::Error::from_raw_os_error(libc::EXDEV)),
+        };
+        // SAFETY: this process has one thread.
+        unsafe { command.pre_exec(act) };
+        let mut exec = || command.exec();
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(&mut exec)).is_err());
+        u8::from(errno(&exec()) != libc::EXDEV)
+    });
+    assert_eq!(code, 0);
 }
 
 /// The shell that runs it is tried after the user was changed, and the change is not made again.

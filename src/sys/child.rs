@@ -122,7 +122,7 @@ pub(super) unsafe fn prepare(birth: &Birth<'_>) -> Result<(), (Stage, i32)> {
         install_fds(plan.fds.iter().map(|(number, source)| (*number, source.as_raw_fd())))?;
         let closed = match birth.closes_late {
             false => close_fds(plan.close, plan.close_singly),
-            true => mark_fds(plan.close, plan.close_singly),
+            true => mark_fds(plan.close),
         };
         closed.map_err(|errno| (Stage::CloseFds, errno))?;
         take_steps(birth)
