@@ -14,11 +14,12 @@ use childset::unix::CommandExt;
 use childset::{Command, Prepared, Signal, Stdio};
 use common::{errno, in_copy, is_root, reexec, role, skipped, Dir, CAP_SETGID, CAP_SETUID};
 
-const TESTS: [(&str, fn()); 9] = [
+const TESTS: [(&str, fn()); 10] = [
     ("exec_with_parent_death_signal", exec_with_parent_death_signal),
     ("prepared_before_a_fork", prepared_before_a_fork),
     ("parent_outside_of_the_pid_namespace", parent_outside_of_the_pid_namespace),
     ("parent_death_signal_of_another_user", parent_death_signal_of_another_user),
+    ("parent_that_died_before", parent_that_died_before),
     ("groups_that_may_not_be_set", groups_that_may_not_be_set),
     ("no_group_is_left", no_group_is_left),
     ("no_group_is_left_by_capabilities", no_group_is_left_by_capabilities),
@@ -152,6 +153,34 @@ fn parent_death_signal_of_another_user() {
     }
 }
 
+/// Between the birth of a child and its wish to end with its parent, that may end.
+fn parent_that_died_before() {
+    // SAFETY: a number.
+    assert_eq!(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1) }, 0);
+    let held = match common::seccomp::hold(libc::SYS_umask) {
+        Ok(held) => held,
+        Err(error) => return skipped(format_args!("system calls cannot be held: {error}")),
+    };
+    for way in WAYS {
+        let mut command = Command::new("sh");
+        way(command.args(["-c", "exit 3"]).umask(0o022).parent_death_signal(Signal::KILL));
+        // SAFETY: this process has one thread.
+        let parent = unsafe { libc::fork() };
+        if parent == 0 {
+            drop(command.spawn());
+            // SAFETY: the end of the copy.
+            unsafe { libc::_exit(1) };
+        }
+        let call = held.next(30_000).expect("the child gets there");
+        let child = call.pid as u32;
+        // SAFETY: a number.
+        assert_eq!(unsafe { libc::kill(parent, libc::SIGKILL) }, 0);
+        assert_eq!(common::reap_by_pid(parent as u32), libc::SIGKILL);
+        held.go_on(call);
+        assert_eq!(common::reap_by_pid(child), libc::SIGKILL);
+    }
+}
+
 // --- Groups.
 
 fn set_groups(groups: &[u32]) {
@@ -247,6 +276,16 @@ fn a_group_that_cannot_be_dropped() {
         let mut command = Command::new("id");
         way(command.arg("-G").uid(1000));
         assert_eq!(text(&mut command), "0 4 27");
+    }
+    // Nor if it is only one of our ids.
+    for [real, effective] in [[1000, 65534], [65534, 1000]] {
+        // SAFETY: numbers.
+        assert_eq!(unsafe { libc::setresuid(real, effective, 1000) }, 0);
+        for way in WAYS {
+            let mut command = Command::new("id");
+            way(command.arg("-G").uid(65534));
+            assert_eq!(errno(&command.spawn().unwrap_err()), libc::EPERM, "{real}, {effective}");
+        }
     }
 }
 
