@@ -11,7 +11,7 @@ use childset::{ChildSet, Command, SpawnError, Stdio};
 use common::{check_leaks, role};
 
 /// What is injected, and what is to happen.
-const CASES: [(&str, &[&str], Expected); 27] = [
+const CASES: [(&str, &[&str], Expected); 30] = [
     ("nothing", &[], Works),
     ("clone3_enosys", &["clone3:error=ENOSYS"], Works),
     ("clone3_eperm", &["clone3:error=EPERM"], Works),
@@ -37,6 +37,9 @@ const CASES: [(&str, &[&str], Expected); 27] = [
     ("waitid_eintr", &["waitid:error=EINTR:when=3"], Works),
     ("busy_for_good", &["execve:error=ETXTBSY"], Fails(libc::ETXTBSY, "run \"/bin/sh\"")),
     ("execve_eio", &["execve:error=EIO"], Fails(libc::EIO, "run \"/bin/sh\"")),
+    ("execve_estale", &["execve:error=ESTALE"], FoundLater),
+    ("execve_enodev", &["execve:error=ENODEV"], FoundLater),
+    ("execve_etimedout", &["execve:error=ETIMEDOUT"], FoundLater),
     ("detached_einval", &["clone3:error=EINVAL:when=1"], WithoutTheKernel),
     ("detached_eperm", &["clone3:error=EPERM:when=1"], WithoutTheKernel),
     ("detached_enosys", &["clone3:error=ENOSYS"], WithoutTheKernel),
@@ -57,11 +60,13 @@ enum Expected {
     Fails(i32, &'static str),
     /// The first one.
     FailsOnce(i32, &'static str),
+    /// In the next directory of the search.
+    FoundLater,
     /// What the kernel would do from 7.1 on is done otherwise.
     WithoutTheKernel,
 }
 
-use Expected::{Fails, FailsOnce, WithoutTheKernel, Works};
+use Expected::{Fails, FailsOnce, FoundLater, WithoutTheKernel, Works};
 
 fn main() {
     if let Some(role) = role() {
@@ -159,6 +164,13 @@ fn run(expected: Expected) {
                     check(&talkative().spawn().unwrap_err(), errno, names);
                     check(&set.spawn(&mut talkative(), ()).unwrap_err().error, errno, names);
                 }
+            }
+            FoundLater => {
+                let place = common::Dir::new();
+                std::os::unix::fs::symlink("/bin/sh", place.path().join("sh")).unwrap();
+                let mut command = Command::new("sh");
+                command.args(["-c", "exit 5"]).search_path(format!("/bin:{}", place.path().display()));
+                assert_eq!(command.spawn().unwrap().wait().unwrap().code(), Some(5));
             }
             WithoutTheKernel => {
                 let child =
