@@ -173,11 +173,18 @@ fn run(expected: Expected) {
                 assert_eq!(command.spawn().unwrap().wait().unwrap().code(), Some(5));
             }
             WithoutTheKernel => {
-                let child =
-                    talkative().autoreap(true).kill_with_parent(true).no_new_privs(true).spawn().unwrap();
-                let exit = child.capture().wait().unwrap().exit;
+                let detached =
+                    || talkative().autoreap(true).kill_with_parent(true).no_new_privs(true).spawn().unwrap();
+                let exit = detached().capture().wait().unwrap().exit;
                 // It is we who reaped it.
                 assert!(exit.code() == Some(3) && exit.usage().is_some());
+                // Also one that is dropped.
+                let mut child = detached();
+                let pidfd = child.pidfd().try_clone().unwrap();
+                drop(child.stdin.take());
+                common::until_ended(&pidfd);
+                drop(child);
+                assert_eq!(pidfd.state().unwrap(), childset::State::Reaped);
             }
         }
     });
