@@ -372,7 +372,7 @@ fn a_closed_set_gives_children_back() {
     let error = set.insert(child, 4).unwrap_err();
     assert_eq!((error.tag, error.child.try_wait().unwrap()), (4, Some(exit)));
     // A pidfd of one that has ended.
-    let child = exiting(5);
+    let child = zombie(5);
     let error = set.insert(Pidfd::from_child(&child).unwrap(), 5).unwrap_err();
     let exit = error.child.wait().unwrap();
     // It is we who reap it: nobody did when it was refused.

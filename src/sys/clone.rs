@@ -169,7 +169,7 @@ fn birth<'a>(plan: &'a Plan<'a>, report: &'a Report, by_clone3: bool, is_guarded
         plan,
         report,
         has_handlers: !by_clone3,
-        joins_cgroup: !by_clone3,
+        joins_cgroup: false,
         closes_late: false,
         is_guarded,
         parent: Some(std::process::id()),
