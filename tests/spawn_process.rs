@@ -16,7 +16,7 @@ use childset::unix::CommandExt;
 use childset::{ChildSet, Command, Containment, Forked, Prepared, Signal, Stdio};
 use common::{check_leaks, errno, reexec, role};
 
-const TESTS: [(&str, fn()); 19] = [
+const TESTS: [(&str, fn()); 20] = [
     ("stays_dumpable", stays_dumpable),
     ("dispositions", dispositions),
     ("without_stdio", without_stdio),
@@ -29,6 +29,7 @@ const TESTS: [(&str, fn()); 19] = [
     ("exec_with_everything", || ends_with("exec_with_everything", b"0\n1\n2\n3\n9\n20\n0022\n1\nlast\n")),
     ("failed_exec", failed_exec),
     ("failed_exec_changes_nothing", failed_exec_changes_nothing),
+    ("failed_exec_without_proc", failed_exec_without_proc),
     ("exec_after_a_panic", exec_after_a_panic),
     ("exec_of_a_script_as_another_user", || ends_with("exec_of_a_script_as_another_user", b"65534\n")),
     ("error_without_stdio", error_without_stdio),
@@ -557,8 +558,8 @@ fn error_without_stdio() {
     }
 }
 
-/// Where there is none, the error names it, and not the program.
-fn no_null_device() {
+/// Has an empty directory in its place, for this process alone.
+fn hide(directory: &std::ffi::CStr) -> io::Result<()> {
     // SAFETY: this process has one thread; the strings end with a null byte.
     let hidden = unsafe {
         libc::unshare(libc::CLONE_NEWNS) == 0
@@ -569,10 +570,33 @@ fn no_null_device() {
                 libc::MS_REC | libc::MS_PRIVATE,
                 std::ptr::null(),
             ) == 0
-            && libc::mount(c"none".as_ptr(), c"/dev".as_ptr(), c"tmpfs".as_ptr(), 0, std::ptr::null()) == 0
+            && libc::mount(c"none".as_ptr(), directory.as_ptr(), c"tmpfs".as_ptr(), 0, std::ptr::null()) == 0
     };
-    if !hidden {
-        return common::skipped(format_args!("/dev cannot be hidden: {}", io::Error::last_os_error()));
+    hidden.then_some(()).ok_or_else(io::Error::last_os_error)
+}
+
+/// What stays open over an `execve` is found out without a list, too.
+fn failed_exec_without_proc() {
+    if let Err(error) = hide(c"/proc") {
+        return common::skipped(format_args!("/proc cannot be hidden: {error}"));
+    }
+    // SAFETY: the descriptor is new.
+    let inherited = unsafe { File::from_raw_fd(libc::fcntl(2, libc::F_DUPFD, 900)) };
+    for way in WAYS {
+        let mut command = Command::new("/no/such/program");
+        way(&mut command);
+        assert_eq!(errno(&command.exec()), libc::ENOENT);
+        for number in [0, 1, 2, inherited.as_raw_fd()] {
+            // SAFETY: asking for a number.
+            assert_eq!(unsafe { libc::fcntl(number, libc::F_GETFD) }, 0, "{number}");
+        }
+    }
+}
+
+/// Where there is none, the error names it, and not the program.
+fn no_null_device() {
+    if let Err(error) = hide(c"/dev") {
+        return common::skipped(format_args!("/dev cannot be hidden: {error}"));
     }
     let ways: [fn(&mut Command); 3] = [
         |_| {},
