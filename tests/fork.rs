@@ -41,7 +41,11 @@ const TESTS: &[(&str, fn())] = &[
 ];
 
 fn main() {
-    common::main_with(TESTS, |_, test| {
+    common::main_with(TESTS, |name, test| {
+        if name == "without_the_page" {
+            // Before the first use of the crate, which asks for it.
+            refuse_the_page();
+        }
         // It has the crate open the descriptor that it keeps, and awaits nothing.
         drop(held().0);
         reap_all_dropped();
@@ -391,14 +395,19 @@ fn raw_clone() {
     assert!(child.wait().unwrap().success());
 }
 
-/// Without `MADV_WIPEONFORK`, as before Linux 4.14 and under some emulators, pids are compared.
-fn without_the_page() {
+fn refuse_the_page() {
     const MADV_WIPEONFORK: u32 = 18;
     let only = common::seccomp::Only { argument: 2, mask: u32::MAX, value: MADV_WIPEONFORK, negate: false };
     common::seccomp::filter(libc::SYS_madvise, Some(libc::EINVAL), Some(only)).unwrap();
     // SAFETY: it fails before it does anything.
     assert_eq!(unsafe { libc::madvise(std::ptr::null_mut(), 4096, MADV_WIPEONFORK as i32) }, -1);
     assert_eq!(io::Error::last_os_error().raw_os_error(), Some(libc::EINVAL));
+}
+
+/// Without `MADV_WIPEONFORK`, as before Linux 4.14 and under some emulators, pids are compared.
+fn without_the_page() {
+    // Its flag, in the list of mappings.
+    assert!(!std::fs::read_to_string("/proc/self/smaps").unwrap().contains(" wf "));
     calls_of_a_child();
     calls_of_a_set();
     dropped_children_before();

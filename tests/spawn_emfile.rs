@@ -18,6 +18,7 @@ const TESTS: &[(&str, fn())] = &[
     ("at_the_limit", at_the_limit),
     ("out_of_the_way", out_of_the_way),
     ("by_std", by_std),
+    ("failed_by_std", failed_by_std),
     ("into_a_set", into_a_set),
     #[cfg(feature = "async-io")]
     ("output", output),
@@ -183,6 +184,23 @@ fn by_std() {
     let mut command = quiet();
     common::make_by_std(&mut command);
     each(4, command, spawn);
+}
+
+/// With a `Stdio` of std's, which needs some descriptors for itself: what fails leaves nothing.
+fn failed_by_std() {
+    let mut errors = std::collections::BTreeSet::new();
+    for spare in 0..=8 {
+        check_leaks(|| {
+            let mut command = Command::new("/no/such/program");
+            command.stdin(std::process::Stdio::inherit());
+            let limit = Limit::with_spare(spare);
+            let error = command.spawn().map(drop).unwrap_err();
+            drop(limit);
+            common::no_child_is_left();
+            errors.insert(SpawnError::from_io_error(&error).map(SpawnError::errno).or(error.raw_os_error()));
+        });
+    }
+    assert_eq!(errors.into_iter().collect::<Vec<_>>(), [Some(libc::ENOENT), Some(libc::EMFILE)]);
 }
 
 fn into_a_set() {

@@ -186,14 +186,17 @@ fn a_child_of_std_sees_no_descriptor_of_ours() {
     let set = childset::ChildSet::new().unwrap();
     set.spawn(&mut child, ()).unwrap();
     let mut alone = child.spawn().unwrap();
+    // One that std has made, whose pidfd comes in a message.
+    child.stderr(std::process::Stdio::null());
+    let mut by_std = child.spawn().unwrap();
     // Blocking takes another one.
     assert!(set.wait(Some(std::time::Duration::from_millis(1))).unwrap().is_none());
     // What this process was itself given is there as before; the two pipes of `ls` are new.
     let mut now = seen();
     before.retain(|target| now.iter().position(|other| other == target).map(|at| now.remove(at)).is_none());
     assert_eq!((before.len(), now.len()), (2, 2), "{before:?}, {now:?}");
-    drop(alone.stdin.take());
-    assert!(alone.wait().unwrap().success());
+    drop((alone.stdin.take(), by_std.stdin.take()));
+    assert!(alone.wait().unwrap().success() && by_std.wait().unwrap().success());
     set.send_signal_to_all(childset::Signal::KILL).unwrap();
     assert!(set.wait(None).unwrap().is_some());
 }
