@@ -11,6 +11,7 @@ fn main() {
 fn main() {
     common::main(&[
         ("dropped_before_the_first_await", awaits::dropped_before_the_first_await),
+        ("dropped_before_a_child_is_awaited", awaits::dropped_before_a_child_is_awaited),
         ("set", awaits::set),
         ("pidfd", awaits::pidfd),
         ("dropped_children", awaits::dropped_children),
@@ -88,6 +89,18 @@ mod awaits {
         assert_two_threads();
         are_reaped(children);
         warm_up();
+    }
+
+    /// It is looked at before the reactor runs, and not again.
+    pub(super) fn dropped_before_a_child_is_awaited() {
+        let children = (0..3).map(|_| dropped()).collect();
+        let (child, stdin) = held_with(1);
+        let child = Child::try_from(child).unwrap();
+        let mut exit = Box::pin(child.exit());
+        assert!(block_on(poll_once(&mut exit)).is_none());
+        are_reaped(children);
+        drop(stdin);
+        assert_eq!(block_on(exit).unwrap().code(), Some(1));
     }
 
     pub(super) fn set() {

@@ -1,7 +1,6 @@
 //! Children and sets that are dropped, in each state: none blocks, and none leaves a zombie.
 
 #![allow(unsafe_code)]
-#![allow(clippy::type_complexity)]
 
 mod common;
 
@@ -9,15 +8,13 @@ use std::io::Read;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use childset::{reap_dropped, Child, ChildSet, ChildStdin, Key, Pidfd, Signal, State};
+use childset::{reap_dropped, Child, ChildSet, Pidfd, State};
 use common::{
-    check_leaks, held, held_with, reap_all_dropped, reap_by_pid, reexec, role, until_ended, zombies,
+    check_leaks, child, held_with, reap_all_dropped, reap_by_pid, reexec, role, until_ended, zombies, Seen,
 };
 
 const TESTS: &[(&str, fn())] = &[
     ("running_child", running_child),
-    ("each_later_call_reaps", each_later_call_reaps),
-    ("blocked_calls_reap", blocked_calls_reap),
     ("ended_child", ended_child),
     ("taken_child", taken_child),
     ("kill_on_drop", kill_on_drop),
@@ -42,15 +39,6 @@ fn main() {
         return no_descriptors_here();
     }
     common::main_warm(TESTS);
-}
-
-/// Another descriptor of the child, to see it by, and what keeps it alive.
-type Seen = (Pidfd, Option<ChildStdin>);
-
-fn child() -> (Child, Seen) {
-    let mut child = Child::try_from(held()).unwrap();
-    let seen = (child.pidfd().try_clone().unwrap(), child.stdin.take());
-    (child, seen)
 }
 
 fn set_of(count: usize) -> (ChildSet<usize>, Vec<Seen>) {
@@ -91,119 +79,6 @@ fn running_child() {
         drop(child);
         are_reaped(vec![seen]);
     });
-}
-
-/// No call of `reap_dropped` is needed where the crate is used anyway.
-fn each_later_call_reaps() {
-    struct Scene {
-        set: ChildSet<()>,
-        key: Key,
-        running: Child,
-        taken: Child,
-    }
-    let ours = |name| childset::Command::new(name);
-    let calls: [(&str, &dyn Fn(Scene) -> Option<Scene>); 20] = [
-        ("ChildSet::try_wait", &|scene| scene.set.try_wait().map(|_| scene).ok()),
-        ("ChildSet::wait", &|scene| scene.set.wait(Some(Duration::ZERO)).map(|_| scene).ok()),
-        ("ChildSet::wait_exits", &|scene| scene.set.wait_exits().next().map(|_| scene)),
-        ("ChildSet::insert", &|scene| scene.set.insert(held(), ()).map(|_| scene).ok()),
-        ("ChildSet::spawn", &|scene| scene.set.spawn(&mut ours("true"), ()).map(|_| scene).ok()),
-        ("ChildSet::remove", &|scene| scene.set.remove(scene.key).map(|_| scene)),
-        ("Shutdown::try_wait", &|scene| scene.set.shutdown(Duration::MAX).try_wait().map(|_| scene).ok()),
-        ("Child::try_from", &|scene| Child::try_from(held()).map(|_| scene).ok()),
-        ("Child::try_wait", &|scene| scene.running.try_wait().map(|_| scene).ok()),
-        ("Child::try_status", &|scene| scene.running.try_status().map(|_| scene).ok()),
-        ("Child::wait, once more", &|scene| scene.taken.wait().map(|_| scene).ok()),
-        ("Child::wait_timeout", &|scene| scene.running.wait_timeout(Duration::ZERO).map(|_| scene).ok()),
-        ("Child::wait_terminated", &|scene| scene.running.wait_terminated(Duration::MAX).map(|_| scene).ok()),
-        ("Child::wait_with_output", &|scene| {
-            scene.running.kill().unwrap();
-            scene.running.wait_with_output().map(|_| None).unwrap()
-        }),
-        ("dropping a child that was waited for", &|scene| {
-            drop(scene.taken);
-            None
-        }),
-        ("dropping a child that runs", &|scene| {
-            drop(scene.running);
-            None
-        }),
-        ("Pidfd::wait", &|scene| {
-            scene.running.kill().unwrap();
-            scene.running.pidfd().wait().map(|_| scene).ok()
-        }),
-        ("Pidfd::try_wait", &|scene| scene.running.pidfd().try_wait().map(|_| scene).ok()),
-        ("Pidfd::try_wait_state", &|scene| scene.running.pidfd().try_wait_state().map(|_| scene).ok()),
-        ("Command::spawn", &|scene| ours("true").spawn().map(|_| scene).ok()),
-    ];
-    for (name, call) in calls {
-        check_leaks(|| {
-            let set = ChildSet::new().unwrap();
-            let key = set.spawn(&mut ours("true"), ()).unwrap();
-            let (running, seen) = child();
-            let taken = ours("true").spawn().unwrap();
-            taken.wait().unwrap();
-            common::readable(&set, Duration::from_secs(60));
-            let scene = Scene { set, key, running, taken };
-            let (child, (pidfd, stdin)) = child();
-            drop(child);
-            drop(stdin);
-            until_ended(&pidfd);
-            assert_eq!(pidfd.state().unwrap(), State::Zombie);
-            let scene = call(scene);
-            assert_eq!(pidfd.state().unwrap(), State::Reaped, "by {name}");
-            drop(seen);
-            let Some(Scene { set, running, taken, .. }) = scene else {
-                return reap_all_dropped();
-            };
-            drop((running, taken));
-            set.send_signal_to_all(Signal::KILL).unwrap();
-            while set.wait(None).unwrap().is_some() {}
-            reap_all_dropped();
-        });
-    }
-}
-
-/// A program that spawns once and then blocks until that child ends makes no call that could reap another.
-fn blocked_calls_reap() {
-    let calls: [(&str, fn(Child)); 4] = [
-        ("Child::wait", |child| assert!(child.wait().unwrap().success())),
-        ("Child::wait_timeout", |child| {
-            assert!(child.wait_timeout(Duration::from_secs(60)).unwrap().unwrap().success())
-        }),
-        ("Child::wait_with_output", |child| assert!(child.wait_with_output().unwrap().status.success())),
-        ("ChildSet::wait", |child| {
-            let set = ChildSet::new().unwrap();
-            set.insert(child, ()).unwrap();
-            assert!(set.wait(None).unwrap().unwrap().exit.unwrap().success());
-        }),
-    ];
-    for (name, call) in calls {
-        for dropped_before in [true, false] {
-            check_leaks(|| {
-                let (waited_for, waited_seen) = child();
-                let (dropped, (pidfd, stdin)) = child();
-                std::thread::scope(|scope| {
-                    let mut dropped = Some(dropped);
-                    if dropped_before {
-                        drop(dropped.take());
-                    }
-                    let waiting = scope.spawn(move || call(waited_for));
-                    if !dropped_before {
-                        // It most likely blocks by then.
-                        std::thread::sleep(Duration::from_millis(20));
-                        drop(dropped.take());
-                    }
-                    drop(stdin);
-                    common::until_reaped(&pidfd);
-                    assert!(!waiting.is_finished(), "{name}");
-                    drop(waited_seen);
-                    waiting.join().unwrap();
-                });
-                reap_all_dropped();
-            });
-        }
-    }
 }
 
 fn ended_child() {

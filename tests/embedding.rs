@@ -381,6 +381,7 @@ fn the_guide_names_tests_that_exist() {
         include_str!("embedding.rs"),
         include_str!("embedding_threads.rs"),
         include_str!("dropped.rs"),
+        include_str!("dropped_calls.rs"),
         include_str!("loops.rs"),
         include_str!("set.rs"),
         include_str!("stream.rs"),

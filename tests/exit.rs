@@ -8,6 +8,7 @@ mod common;
 
 use std::collections::HashSet;
 use std::hint::black_box;
+use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
 
@@ -25,6 +26,7 @@ fn main() {
         ("large_child", large_child),
         ("large_grandchild", large_grandchild),
         ("peak_at_the_time_of_the_exit", peak_at_the_time_of_the_exit),
+        ("usage_field_by_field", usage_field_by_field),
         ("sums", sums),
         ("conversions", conversions),
         ("exits_are_printed", exits_are_printed),
@@ -111,6 +113,64 @@ fn peak_at_the_time_of_the_exit() {
     assert!(before.wait().unwrap().max_rss().unwrap() as usize >= size * MIB);
     touch(size + 50);
     assert_eq!(after.wait().unwrap().max_rss(), None);
+}
+
+/// The same as getrusage(2) says of all children together, where there was one.
+fn usage_field_by_field() {
+    // A program of its own that no page cache has, and a talk that puts it to sleep again and again.
+    let place = common::Dir::new();
+    let cat = place.path().join("cat");
+    std::fs::copy("/bin/cat", &cat).unwrap();
+    let copied = std::fs::File::open(&cat).unwrap();
+    copied.sync_all().unwrap();
+    rustix::fs::fadvise(&copied, 0, None, rustix::fs::Advice::DontNeed).unwrap();
+    let script = r#"
+        n=0; while [ $n -lt 100000 ]; do n=$((n + 1)); done
+        head -c 100000 /dev/zero >"$0.written"; sync "$0.written"
+        exec "$0""#;
+    let mut command = childset::Command::new("sh");
+    command.args(["-c", script]).arg(&cat);
+    command.stdin(childset::Stdio::piped()).stdout(childset::Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let (mut stdin, mut stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    for _ in 0..200 {
+        stdin.write_all(b"x").unwrap();
+        stdout.read_exact(&mut [0]).unwrap();
+    }
+    drop(stdin);
+    let exit = child.wait().unwrap();
+    let usage = *exit.usage().unwrap();
+    assert_eq!(exit.user_time().zip(exit.system_time()), Some((usage.user_time, usage.system_time)));
+    assert_eq!(exit.max_rss(), usage.max_rss);
+
+    let mut ours = std::mem::MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: the call fills the structure, of which all-zero bytes are valid.
+    let ours = unsafe {
+        assert_eq!(libc::getrusage(libc::RUSAGE_CHILDREN, ours.as_mut_ptr()), 0);
+        ours.assume_init()
+    };
+    let time = |t: libc::timeval| Duration::new(t.tv_sec as u64, t.tv_usec as u32 * 1000);
+    assert_eq!((usage.user_time, usage.system_time), (time(ours.ru_utime), time(ours.ru_stime)));
+    let counts = [
+        usage.minor_faults,
+        usage.major_faults,
+        usage.blocks_in,
+        usage.blocks_out,
+        usage.voluntary_switches,
+        usage.involuntary_switches,
+    ];
+    let theirs =
+        [ours.ru_minflt, ours.ru_majflt, ours.ru_inblock, ours.ru_oublock, ours.ru_nvcsw, ours.ru_nivcsw];
+    assert_eq!(counts, theirs.map(|count| count as u64));
+    // Else one could stand for another.
+    assert!(usage.user_time > Duration::ZERO && usage.user_time != usage.system_time, "{usage:?}");
+    assert!(usage.voluntary_switches != usage.involuntary_switches, "{usage:?}");
+    match HashSet::from(counts).len() {
+        6 => {}
+        _ => common::skipped(format_args!(
+            "the files are on no disk, or fields are equal by chance: {usage:?}"
+        )),
+    }
 }
 
 fn sums() {

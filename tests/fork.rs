@@ -41,7 +41,11 @@ const TESTS: &[(&str, fn())] = &[
 ];
 
 fn main() {
-    common::main_with(TESTS, |_, test| {
+    common::main_with(TESTS, |name, test| {
+        if name == "without_the_page" {
+            // Before the first use of the crate, which asks for it.
+            refuse_the_page();
+        }
         // It has the crate open the descriptor that it keeps, and awaits nothing.
         drop(held().0);
         reap_all_dropped();
@@ -86,7 +90,9 @@ fn refused<R: std::fmt::Debug>(result: io::Result<R>) {
 
 fn calls_of_a_child() {
     check_leaks(|| {
-        let (child, stdin) = held();
+        let (mut child, stdin) = held();
+        let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+        child.stdout = Some(reader.into());
         let (known, known_stdin) = held();
         drop(known_stdin);
         let exit = known.wait().unwrap();
@@ -120,7 +126,10 @@ fn calls_of_a_child() {
         });
         let child = child.unwrap();
         assert_eq!(child.try_wait().unwrap(), None);
-        drop(stdin);
+        // Both have the same pipe, which blocks as before.
+        let flags = rustix::fs::fcntl_getfl(child.stdout.as_ref().unwrap()).unwrap();
+        assert!(!flags.contains(rustix::fs::OFlags::NONBLOCK));
+        drop((stdin, writer));
         assert!(child.wait().unwrap().success());
         assert_eq!(known.wait().unwrap(), exit);
     });
@@ -381,14 +390,19 @@ fn raw_clone() {
     assert!(child.wait().unwrap().success());
 }
 
-/// Without `MADV_WIPEONFORK`, as before Linux 4.14 and under some emulators, pids are compared.
-fn without_the_page() {
+fn refuse_the_page() {
     const MADV_WIPEONFORK: u32 = 18;
     let only = common::seccomp::Only { argument: 2, mask: u32::MAX, value: MADV_WIPEONFORK, negate: false };
     common::seccomp::filter(libc::SYS_madvise, Some(libc::EINVAL), Some(only)).unwrap();
     // SAFETY: it fails before it does anything.
     assert_eq!(unsafe { libc::madvise(std::ptr::null_mut(), 4096, MADV_WIPEONFORK as i32) }, -1);
     assert_eq!(io::Error::last_os_error().raw_os_error(), Some(libc::EINVAL));
+}
+
+/// Without `MADV_WIPEONFORK`, as before Linux 4.14 and under some emulators, pids are compared.
+fn without_the_page() {
+    // Its flag, in the list of mappings.
+    assert!(!std::fs::read_to_string("/proc/self/smaps").unwrap().contains(" wf "));
     calls_of_a_child();
     calls_of_a_set();
     dropped_children_before();

@@ -5,7 +5,9 @@ mod common;
 use std::io::Write;
 use std::thread;
 
-use childset::{reap_dropped, Child, ChildHandle, ChildSet, Command, Gone, Signal, State, Stdio};
+use childset::{
+    reap_dropped, Child, ChildHandle, ChildSet, Command, Containment, Gone, Signal, State, Stdio,
+};
 use common::{check_leaks, reap_all_dropped, until_ended, until_reaped};
 
 const TESTS: &[(&str, fn())] = &[
@@ -13,6 +15,7 @@ const TESTS: &[(&str, fn())] = &[
     ("a_set_gives_handles_of_what_it_spawned", a_set_gives_handles_of_what_it_spawned),
     ("it_costs_no_descriptor", it_costs_no_descriptor),
     ("it_does_not_put_off_what_dropping_does", it_does_not_put_off_what_dropping_does),
+    ("a_handle_changes_nothing_of_the_child", a_handle_changes_nothing_of_the_child),
     ("the_last_handle_does_nothing", the_last_handle_does_nothing),
     ("a_group_is_reached_before_and_after", a_group_is_reached_before_and_after),
     #[cfg(feature = "async-io")]
@@ -106,6 +109,24 @@ fn it_does_not_put_off_what_dropping_does() {
         until_ended(&pidfd);
         reap_all_dropped();
         assert_eq!(handle.known_exit().unwrap().signal(), Some(Signal::KILL));
+    });
+}
+
+/// What it was made with stays when a set gives a handle of it.
+fn a_handle_changes_nothing_of_the_child() {
+    check_leaks(|| {
+        let set = ChildSet::new().unwrap();
+        let mut command = Command::new("sleep");
+        let key = set.spawn(command.arg("60").process_group(0).reap_on_drop(false), ()).unwrap();
+        let handle = set.handle(key).unwrap();
+        let (child, ()) = set.remove(key).unwrap();
+        assert_eq!(child.kill_tree().unwrap(), Containment::ProcessGroup);
+        let pidfd = child.pidfd().try_clone().unwrap();
+        until_ended(&pidfd);
+        drop(child);
+        assert_eq!((reap_dropped(), pidfd.state().unwrap()), (0, State::Zombie));
+        assert_eq!(pidfd.wait().unwrap().signal(), Some(Signal::KILL));
+        assert_eq!(handle.known_exit(), None);
     });
 }
 

@@ -15,6 +15,7 @@ const CASES: &[(&str, (fn(), &str, u32))] = &[
     ("set_epoll_ctl", (set, "epoll_ctl:error=ENOMEM", 6)),
     ("set_epoll_wait", (set, "epoll_wait,epoll_pwait,epoll_pwait2:error=ENOMEM", 4)),
     ("set_waitid", (set, "waitid:error=ENOMEM", 5)),
+    ("traced_epoll_ctl", (traced, "epoll_ctl:error=ENOMEM", 4)),
     ("dropped_waitid", (dropped, "waitid:error=ENOMEM", 5)),
     ("dropped_epoll_ctl", (dropped, "epoll_ctl:error=ENOMEM", 5)),
     #[cfg(feature = "async-io")]
@@ -35,6 +36,9 @@ const CASES: &[(&str, (fn(), &str, u32))] = &[
 
 fn main() {
     if let Some(role) = common::role() {
+        if let Ok(pid) = role.parse() {
+            return common::tracer(pid);
+        }
         let (_, (run, ..)) = CASES.iter().find(|(name, _)| *name == role).expect("a role");
         common::end_after(60);
         return run();
@@ -91,6 +95,32 @@ fn set() {
     assert_eq!(exited.tag, 2);
     assert!(exited.exit.or_else(|_| exited.child.wait()).unwrap().success());
     assert_eq!(common::zombies(), 0);
+}
+
+/// One that a tracer holds back, and lets go: by another edge, which there is once.
+fn traced() {
+    let set = twice(ChildSet::new);
+    let (child, _stdin) = held();
+    let handle = child.handle();
+    let mut tracer = common::reexec(&child.id().to_string());
+    let mut tracer =
+        tracer.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut said = String::new();
+    let stdout = tracer.stdout.take().unwrap();
+    io::BufRead::read_line(&mut io::BufReader::new(stdout), &mut said).unwrap();
+    insert(&set, child, 1);
+    handle.kill().unwrap();
+    if said == "started\n" {
+        assert!(common::readable(&set, Duration::from_secs(60)));
+        assert!(twice(|| set.try_wait()).is_none());
+        assert!(!common::readable(&set, Duration::ZERO));
+    }
+    drop(tracer.stdin.take());
+    tracer.wait().unwrap();
+    assert!(common::readable(&set, Duration::from_secs(60)));
+    let exited = twice(|| set.try_wait()).or_else(|| twice(|| set.try_wait())).unwrap();
+    assert_eq!(exited.exit.unwrap().signal(), Some(childset::Signal::KILL));
+    assert!(twice(|| set.try_wait()).is_none());
 }
 
 fn dropped() {

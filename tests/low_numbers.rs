@@ -5,7 +5,8 @@
 
 mod common;
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ const TESTS: &[(&str, fn())] = &[
     ("pipes", pipes),
     ("sets", sets),
     ("traced", traced),
+    ("error_too", error_too),
     ("no_other_number", no_other_number),
     #[cfg(feature = "async-io")]
     ("awaits", awaits),
@@ -109,19 +111,53 @@ fn traced() {
     let mut tracer = common::reexec(&child.id().to_string());
     tracer.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
     let mut tracer = tracer.spawn().unwrap();
+    // The tracer's own pipes may lie there.
+    let stdin = rustix::io::fcntl_dupfd_cloexec(tracer.stdin.take().unwrap(), 3).unwrap();
+    let stdout = File::from(rustix::io::fcntl_dupfd_cloexec(tracer.stdout.take().unwrap(), 3).unwrap());
     let mut said = String::new();
-    std::io::BufRead::read_line(&mut std::io::BufReader::new(tracer.stdout.as_mut().unwrap()), &mut said)
-        .unwrap();
+    BufReader::new(stdout).read_line(&mut said).unwrap();
     if said == "started\n" {
         child.kill().unwrap();
         common::until_ended(child.pidfd());
-        assert!(child.wait_timeout(Duration::from_millis(20)).unwrap().is_none());
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| child.wait_timeout(Duration::from_millis(200)));
+            while !waiting.is_finished() {
+                are_free();
+            }
+            assert!(waiting.join().unwrap().unwrap().is_none());
+        });
     }
-    // The tracer's own pipes may lie there.
-    drop((tracer.stdin.take(), tracer.stdout.take()));
+    drop(stdin);
     tracer.wait().unwrap();
     child.kill().unwrap();
     child.wait().unwrap();
+}
+
+/// Where standard error is closed, too.
+fn error_too() {
+    let saved = rustix::io::fcntl_dupfd_cloexec(std::io::stderr(), 100).unwrap();
+    // SAFETY: nobody speaks until it is back.
+    assert_eq!(unsafe { libc::close(2) }, 0);
+    let made = || -> std::io::Result<_> {
+        let set = ChildSet::<()>::new()?;
+        let mut command = Command::new("cat");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn()?;
+        let pipes = [child.stdout.as_ref().unwrap().as_raw_fd(), child.stderr.as_ref().unwrap().as_raw_fd()];
+        let numbers =
+            [set.as_raw_fd(), child.pidfd().as_fd().as_raw_fd(), child.stdin.as_ref().unwrap().as_raw_fd()];
+        Ok((numbers.to_vec(), pipes, child.wait_with_output()?))
+    };
+    let made = made();
+    // SAFETY: asking for a number, and giving back what was there.
+    let is_free = unsafe {
+        let is_free = libc::fcntl(2, libc::F_GETFD) == -1;
+        libc::dup2(saved.as_raw_fd(), 2);
+        is_free
+    };
+    let (numbers, pipes, output) = made.unwrap();
+    assert!(numbers.iter().chain(&pipes).all(|&number| number > 2), "{numbers:?}, {pipes:?}");
+    assert!(is_free && output.status.success());
 }
 
 /// Where no number above them is to be had, it fails, and nothing is left.

@@ -91,6 +91,12 @@ fn a_grandchild_holds_the_pipe() {
     );
     assert!(begin.elapsed() >= 2 * Duration::from_millis(200) || cfg!(not(feature = "async-io")));
     assert!(begin.elapsed() < LONG);
+    // Of one pipe alone.
+    both_and_clean(
+        || sh("echo hello; sleep 60 2>&- & exit 0").spawn().unwrap(),
+        b"",
+        |output| assert!(output.pipe_open && output.stdout == b"hello\n"),
+    );
     // No grace at all.
     let make = || {
         let mut child = sh("echo hello; sleep 60 & exit 0").spawn().unwrap();
@@ -103,14 +109,14 @@ fn a_grandchild_holds_the_pipe() {
 #[test]
 fn the_grace_is_armed_again_by_data() {
     let make = || {
-        let script = "(for n in 1 2 3 4 5 6; do sleep 0.15; echo $n; done; sleep 60) & echo 0; exit 0";
+        let script = "(for n in 1 2 3 4 5 6 7 8; do sleep 0.25; echo $n; done; sleep 60) & echo 0; exit 0";
         let mut child = sh(script).spawn().unwrap();
         child.set_drain_grace(Duration::from_millis(1000));
         child
     };
-    // In all it takes about as long as the grace; each silence is shorter.
+    // In all it takes twice as long as the grace; each silence is shorter.
     both_and_clean(make, b"", |output| {
-        assert_eq!(String::from_utf8_lossy(&output.stdout), "0\n1\n2\n3\n4\n5\n6\n");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "0\n1\n2\n3\n4\n5\n6\n7\n8\n");
         assert!(output.pipe_open);
     });
     // A grandchild that ends within the grace closes the pipe.
@@ -143,6 +149,18 @@ fn nothing_written_before_the_exit_is_lost() {
     both_and_clean(make, b"", |output| {
         assert_eq!((output.stdout.len(), output.stderr.len()), (1_000_000, 1_000_000));
         assert!(output.pipe_open && output.exit.code() == Some(3));
+    });
+    // Where the other pipe is at its end long since.
+    let make = || {
+        let mut child = sh("exec >&-; read go; head -c 1000000 /dev/zero >&2; exit 3");
+        let mut child = child.stdin(Stdio::piped()).spawn().unwrap();
+        rustix::pipe::fcntl_setpipe_size(child.stderr.as_ref().unwrap(), 1 << 20).unwrap();
+        child.stdin.as_mut().unwrap().write_all(b"go\n").unwrap();
+        common::until_ended(child.pidfd());
+        child
+    };
+    both(make, b"", |output| {
+        assert_eq!((output.stderr.len(), output.exit.code(), output.pipe_open), (1_000_000, Some(3), false));
     });
     // And while it is read.
     both_and_clean(
@@ -191,6 +209,17 @@ fn input_that_nobody_reads() {
         || sh("exec 3<&0; (sleep 60 <&3 >/dev/null 2>&1) & exit 4").stdin(Stdio::piped()).spawn().unwrap(),
         &input,
         |output| assert_eq!(output.exit.code(), Some(4)),
+    );
+}
+
+/// It is all that there is to wait for, for a while.
+#[test]
+fn large_input_of_a_silent_child() {
+    let input = vec![b'x'; 1 << 20];
+    both(
+        || sh("sleep 0.05; test $(wc -c) = 1048576 && exit 4").stdin(Stdio::piped()).spawn().unwrap(),
+        &input,
+        |output| assert_eq!((output.exit.code(), output.stdout.len()), (Some(4), 0)),
     );
 }
 
@@ -285,6 +314,17 @@ fn killed_with_all_that_it_started() {
         }
     }
 
+    // A group with nobody else in it is gone with its leader.
+    let alone = Command::new("sleep").arg("60").process_group(0).spawn().unwrap();
+    alone.kill().unwrap();
+    alone.wait().unwrap();
+    match alone.kill_tree() {
+        Ok(containment) => assert_eq!(containment, Containment::ProcessGroup),
+        Err(error) => {
+            assert!(common::kernel() < (6, 9) && error.kind() == ErrorKind::Unsupported, "{error}");
+        }
+    }
+
     // The leader has ended and was reaped; what it left is still reached (Linux 6.9).
     if common::kernel() >= (6, 9) {
         let mut child = sh("exec 3>&1; sleep 60 & exit 0").spawn().unwrap();
@@ -299,6 +339,15 @@ fn killed_with_all_that_it_started() {
     assert_eq!(child.kill_tree().unwrap(), Containment::ProcessGroup);
     assert_eq!(child.stdout.take().unwrap().read_to_end(&mut Vec::new()).unwrap(), 0);
     assert_eq!(child.wait().unwrap().signal(), Some(Signal::KILL));
+
+    // A member of another's group is no leader.
+    let leader = Command::new("cat").stdin(Stdio::piped()).process_group(0).spawn().unwrap();
+    let member = Command::new("sleep").arg("60").process_group(leader.id() as i32).spawn().unwrap();
+    assert_eq!(member.kill_tree().unwrap(), Containment::Process);
+    assert_eq!(member.wait().unwrap().signal(), Some(Signal::KILL));
+    assert_eq!(leader.try_wait().unwrap(), None);
+    leader.kill().unwrap();
+    leader.wait().unwrap();
 
     let child = Command::new("sleep").arg("60").spawn().unwrap();
     assert_eq!(child.kill_tree().unwrap(), Containment::Process);

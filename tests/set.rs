@@ -168,6 +168,17 @@ fn the_set_keeps_pipes_open() {
     let (mut child, ()) = set.remove(key).unwrap();
     drop(child.stdin.take().expect("untouched"));
     assert!(child.wait().unwrap().success());
+    // All three of std's.
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "cat; echo error >&2"]);
+    shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let key = set.insert(shell.spawn().unwrap(), ()).unwrap();
+    let mut told = String::new();
+    std::io::Write::write_all(&mut set.take_stdin(key).unwrap(), b"output, ").unwrap();
+    set.take_stdout(key).unwrap().read_to_string(&mut told).unwrap();
+    set.take_stderr(key).unwrap().read_to_string(&mut told).unwrap();
+    assert_eq!(told, "output, error\n");
+    assert!(set.wait(None).unwrap().unwrap().exit.unwrap().success());
 }
 
 #[test]
@@ -180,33 +191,6 @@ fn a_child_whose_exit_was_taken_before_comes_out_with_it() {
     let exited = set.try_wait().unwrap().unwrap();
     assert_eq!(exited.exit.unwrap(), exit);
     assert_eq!(exited.child.wait().unwrap(), exit);
-}
-
-#[test]
-fn a_process_that_is_not_ours_comes_out_when_it_ends() {
-    // The shell's `cat` lives as long as our pipe: not on descriptor 0, which a shell takes from what it runs in
-    // the background.
-    let mut shell = Command::new("sh")
-        .args(["-c", "exec 3<&0; cat <&3 & echo $!; wait $!"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = [0; 16];
-    let read = common::read(shell.stdout.as_mut().unwrap(), &mut line);
-    let pid: u32 = std::str::from_utf8(&line[..read]).unwrap().trim().parse().unwrap();
-    let set = ChildSet::new().unwrap();
-    set.insert(Pidfd::open(pid).unwrap(), "stranger").unwrap();
-    assert!(set.try_wait().unwrap().is_none());
-    drop(shell.stdin.take());
-    let exited = set.wait(None).unwrap().unwrap();
-    assert_eq!((exited.tag, exited.pid), ("stranger", Some(pid)));
-    match exited.exit {
-        // Reaped by the shell before we looked (Linux 6.15).
-        Ok(exit) => assert!(exit.success() && exit.usage().is_none()),
-        Err(error) => assert!(childset::StatusUnknown::from_io_error(&error).is_some(), "{error}"),
-    }
-    assert!(shell.wait().unwrap().success());
 }
 
 #[test]
@@ -321,6 +305,38 @@ fn blocked_threads_return_when_the_set_becomes_empty() {
     }
 }
 
+/// Also where the thread that the exit wakes waits for more.
+#[test]
+fn who_waits_for_the_last_child_returns_when_another_takes_it() {
+    for _ in 0..20 {
+        let set = ChildSet::new().unwrap();
+        let (child, hold) = held();
+        set.insert(child, ()).unwrap();
+        let (ended, end) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            let until_closed = scope.spawn(|| set.wait_exits().count());
+            std::thread::sleep(Duration::from_millis(5));
+            let until_empty = scope.spawn(|| {
+                let taken = set.wait(None).unwrap().is_some();
+                ended.send(()).unwrap();
+                taken
+            });
+            std::thread::sleep(Duration::from_millis(5));
+            drop(hold);
+            let mut taken = 0;
+            while !set.is_empty() {
+                // Most often faster than a thread that has to be woken.
+                taken += usize::from(set.try_wait().unwrap().is_some());
+            }
+            let ended = end.recv_timeout(Duration::from_secs(30));
+            set.close();
+            taken += until_closed.join().unwrap();
+            taken += usize::from(until_empty.join().unwrap());
+            assert_eq!((taken, ended), (1, Ok(())));
+        });
+    }
+}
+
 #[test]
 fn a_blocked_thread_sees_a_child_that_is_inserted_meanwhile() {
     let set = ChildSet::new().unwrap();
@@ -354,9 +370,11 @@ fn a_closed_set_gives_children_back() {
     let error = set.insert(child, 4).unwrap_err();
     assert_eq!((error.tag, error.child.try_wait().unwrap()), (4, Some(exit)));
     // A pidfd of one that has ended.
-    let child = exiting(5);
+    let child = zombie(5);
     let error = set.insert(Pidfd::from_child(&child).unwrap(), 5).unwrap_err();
-    assert_eq!((error.tag, error.child.wait().unwrap().code()), (5, Some(5)));
+    let exit = error.child.wait().unwrap();
+    // It is we who reap it: nobody did when it was refused.
+    assert_eq!((error.tag, exit.code(), exit.usage().is_some()), (5, Some(5), true));
     assert_eq!(set.wait(None).unwrap().unwrap().tag, 1);
     assert!(set.wait(None).unwrap().is_none());
 }

@@ -16,21 +16,23 @@ use childset::{Child, Command, Signal, Stdio};
 use common::seccomp::spawn_held;
 use common::{is_root, reexec, role, skipped};
 
-const TESTS: [(&str, fn()); 8] = [
+const TESTS: [(&str, fn()); 9] = [
     ("kill_of_a_cgroup", kill_of_a_cgroup),
     ("dumping_signals_while_blocked", || survives("dumping_signals_while_blocked")),
     ("dumping_signals_at_execve", || survives("dumping_signals_at_execve")),
     ("dumping_signals_that_are_ignored", || survives("dumping_signals_that_are_ignored")),
+    ("dumping_signals_as_before_5_16", || survives("dumping_signals_as_before_5_16")),
     ("stopped_by_its_new_user", stopped_by_its_new_user),
     ("hanging_directory", hanging_directory),
     ("dumpable_is_left_alone", dumpable_is_left_alone),
     ("small_stack", || survives("small_stack")),
 ];
 
-const ROLES: [(&str, fn()); 5] = [
+const ROLES: [(&str, fn()); 6] = [
     ("dumping_signals_while_blocked", || dumping_signals(libc::SYS_umask)),
     ("dumping_signals_at_execve", || dumping_signals(libc::SYS_execve)),
     ("dumping_signals_that_are_ignored", ignored_signals),
+    ("dumping_signals_as_before_5_16", as_before_5_16),
     ("small_stack", small_stack),
     ("fills_a_cgroup", fills_a_cgroup),
 ];
@@ -147,6 +149,17 @@ fn dumping_signals(held_at: libc::c_long) {
     common::no_child_is_left();
 }
 
+/// What tells that version from later ones is refused: then the child catches such signals, and another one gets them.
+fn as_before_5_16() {
+    const FUTEX_WAITV: libc::c_long = 449;
+    if let Err(error) = common::seccomp::filter(FUTEX_WAITV, Some(libc::ENOSYS), None) {
+        return skipped(format_args!("seccomp filters are refused: {error}"));
+    }
+    dumping_signals(libc::SYS_umask);
+    dumping_signals(libc::SYS_execve);
+    ignored_signals();
+}
+
 /// What this process ignores, the child does, too.
 fn ignored_signals() {
     for signal in DUMPING {
@@ -220,19 +233,34 @@ fn dumpable_is_left_alone() {
     common::keep_capabilities(1000, &[common::CAP_SETGID, common::CAP_SETUID]);
     // SAFETY: numbers.
     let dumpable = || unsafe { libc::prctl(libc::PR_GET_DUMPABLE) };
-    // SAFETY: as above.
-    unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 1) };
-    let during = |_| {
-        assert_eq!(dumpable(), 1);
-        File::open("/proc/self/environ").unwrap();
-        // SAFETY: a number.
-        unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0) };
-    };
-    match spawn_held(libc::SYS_execve, of_another_user, during) {
-        Ok(child) => assert!(child.unwrap().wait().unwrap().success()),
-        Err(error) => return skipped(format_args!("system calls cannot be held: {error}")),
+    let changes: [fn(&mut Command); 2] = [
+        |command| {
+            command.uid(65534);
+        },
+        |command| {
+            command.gid(65534);
+        },
+    ];
+    for change in changes {
+        // SAFETY: as above.
+        unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 1) };
+        let during = |_| {
+            assert_eq!(dumpable(), 1);
+            File::open("/proc/self/environ").unwrap();
+            // SAFETY: a number.
+            unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0) };
+        };
+        let spawn = || {
+            let mut command = Command::new("true");
+            change(&mut command);
+            command.spawn()
+        };
+        match spawn_held(libc::SYS_execve, spawn, during) {
+            Ok(child) => assert!(child.unwrap().wait().unwrap().success()),
+            Err(error) => return skipped(format_args!("system calls cannot be held: {error}")),
+        }
+        assert_eq!(dumpable(), 0);
     }
-    assert_eq!(dumpable(), 0);
 }
 
 /// A thread with a small stack spawns in each way.
@@ -240,10 +268,16 @@ fn small_stack() {
     // The least that Linux has. Code that is not optimized takes more, up to 28 KiB.
     let size = if cfg!(debug_assertions) { 32 * 1024 } else { 16 * 1024 };
     type Change = fn(&mut Command);
-    let changes: [Change; 4] = [
+    let changes: [Change; 6] = [
         |_| {},
         |command| {
             command.gid(rustix::process::getgid().as_raw());
+        },
+        |command| {
+            command.uid(rustix::process::getuid().as_raw());
+        },
+        |command| {
+            command.search_path(format!("{}:/bin:/usr/bin", "/nowhere:".repeat(2000)));
         },
         |command| {
             common::make_by_std(command);

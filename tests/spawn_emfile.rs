@@ -16,7 +16,9 @@ const TESTS: &[(&str, fn())] = &[
     ("null", null),
     ("with_descriptors", with_descriptors),
     ("at_the_limit", at_the_limit),
+    ("out_of_the_way", out_of_the_way),
     ("by_std", by_std),
+    ("failed_by_std", failed_by_std),
     ("into_a_set", into_a_set),
     #[cfg(feature = "async-io")]
     ("output", output),
@@ -120,14 +122,21 @@ fn with_descriptors() {
 fn at_the_limit() {
     let ours = Limit::with_spare(8);
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap() as i32;
-    for by_std in [false, true] {
+    let ways: [fn(&mut Command); 3] = [
+        |_| {},
+        |command| {
+            common::make_by_std(command);
+        },
+        |command| {
+            command.stdin(std::process::Stdio::null());
+        },
+    ];
+    for (by_std, way) in ways.iter().enumerate() {
         for number in [limit - 2, limit - 1, limit, limit + 1] {
             let mut command = Command::new("sh");
             command.args(["-c", "test -c /proc/self/fd/$0 && exit 3"]);
             command.arg(number.to_string()).fd(number, File::open("/dev/null").unwrap());
-            if by_std {
-                common::make_by_std(&mut command);
-            }
+            way(&mut command);
             match command.spawn() {
                 Ok(child) => {
                     assert_eq!(child.wait().unwrap().code(), Some(3), "{number}, {by_std}");
@@ -143,6 +152,31 @@ fn at_the_limit() {
     drop(ours);
 }
 
+/// What no child needs goes where it costs children nothing: below 64 it stays, else to 1024, if the limit allows that.
+fn out_of_the_way() {
+    use std::os::fd::{AsFd, AsRawFd};
+    let numbers = || {
+        let child = piped().spawn().unwrap();
+        let ours = [child.stdin.as_ref().unwrap().as_raw_fd(), child.stdout.as_ref().unwrap().as_raw_fd()];
+        let numbers = [child.pidfd().as_fd().as_raw_fd(), ours[0], ours[1]];
+        assert_eq!(child.wait_with_output().unwrap().status.code(), Some(3));
+        numbers
+    };
+    assert!(numbers().iter().all(|&number| number < 64), "{:?}", numbers());
+    let fillers: Vec<_> = (0..100).map(|_| File::open("/dev/null").unwrap()).collect();
+    for (limit, expected) in [(2000, 1024..2000), (512, 64..512)] {
+        use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
+        let maximum = getrlimit(Resource::Nofile).maximum;
+        if maximum.is_some_and(|maximum| maximum < limit) {
+            common::skipped(format_args!("the limit of descriptors is {maximum:?}"));
+            continue;
+        }
+        setrlimit(Resource::Nofile, Rlimit { current: Some(limit), maximum }).unwrap();
+        assert!(numbers().iter().all(|number| expected.contains(number)), "{:?}", numbers());
+    }
+    drop(fillers);
+}
+
 fn by_std() {
     let mut command = piped();
     common::make_by_std(&mut command);
@@ -150,6 +184,23 @@ fn by_std() {
     let mut command = quiet();
     common::make_by_std(&mut command);
     each(4, command, spawn);
+}
+
+/// With a `Stdio` of std's, which needs some descriptors for itself: what fails leaves nothing.
+fn failed_by_std() {
+    let mut errors = std::collections::BTreeSet::new();
+    for spare in 0..=8 {
+        check_leaks(|| {
+            let mut command = Command::new("/no/such/program");
+            command.stdin(std::process::Stdio::inherit());
+            let limit = Limit::with_spare(spare);
+            let error = command.spawn().map(drop).unwrap_err();
+            drop(limit);
+            common::no_child_is_left();
+            errors.insert(SpawnError::from_io_error(&error).map(SpawnError::errno).or(error.raw_os_error()));
+        });
+    }
+    assert_eq!(errors.into_iter().collect::<Vec<_>>(), [Some(libc::ENOENT), Some(libc::EMFILE)]);
 }
 
 fn into_a_set() {

@@ -173,11 +173,13 @@ fn null_bytes() {
 }
 
 fn descriptors() {
-    fails(libc::EBADF, "descriptor -1", |new| {
-        let mut command = new("true");
-        command.fd(-1, File::open("/dev/null").unwrap());
-        command
-    });
+    for number in [-1, -2, i32::MIN] {
+        fails(libc::EBADF, &format!("descriptor {number}"), |new| {
+            let mut command = new("true");
+            command.fd(number, File::open("/dev/null").unwrap());
+            command
+        });
+    }
 }
 
 /// A failed spawn leaves neither a zombie nor a descriptor, however often.

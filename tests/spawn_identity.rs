@@ -12,13 +12,14 @@ use std::thread;
 
 use childset::unix::CommandExt;
 use childset::{Command, Prepared, Signal, Stdio};
-use common::{errno, is_root, reexec, role, skipped, Dir, CAP_SETGID, CAP_SETUID};
+use common::{errno, in_copy, is_root, reexec, role, skipped, Dir, CAP_SETGID, CAP_SETUID};
 
-const TESTS: [(&str, fn()); 9] = [
+const TESTS: [(&str, fn()); 10] = [
     ("exec_with_parent_death_signal", exec_with_parent_death_signal),
     ("prepared_before_a_fork", prepared_before_a_fork),
     ("parent_outside_of_the_pid_namespace", parent_outside_of_the_pid_namespace),
     ("parent_death_signal_of_another_user", parent_death_signal_of_another_user),
+    ("parent_that_died_before", parent_that_died_before),
     ("groups_that_may_not_be_set", groups_that_may_not_be_set),
     ("no_group_is_left", no_group_is_left),
     ("no_group_is_left_by_capabilities", no_group_is_left_by_capabilities),
@@ -74,19 +75,6 @@ fn execs(kill: bool) {
         false => command.parent_death_signal(Signal::TERM),
     };
     panic!("{}", command.exec());
-}
-
-/// In a copy of this process, which ends with what `act` returns.
-fn in_copy(act: impl FnOnce() -> u8) -> i32 {
-    // SAFETY: this process has one thread.
-    match unsafe { libc::fork() } {
-        0 => {
-            let code = std::panic::catch_unwind(std::panic::AssertUnwindSafe(act)).unwrap_or(101);
-            // SAFETY: the end of the copy.
-            unsafe { libc::_exit(code.into()) }
-        }
-        pid => libc::WEXITSTATUS(common::reap_by_pid(pid as u32)),
-    }
 }
 
 fn prepared_before_a_fork() {
@@ -162,6 +150,34 @@ fn parent_death_signal_of_another_user() {
             assert_eq!(child.wait().unwrap().signal(), Some(Signal::KILL));
             drop(stdin);
         }
+    }
+}
+
+/// Between the birth of a child and its wish to end with its parent, that may end.
+fn parent_that_died_before() {
+    // SAFETY: a number.
+    assert_eq!(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1) }, 0);
+    let held = match common::seccomp::hold(libc::SYS_umask) {
+        Ok(held) => held,
+        Err(error) => return skipped(format_args!("system calls cannot be held: {error}")),
+    };
+    for way in WAYS {
+        let mut command = Command::new("sh");
+        way(command.args(["-c", "exit 3"]).umask(0o022).parent_death_signal(Signal::KILL));
+        // SAFETY: this process has one thread.
+        let parent = unsafe { libc::fork() };
+        if parent == 0 {
+            drop(command.spawn());
+            // SAFETY: the end of the copy.
+            unsafe { libc::_exit(1) };
+        }
+        let call = held.next(30_000).expect("the child gets there");
+        let child = call.pid as u32;
+        // SAFETY: a number.
+        assert_eq!(unsafe { libc::kill(parent, libc::SIGKILL) }, 0);
+        assert_eq!(common::reap_by_pid(parent as u32), libc::SIGKILL);
+        held.go_on(call);
+        assert_eq!(common::reap_by_pid(child), libc::SIGKILL);
     }
 }
 
@@ -261,6 +277,16 @@ fn a_group_that_cannot_be_dropped() {
         way(command.arg("-G").uid(1000));
         assert_eq!(text(&mut command), "0 4 27");
     }
+    // Nor if it is only one of our ids.
+    for [real, effective] in [[1000, 65534], [65534, 1000]] {
+        // SAFETY: numbers.
+        assert_eq!(unsafe { libc::setresuid(real, effective, 1000) }, 0);
+        for way in WAYS {
+            let mut command = Command::new("id");
+            way(command.arg("-G").uid(65534));
+            assert_eq!(errno(&command.spawn().unwrap_err()), libc::EPERM, "{real}, {effective}");
+        }
+    }
 }
 
 // --- The search.
@@ -272,13 +298,19 @@ fn says_where() {
     std::process::exit(if path.to_bytes().ends_with(b"closed/prog") { 3 } else { 4 });
 }
 
-fn set_ids(ids: [u32; 3]) {
+/// Real, effective and saved ones: of the user, and of the group.
+type Ids = [[u32; 3]; 2];
+
+fn set_ids([user, group]: Ids) {
+    set_groups(&[]);
     // SAFETY: numbers.
-    let result = unsafe { libc::setresuid(ids[0], ids[1], ids[2]) };
-    assert_eq!(result, 0, "{ids:?}: {}", io::Error::last_os_error());
+    let results = unsafe {
+        [libc::setresgid(group[0], group[1], group[2]), libc::setresuid(user[0], user[1], user[2])]
+    };
+    assert_eq!(results, [0; 2], "{user:?}, {group:?}: {}", io::Error::last_os_error());
 }
 
-/// A directory that is root's comes first in PATH.
+/// A directory that is root's, and of a group, comes first in PATH.
 fn searches_with_the_ids_of_the_child() {
     if !is_root() {
         return;
@@ -289,25 +321,29 @@ fn searches_with_the_ids_of_the_child() {
         fs::create_dir(directory).unwrap();
         fs::copy(std::env::current_exe().unwrap(), directory.join("prog")).unwrap();
     }
-    fs::set_permissions(&closed, Permissions::from_mode(0o700)).unwrap();
+    fs::set_permissions(&closed, Permissions::from_mode(0o750)).unwrap();
+    const GROUP: u32 = 65533;
+    std::os::unix::fs::chown(&closed, None, Some(GROUP)).unwrap();
     std::env::set_var("PATH", format!("{}:{}", closed.display(), open.display()));
-    let users = [0, 65534];
-    let all = users.into_iter().flat_map(|real| users.map(|effective| [real, effective]));
-    for [real, effective] in all {
+    let users = [[0, 0, 0], [0, 65534, 0], [65534, 0, 0], [0, 0, 65534], [1000, 65534, 0], [0, 1000, 65534]];
+    let groups = [[0, 0, 0], [GROUP, 1, 2], [1, GROUP, 2], [1, 2, GROUP]];
+    let as_user = users.into_iter().map(|user| [user, [0; 3]]);
+    for ids in as_user.chain(groups.into_iter().map(|group| [[65534, 1000, 0], group])) {
+        let [[_, user, _], [_, group, _]] = ids;
         // By execvp(3), with these ids.
         let expected = in_copy(|| {
-            set_ids([real, effective, 0]);
+            set_ids(ids);
             let program = CString::new("prog").unwrap();
             let argv = [program.as_ptr(), c"--where".as_ptr(), std::ptr::null()];
             // SAFETY: strings with their null bytes.
             unsafe { libc::execvp(program.as_ptr(), argv.as_ptr()) };
             99
         });
-        assert_eq!(expected, if effective == 0 { 3 } else { 4 });
+        assert_eq!(expected, if user == 0 || group == GROUP { 3 } else { 4 });
         for way in WAYS {
             for prepares in [false, true] {
                 let code = in_copy(|| {
-                    set_ids([real, effective, 0]);
+                    set_ids(ids);
                     let mut command = Command::new("prog");
                     way(command.arg("--where"));
                     let child = match command.prepare() {
@@ -316,23 +352,22 @@ fn searches_with_the_ids_of_the_child() {
                     };
                     child.unwrap().wait().unwrap().code().unwrap_or(98) as u8
                 });
-                assert_eq!(code, expected, "{real}, {effective}, prepared: {prepares}");
+                assert_eq!(code, expected, "{ids:?}, prepared: {prepares}");
             }
             let code = in_copy(|| {
-                set_ids([real, effective, 0]);
+                set_ids(ids);
                 let mut command = Command::new("prog");
                 way(command.arg("--where"));
                 panic!("{}", command.exec());
             });
-            assert_eq!(code, expected, "exec: {real}, {effective}");
+            assert_eq!(code, expected, "exec: {ids:?}");
         }
     }
     // With those that it changes to.
     for way in WAYS {
-        for user in users {
+        for (user, group, expected) in [(0, 1, 3), (65534, 1, 4), (65534, GROUP, 3)] {
             let mut command = Command::new("prog");
-            way(command.arg("--where").uid(user));
-            let expected = if user == 0 { 3 } else { 4 };
+            way(command.arg("--where").uid(user).gid(group));
             assert_eq!(command.spawn().unwrap().wait().unwrap().code(), Some(expected));
         }
     }

@@ -11,7 +11,7 @@ use childset::{ChildSet, Command, SpawnError, Stdio};
 use common::{check_leaks, role};
 
 /// What is injected, and what is to happen.
-const CASES: [(&str, &[&str], Expected); 24] = [
+const CASES: [(&str, &[&str], Expected); 30] = [
     ("nothing", &[], Works),
     ("clone3_enosys", &["clone3:error=ENOSYS"], Works),
     ("clone3_eperm", &["clone3:error=EPERM"], Works),
@@ -29,12 +29,27 @@ const CASES: [(&str, &[&str], Expected); 24] = [
     ("fork_works", &[], Works),
     ("fork_no_pidfd", &["pidfd_open:error=ENOSYS"], Fails(libc::ENOSYS, "make a process")),
     ("fork_emfile", &["pidfd_open:error=EMFILE"], Fails(libc::EMFILE, "make a process")),
+    (
+        "fork_emfile_eintr",
+        &["pidfd_open:error=EMFILE", "wait4:error=EINTR:when=1"],
+        Fails(libc::EMFILE, "make a process"),
+    ),
     ("waitid_eintr", &["waitid:error=EINTR:when=3"], Works),
     ("busy_for_good", &["execve:error=ETXTBSY"], Fails(libc::ETXTBSY, "run \"/bin/sh\"")),
     ("execve_eio", &["execve:error=EIO"], Fails(libc::EIO, "run \"/bin/sh\"")),
+    ("execve_estale", &["execve:error=ESTALE"], FoundLater),
+    ("execve_enodev", &["execve:error=ENODEV"], FoundLater),
+    ("execve_etimedout", &["execve:error=ETIMEDOUT"], FoundLater),
     ("detached_einval", &["clone3:error=EINVAL:when=1"], WithoutTheKernel),
     ("detached_eperm", &["clone3:error=EPERM:when=1"], WithoutTheKernel),
     ("detached_enosys", &["clone3:error=ENOSYS"], WithoutTheKernel),
+    ("std_emfile", &["pidfd_open:error=EMFILE"], Fails(libc::EMFILE, "Too many open files")),
+    // The wait for what has failed is interrupted.
+    (
+        "dup3_ebusy_eintr",
+        &["dup3:error=EBUSY", "waitid:error=EINTR:when=2+3"],
+        Fails(libc::EBUSY, "standard input"),
+    ),
     ("dup3_ebusy", &["dup3:error=EBUSY"], Fails(libc::EBUSY, "standard input")),
 ];
 
@@ -45,11 +60,13 @@ enum Expected {
     Fails(i32, &'static str),
     /// The first one.
     FailsOnce(i32, &'static str),
+    /// In the next directory of the search.
+    FoundLater,
     /// What the kernel would do from 7.1 on is done otherwise.
     WithoutTheKernel,
 }
 
-use Expected::{Fails, FailsOnce, WithoutTheKernel, Works};
+use Expected::{Fails, FailsOnce, FoundLater, WithoutTheKernel, Works};
 
 fn main() {
     if let Some(role) = role() {
@@ -79,8 +96,14 @@ fn talkative() -> Command {
     command.args(["-c", "cat; echo out; echo err >&2; cat <&7; ls /proc/self/fd; umask; exit 3"]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).umask(0o027);
     command.fd(7, std::fs::File::open("/proc/sys/kernel/ostype").unwrap());
-    if role().is_some_and(|role| role.starts_with("fork")) {
-        common::make_by_std(&mut command);
+    match role().unwrap_or_default().split('_').next() {
+        Some("fork") => {
+            common::make_by_std(&mut command);
+        }
+        Some("std") => {
+            command.stdin(std::process::Stdio::piped());
+        }
+        _ => {}
     }
     command
 }
@@ -142,12 +165,26 @@ fn run(expected: Expected) {
                     check(&set.spawn(&mut talkative(), ()).unwrap_err().error, errno, names);
                 }
             }
+            FoundLater => {
+                let place = common::Dir::new();
+                std::os::unix::fs::symlink("/bin/sh", place.path().join("sh")).unwrap();
+                let mut command = Command::new("sh");
+                command.args(["-c", "exit 5"]).search_path(format!("/bin:{}", place.path().display()));
+                assert_eq!(command.spawn().unwrap().wait().unwrap().code(), Some(5));
+            }
             WithoutTheKernel => {
-                let child =
-                    talkative().autoreap(true).kill_with_parent(true).no_new_privs(true).spawn().unwrap();
-                let exit = child.capture().wait().unwrap().exit;
+                let detached =
+                    || talkative().autoreap(true).kill_with_parent(true).no_new_privs(true).spawn().unwrap();
+                let exit = detached().capture().wait().unwrap().exit;
                 // It is we who reaped it.
                 assert!(exit.code() == Some(3) && exit.usage().is_some());
+                // Also one that is dropped.
+                let mut child = detached();
+                let pidfd = child.pidfd().try_clone().unwrap();
+                drop(child.stdin.take());
+                common::until_ended(&pidfd);
+                drop(child);
+                assert_eq!(pidfd.state().unwrap(), childset::State::Reaped);
             }
         }
     });

@@ -13,10 +13,10 @@ use std::process::Stdio as StdStdio;
 use std::thread;
 
 use childset::unix::CommandExt;
-use childset::{Command, Containment, Prepared, Signal, Stdio};
+use childset::{ChildSet, Command, Containment, Forked, Prepared, Signal, Stdio};
 use common::{check_leaks, errno, reexec, role};
 
-const TESTS: [(&str, fn()); 17] = [
+const TESTS: [(&str, fn()); 20] = [
     ("stays_dumpable", stays_dumpable),
     ("dispositions", dispositions),
     ("without_stdio", without_stdio),
@@ -24,10 +24,13 @@ const TESTS: [(&str, fn()); 17] = [
     ("swapped_stdio", || ends_with("swapped_stdio", b"")),
     ("not_root", not_root),
     ("cgroup", cgroup),
+    ("cgroup_without_clone3", || ends_with("cgroup_without_clone3", b"")),
     ("exec", || ends_with("exec", b"exec'd a  b\n")),
     ("exec_with_everything", || ends_with("exec_with_everything", b"0\n1\n2\n3\n9\n20\n0022\n1\nlast\n")),
     ("failed_exec", failed_exec),
     ("failed_exec_changes_nothing", failed_exec_changes_nothing),
+    ("failed_exec_without_proc", failed_exec_without_proc),
+    ("exec_after_a_panic", exec_after_a_panic),
     ("exec_of_a_script_as_another_user", || ends_with("exec_of_a_script_as_another_user", b"65534\n")),
     ("error_without_stdio", error_without_stdio),
     ("no_null_device", no_null_device),
@@ -37,8 +40,9 @@ const TESTS: [(&str, fn()); 17] = [
     ("sigchld_ignored_in_each_way", sigchld_ignored_in_each_way),
 ];
 
-const ROLES: [(&str, fn()); 4] = [
+const ROLES: [(&str, fn()); 5] = [
     ("exec", exec),
+    ("cgroup_without_clone3", cgroup_without_clone3),
     ("exec_with_everything", exec_with_everything),
     ("exec_of_a_script_as_another_user", exec_of_a_script_as_another_user),
     ("swapped_stdio", swapped_stdio),
@@ -150,6 +154,17 @@ fn dispositions() {
     assert!(error.to_string().contains("sigaction"), "{error}");
 }
 
+/// A shell with three descriptors of a kind, in one of five ways: by us, with a closure, and with each one of `std`'s.
+fn shell(way: usize, script: &str, ours: fn() -> Stdio, std: fn() -> StdStdio) -> Command {
+    let mut command = Command::new("sh");
+    let stdio = |number: usize| if way == number + 2 { std().into() } else { ours() };
+    command.args(["-c", script]).stdin(stdio(0)).stdout(stdio(1)).stderr(stdio(2));
+    if way == 1 {
+        common::make_by_std(&mut command);
+    }
+    command
+}
+
 /// Each of 0, 1 and 2 may be closed in this process, so that our own descriptors get their numbers.
 fn without_stdio() {
     common::open_stdio();
@@ -160,26 +175,26 @@ fn without_stdio() {
             // SAFETY: nothing uses it until it is put back.
             unsafe { libc::close(number) };
         }
-        let piped = || -> io::Result<_> {
-            let mut command = Command::new("sh");
-            command.args(["-c", "cat; echo err >&2"]).stdin(Stdio::piped());
-            command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let ways = [0, 1, 2, 3, 4];
+        let piped = ways.map(|way| {
+            let mut command = shell(way, "cat; echo err >&2", Stdio::piped, StdStdio::piped);
             command.spawn()?.wait_with_input("in ")
-        };
-        let piped = piped();
-        let null = || -> io::Result<_> {
-            let mut command = Command::new("sh");
-            command.args(["-c", "test -c /proc/self/fd/0 && echo y >&1 && echo y >&2"]);
-            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?.wait()
-        };
-        let null = null();
+        });
+        let null = ways.map(|way| {
+            let script = "test -c /proc/self/fd/0 && echo y >&1 && echo y >&2";
+            shell(way, script, Stdio::null, StdStdio::null).spawn()?.wait()
+        });
         for (number, saved) in saved.iter().enumerate() {
             // SAFETY: each gets back what it was.
             unsafe { libc::dup2(saved.as_raw_fd(), number as i32) };
         }
-        let piped = piped.unwrap();
-        assert_eq!((&piped.stdout[..], &piped.stderr[..]), (&b"in "[..], &b"err\n"[..]), "{closed:?}");
-        assert!(null.unwrap().success(), "{closed:?}");
+        for (way, piped) in piped.into_iter().enumerate() {
+            let piped: std::process::Output = piped.unwrap();
+            assert_eq!(String::from_utf8_lossy(&piped.stdout), "in ", "{closed:?}, {way}");
+            assert_eq!(String::from_utf8_lossy(&piped.stderr), "err\n", "{closed:?}, {way}");
+        }
+        let null: Vec<io::Result<_>> = null.into();
+        assert!(null.into_iter().all(|exit| exit.unwrap().success()), "{closed:?}");
     }
 }
 
@@ -310,9 +325,44 @@ fn cgroup() {
         assert_eq!(child.stdout.take().unwrap().read_to_end(&mut Vec::new()).unwrap(), 0);
         drop(stdin);
         assert_eq!(child.kill_tree().unwrap(), expected, "that nobody is left is no error");
+        // Later ones are not killed by that (Linux 6.18 does so).
+        let told = text(Command::new("cat").arg("/proc/self/cgroup").cgroup(directory()));
+        assert!(told.contains(&name), "{told}");
+
+        // A copy of this process has no business with it.
+        let child = Command::new("sleep").arg("60").cgroup(directory()).spawn().unwrap();
+        let refused =
+            || u8::from(Forked::from_io_error(&child.kill_tree().unwrap_err()) != Some(Forked::Object));
+        assert_eq!(common::in_copy(refused), 0);
+        assert_eq!(child.try_wait().unwrap(), None);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        // The root of all has no `cgroup.kill`: there it is the child alone.
+        let root = path.ancestors().take_while(|path| path.join("cgroup.procs").exists()).last().unwrap();
+        if !root.join("cgroup.kill").exists() {
+            let mut command = Command::new("sleep");
+            let child = command.arg("60").cgroup(File::open(root).unwrap()).spawn().unwrap();
+            assert_eq!(child.kill_tree().unwrap(), Containment::Process);
+            assert_eq!(child.wait().unwrap().signal(), Some(Signal::KILL));
+        }
+
+        // A set keeps it with the child, whoever made that.
+        let set = ChildSet::new().unwrap();
+        let held = || {
+            let mut command = Command::new("cat");
+            command.stdin(Stdio::piped()).stdout(Stdio::null()).cgroup(directory());
+            command
+        };
+        let keys = [set.spawn(&mut held(), ()).unwrap(), set.insert(held().spawn().unwrap(), ()).unwrap()];
+        for key in keys {
+            let (child, ()) = set.remove(key).unwrap();
+            assert_eq!(child.kill_tree().unwrap(), expected);
+            assert_eq!(child.wait().unwrap().signal(), Some(Signal::KILL));
+        }
 
         let error = Command::new("true").cgroup(File::open("/").unwrap()).spawn().unwrap_err();
-        assert_eq!(errno(&error), libc::EBADF, "{error}");
+        // As `clone3` says it, or as it is found to have no `cgroup.procs`.
+        assert!([libc::EBADF, libc::ENOENT].contains(&errno(&error)), "{error}");
         // By `fork`, it enters the cgroup itself.
         let mut by_std = Command::new("cat");
         common::make_by_std(&mut by_std);
@@ -327,6 +377,14 @@ fn cgroup() {
     });
     common::remove_cgroup(&path);
     result.unwrap();
+}
+
+/// The child enters it by itself.
+fn cgroup_without_clone3() {
+    match common::seccomp::filter(libc::SYS_clone3, Some(libc::ENOSYS), None) {
+        Ok(()) => cgroup(),
+        Err(error) => common::skipped(format_args!("seccomp filters are refused: {error}")),
+    }
 }
 
 fn exec() {
@@ -434,6 +492,24 @@ fn failed_exec_changes_nothing() {
     assert_eq!(File::from(writer).write(b"x").unwrap_err().kind(), io::ErrorKind::BrokenPipe);
 }
 
+/// A closure that has panicked in this process may run again.
+fn exec_after_a_panic() {
+    let code = common::in_copy(|| {
+        let mut panics = true;
+        let mut command = Command::new("true");
+        let act = move || match std::mem::take(&mut panics) {
+            true => std::panic::resume_unwind(Box::new(0)),
+            false => Err(io::Error::from_raw_os_error(libc::EXDEV)),
+        };
+        // SAFETY: this process has one thread.
+        unsafe { command.pre_exec(act) };
+        let mut exec = || command.exec();
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(&mut exec)).is_err());
+        u8::from(errno(&exec()) != libc::EXDEV)
+    });
+    assert_eq!(code, 0);
+}
+
 /// The shell that runs it is tried after the user was changed, and the change is not made again.
 fn exec_of_a_script_as_another_user() {
     if !common::is_root() {
@@ -489,8 +565,8 @@ fn error_without_stdio() {
     }
 }
 
-/// Where there is none, the error names it, and not the program.
-fn no_null_device() {
+/// Has an empty directory in its place, for this process alone.
+fn hide(directory: &std::ffi::CStr) -> io::Result<()> {
     // SAFETY: this process has one thread; the strings end with a null byte.
     let hidden = unsafe {
         libc::unshare(libc::CLONE_NEWNS) == 0
@@ -501,10 +577,33 @@ fn no_null_device() {
                 libc::MS_REC | libc::MS_PRIVATE,
                 std::ptr::null(),
             ) == 0
-            && libc::mount(c"none".as_ptr(), c"/dev".as_ptr(), c"tmpfs".as_ptr(), 0, std::ptr::null()) == 0
+            && libc::mount(c"none".as_ptr(), directory.as_ptr(), c"tmpfs".as_ptr(), 0, std::ptr::null()) == 0
     };
-    if !hidden {
-        return common::skipped(format_args!("/dev cannot be hidden: {}", io::Error::last_os_error()));
+    hidden.then_some(()).ok_or_else(io::Error::last_os_error)
+}
+
+/// What stays open over an `execve` is found out without a list, too.
+fn failed_exec_without_proc() {
+    if let Err(error) = hide(c"/proc") {
+        return common::skipped(format_args!("/proc cannot be hidden: {error}"));
+    }
+    // SAFETY: the descriptor is new.
+    let inherited = unsafe { File::from_raw_fd(libc::fcntl(2, libc::F_DUPFD, 900)) };
+    for way in WAYS {
+        let mut command = Command::new("/no/such/program");
+        way(&mut command);
+        assert_eq!(errno(&command.exec()), libc::ENOENT);
+        for number in [0, 1, 2, inherited.as_raw_fd()] {
+            // SAFETY: asking for a number.
+            assert_eq!(unsafe { libc::fcntl(number, libc::F_GETFD) }, 0, "{number}");
+        }
+    }
+}
+
+/// Where there is none, the error names it, and not the program.
+fn no_null_device() {
+    if let Err(error) = hide(c"/dev") {
+        return common::skipped(format_args!("/dev cannot be hidden: {error}"));
     }
     let ways: [fn(&mut Command); 3] = [
         |_| {},

@@ -5,9 +5,10 @@
 
 mod common;
 
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicUsize, Ordering};
 use std::thread;
 
+use childset::unix::CommandExt;
 use childset::{Child, ChildSet, Command, Stdio};
 use common::check_leaks;
 
@@ -15,6 +16,7 @@ const SIGNALS: [i32; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGUSR1];
 
 const TESTS: &[(&str, fn())] = &[
     ("storm_on_the_group", storm_on_the_group),
+    ("storm_without_clone3", storm_without_clone3),
     ("storm_on_this_process", storm_on_this_process),
     ("stopped_and_continued", stopped_and_continued),
 ];
@@ -23,22 +25,36 @@ fn main() {
     common::main_warm(TESTS);
 }
 
-/// Who ran the handler, by the number of its run.
-static RUNS: [AtomicI32; 65536] = {
-    #[allow(clippy::declare_interior_mutable_const)]
-    const NOBODY: AtomicI32 = AtomicI32::new(0);
-    [NOBODY; 65536]
-};
-static RUN: AtomicUsize = AtomicUsize::new(0);
+/// How often the handler ran in this process, and in others: in memory that copies of it share.
+struct Runs {
+    ours: AtomicUsize,
+    others: AtomicUsize,
+}
+
+static RUNS: AtomicPtr<Runs> = AtomicPtr::new(std::ptr::null_mut());
+
+/// This process.
+static ME: AtomicI32 = AtomicI32::new(0);
+
+fn runs() -> &'static Runs {
+    // SAFETY: `handle` has put it there, and it is never unmapped.
+    unsafe { &*RUNS.load(Ordering::Relaxed) }
+}
 
 extern "C" fn handler(_: i32) {
-    let run = RUN.fetch_add(1, Ordering::Relaxed);
     // SAFETY: asking for a number. Not libc's `getpid`, which some C libraries cache.
     let pid = unsafe { libc::syscall(libc::SYS_getpid) } as i32;
-    RUNS[run % RUNS.len()].store(pid, Ordering::Relaxed);
+    let count = if pid == ME.load(Ordering::Relaxed) { &runs().ours } else { &runs().others };
+    count.fetch_add(1, Ordering::Relaxed);
 }
 
 fn handle(signals: &[i32]) {
+    ME.store(std::process::id() as i32, Ordering::Relaxed);
+    let (access, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | libc::MAP_ANONYMOUS);
+    // SAFETY: new memory of zeros, which are a valid `Runs`.
+    let page = unsafe { libc::mmap(std::ptr::null_mut(), size_of::<Runs>(), access, flags, -1, 0) };
+    assert_ne!(page, libc::MAP_FAILED);
+    RUNS.store(page.cast(), Ordering::Relaxed);
     for &signal in signals {
         // SAFETY: the handler calls what may be called in one, and writes atomics.
         unsafe {
@@ -51,12 +67,23 @@ fn handle(signals: &[i32]) {
 }
 
 fn only_we_ran_it() {
-    let count = RUN.load(Ordering::Relaxed).min(RUNS.len());
-    assert!(count > 0, "the storm reached nobody");
-    let ours = std::process::id() as i32;
-    // One that is just being written is 0.
-    assert!(RUNS.iter().map(|run| run.load(Ordering::Relaxed)).all(|pid| pid == ours || pid == 0));
+    assert!(runs().ours.load(Ordering::Relaxed) > 0, "the storm reached nobody");
+    assert_eq!(runs().others.load(Ordering::Relaxed), 0, "it ran in a child");
 }
+
+/// Each way to a child: on our memory, on a copy, by `fork`, by `std`.
+const WAYS: [fn(&mut Command); 4] = [
+    |_| {},
+    |command| {
+        command.gid(rustix::process::getgid().as_raw());
+    },
+    |command| {
+        common::make_by_std(command);
+    },
+    |command| {
+        command.stderr(std::process::Stdio::inherit());
+    },
+];
 
 /// Spawns while `storm` runs in a thread of its own, and then waits for all.
 fn spawn_during(storm: impl Fn() + Sync, prepare: impl Fn(&mut Command), calm: impl Fn()) {
@@ -108,15 +135,23 @@ fn storm_on_the_group() {
     let group = lead_a_group();
     assert_eq!(group as u32, std::process::id());
     handle(&SIGNALS);
-    check_leaks(|| {
-        let storm = || {
-            for signal in SIGNALS {
-                // SAFETY: a signal to our own group.
-                unsafe { libc::kill(-group, signal) };
-            }
-        };
-        spawn_during(storm, |_| {}, || {});
-    });
+    let storm = || {
+        for signal in SIGNALS {
+            // SAFETY: a signal to our own group.
+            unsafe { libc::kill(-group, signal) };
+        }
+    };
+    for way in WAYS {
+        check_leaks(|| spawn_during(storm, way, || {}));
+    }
+}
+
+/// Where `clone3`, which would reset the handlers, is refused.
+fn storm_without_clone3() {
+    match common::seccomp::filter(libc::SYS_clone3, Some(libc::ENOSYS), None) {
+        Ok(()) => storm_on_the_group(),
+        Err(error) => common::skipped(format_args!("seccomp filters are refused: {error}")),
+    }
 }
 
 /// Signals to this process alone reach no child, though it may run on our memory.

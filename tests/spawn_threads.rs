@@ -6,7 +6,7 @@ mod common;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
@@ -58,6 +58,7 @@ static ALLOCATOR: Counting = Counting;
 const TESTS: &[(&str, fn())] = &[
     ("allocations", allocations),
     ("allocator_locked_by_another_thread", allocator_locked_by_another_thread),
+    ("environment_that_cannot_be_read", environment_that_cannot_be_read),
     ("one_prepared_for_many_threads", one_prepared_for_many_threads),
     ("failures_in_many_threads", failures_in_many_threads),
 ];
@@ -157,6 +158,44 @@ fn allocator_locked_by_another_thread() {
         }
         done.store(true, Ordering::Relaxed);
     });
+}
+
+/// The page with a variable in it.
+static PAGE: AtomicUsize = AtomicUsize::new(0);
+
+extern "C" fn let_read(_: i32) {
+    // SAFETY: the page is one of ours.
+    unsafe { libc::mprotect(PAGE.load(Ordering::Relaxed) as *mut _, 4096, libc::PROT_READ) };
+}
+
+/// Another thread may have freed a variable at the moment of `execve`. A copy of the environment serves then.
+fn environment_that_cannot_be_read() {
+    extern "C" {
+        static mut environ: *const *const libc::c_char;
+    }
+    let (access, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+    for by_std in [false, true] {
+        // SAFETY: new memory, and a handler that makes it readable when we read it; the kernel just fails. This process
+        // has no other thread that knows the environment, which is leaked.
+        unsafe {
+            let page = libc::mmap(std::ptr::null_mut(), 4096, access, flags, -1, 0);
+            assert_ne!(page, libc::MAP_FAILED);
+            page.cast::<[u8; 9]>().write(*b"FREED=no\0");
+            PAGE.store(page as usize, Ordering::Relaxed);
+            let handler = let_read as extern "C" fn(i32) as libc::sighandler_t;
+            assert_ne!(libc::signal(libc::SIGSEGV, handler), libc::SIG_ERR);
+            assert_eq!(libc::mprotect(page, 4096, libc::PROT_NONE), 0);
+            let variables =
+                Box::leak(Box::new([page.cast_const().cast(), c"A=1".as_ptr(), std::ptr::null()]));
+            environ = variables.as_ptr();
+        }
+        let mut command = Command::new("/usr/bin/env");
+        if by_std {
+            common::make_by_std(&mut command);
+        }
+        let output = command.stdout(Stdio::piped()).spawn().unwrap().wait_with_output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "FREED=no\nA=1\n");
+    }
 }
 
 fn one_prepared_for_many_threads() {

@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use childset::{Child, ChildSet, Exit, Pidfd, Signal, State};
-use common::{check_leaks, readable, reexec, role, skipped, until_ended, warm_up};
+use common::{check_leaks, kernel, readable, reexec, role, skipped, until_ended, warm_up};
 
 /// How long a zombie is waited for in vain, and the processor time which that may cost.
 const VAIN: Duration = Duration::from_secs(1);
@@ -29,6 +29,11 @@ const TESTS: &[(&str, fn())] = &[
     ("pidfd_try_wait", pidfd_try_wait),
     ("child_wait", child_wait),
     ("child_wait_nonblocking", child_wait_nonblocking),
+    ("child_wait_timeout", child_wait_timeout),
+    ("child_output", child_output),
+    ("zombie_of_another", zombie_of_another),
+    ("set_with_a_stolen_one", set_with_a_stolen_one),
+    ("stolen_when_the_tracer_lets_go", stolen_when_the_tracer_lets_go),
     ("dropped", dropped),
     #[cfg(feature = "async-io")]
     ("set_next", asynchronous::set_next),
@@ -253,8 +258,15 @@ fn set_is_level_triggered_again() {
     });
 }
 
+/// How many epoll instances a child of std's has from us.
+fn seen_by_children() -> usize {
+    let output = Command::new("ls").args(["-l", "/proc/self/fd"]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().matches("eventpoll").count()
+}
+
 /// Waits in a thread: in vain as long as the tracer is there.
 fn in_a_thread(tracer: Tracer, wait: impl FnOnce() -> io::Result<Exit> + Send) {
+    let before = seen_by_children();
     thread::scope(|scope| {
         let (sender, receiver) = channel();
         scope.spawn(move || sender.send(wait()).unwrap());
@@ -262,6 +274,7 @@ fn in_a_thread(tracer: Tracer, wait: impl FnOnce() -> io::Result<Exit> + Send) {
             Err(RecvTimeoutError::Timeout) => {}
             early => panic!("{early:?}"),
         }
+        assert_eq!(seen_by_children(), before, "epoll instances in a child of std's");
         drop(tracer);
         assert_exit(receiver.recv().unwrap());
     });
@@ -297,6 +310,114 @@ fn child_wait_nonblocking() {
         let (child, tracer) = zombie(|child| Child::try_from(child).unwrap());
         child.pidfd().set_nonblocking(true).unwrap();
         in_a_thread(tracer, || child.wait());
+    });
+}
+
+fn child_wait_timeout() {
+    check_leaks(|| {
+        let (child, tracer) = zombie(|child| Child::try_from(child).unwrap());
+        assert_eq!(idle(|| child.wait_timeout(VAIN)).unwrap(), None);
+        in_a_thread(tracer, || child.wait_timeout(Duration::MAX).map(Option::unwrap));
+    });
+}
+
+fn child_output() {
+    check_leaks(|| {
+        let (child, tracer) = zombie(|child| Child::try_from(child).unwrap());
+        in_a_thread(tracer, || child.capture().wait().map(|captured| captured.exit));
+    });
+}
+
+/// A zombie that only its own parent can reap is waited for asleep.
+fn zombie_of_another() {
+    if kernel() < (6, 15) {
+        // What nobody will be told is not waited for.
+        return;
+    }
+    // It comes to us when its parent is gone.
+    // SAFETY: a number.
+    assert_eq!(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1) }, 0);
+    let mut command = Command::new("sh");
+    command.args(["-c", "sleep 60 & echo $!; exec cat"]);
+    let (parent, line) = start(command);
+    let (pid, name) = (line.parse().unwrap(), format!("/proc/{}/comm", parent.id()));
+    // A shell would reap it.
+    while std::fs::read_to_string(&name).unwrap() != "cat\n" {
+        thread::yield_now();
+    }
+    let zombie = Pidfd::open(pid).unwrap();
+    zombie.kill().unwrap();
+    until_ended(&zombie);
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| zombie.wait());
+        idle(|| thread::sleep(VAIN));
+        assert!(!waiting.is_finished());
+        drop(Tracer(parent));
+        common::reap_by_pid(pid);
+        assert_eq!(waiting.join().unwrap().unwrap().signal(), Some(Signal::KILL));
+    });
+}
+
+/// One whose status somebody else took comes out past one that is held back, and leaves it to sleep.
+fn set_with_a_stolen_one() {
+    check_leaks(|| {
+        let set = ChildSet::new().unwrap();
+        let (_, tracer) = zombie(|child| set.insert(child, "traced").unwrap());
+        assert_quiet(&set);
+        let (stolen, stdin) = common::held_with(1);
+        let pid = stolen.id();
+        set.insert(stolen, "stolen").unwrap();
+        drop(stdin);
+        common::reap_by_pid(pid);
+        let exited = set.wait(None).unwrap().unwrap();
+        assert_eq!(exited.tag, "stolen");
+        common::assert_code(&exited.exit, 1);
+        assert!(idle(|| set.wait(Some(VAIN))).unwrap().is_none());
+        assert!(idle(|| outer_loop(&set)) <= 2);
+        drop(tracer);
+        assert_exit(set.wait(None).unwrap().unwrap().exit);
+    });
+}
+
+/// Whoever waits for it in all three ways is woken, and nobody waits in vain.
+fn stolen_when_the_tracer_lets_go() {
+    let steal = |pid: u32, tracer: Tracer| {
+        thread::sleep(Duration::from_millis(50));
+        drop(tracer);
+        // Who waits may be faster.
+        // SAFETY: no status is written.
+        unsafe { libc::waitpid(pid as i32, std::ptr::null_mut(), 0) };
+    };
+    check_leaks(|| {
+        let set = ChildSet::new().unwrap();
+        let (pid, tracer) = zombie(|child| {
+            let pid = child.id();
+            set.insert(child, ()).unwrap();
+            pid
+        });
+        assert_quiet(&set);
+        steal(pid, tracer);
+        assert!(readable(&set, Duration::from_secs(60)));
+        common::assert_code(&set.try_wait().unwrap().unwrap().exit, CODE);
+
+        type Wait = fn(&Child) -> io::Result<Exit>;
+        let waits: [Wait; 2] =
+            [|child| child.wait(), |child| Ok(child.wait_timeout(Duration::MAX)?.unwrap())];
+        for wait in waits {
+            let (child, tracer) = zombie(|child| Child::try_from(child).unwrap());
+            thread::scope(|scope| {
+                let waiting = scope.spawn(|| wait(&child));
+                steal(child.id(), tracer);
+                common::assert_code(&waiting.join().unwrap(), CODE);
+            });
+        }
+        let (child, tracer) = zombie(|child| Child::try_from(child).unwrap());
+        let pid = child.id();
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| child.capture().wait().map(|captured| captured.exit));
+            steal(pid, tracer);
+            common::assert_code(&waiting.join().unwrap(), CODE);
+        });
     });
 }
 

@@ -232,7 +232,14 @@ fn group_signal() {
         // Without flags it works.
         pidfd.send_signal(0).unwrap();
         drop(child.stdin.take());
-        assert!(set.wait(None).unwrap().unwrap().exit.unwrap().success());
+        let exited = set.wait(None).unwrap().unwrap();
+        assert!(exited.exit.unwrap().success());
         until_reaped(&pidfd);
+        // From now on the number may be another's.
+        is_unsupported(&exited.child.send_signal_to_group(0).unwrap_err(), "EINVAL");
+        let alone = childset::Command::new("sleep").arg("60").process_group(0).spawn().unwrap();
+        alone.send_signal_to_group(Signal::KILL).unwrap();
+        assert_eq!(alone.wait().unwrap().signal(), Some(Signal::KILL));
+        is_unsupported(&alone.send_signal_to_group(0).unwrap_err(), "EINVAL");
     });
 }

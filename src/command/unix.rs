@@ -78,7 +78,8 @@ pub trait CommandExt: sealed::Sealed {
     /// Runs a closure in the child, just before `execve`.
     ///
     /// The child is then made by `fork`, with a copy of this process's memory, at a cost that grows with it. Handlers of
-    /// pthread_atfork(3) run, as in `std`. If the closure fails, spawning fails with its errno.
+    /// pthread_atfork(3) run, as in `std`. If the closure fails, spawning fails with its errno. If it panics, the child
+    /// aborts, as in `std`.
     /// [`exec`](CommandExt::exec) runs the closure in this process.
     ///
     /// ```

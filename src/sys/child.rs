@@ -60,11 +60,22 @@ pub(super) unsafe extern "C" fn enter(birth: *mut ()) -> ! {
 /// In a new process, which shares its descriptor table if and only if the plan has a `first_unneeded`.
 #[inline(always)]
 pub(super) unsafe fn run(birth: &Birth<'_>) -> ! {
+    let _never_dropped = AbortsOnUnwind;
+    birth.report.begin();
     // SAFETY: the caller's promise.
     let failure = unsafe { prepare_and_exec(birth) };
     birth.report.write(failure);
     // SAFETY: it is the end of this process.
     unsafe { end() }
+}
+
+/// A closure that panics must not go on, in a copy of it, with what its parent does after the spawn.
+struct AbortsOnUnwind;
+
+impl Drop for AbortsOnUnwind {
+    fn drop(&mut self) {
+        std::process::abort();
+    }
 }
 
 /// # Safety
@@ -124,7 +135,7 @@ pub(super) unsafe fn prepare(birth: &Birth<'_>) -> Result<(), (Stage, i32)> {
         install_fds(plan.fds.iter().map(|(number, source)| (*number, source.number())))?;
         let closed = match birth.closes_late {
             false => close_fds(plan.close, plan.close_singly),
-            true => mark_fds(plan.close, plan.close_singly),
+            true => mark_fds(plan.close),
         };
         closed.map_err(|errno| (Stage::CloseFds, errno))?;
         take_steps(birth)

@@ -97,11 +97,29 @@ pub(crate) fn spawn(plan: &Plan<'_>) -> Result<(OwnedFd, u32), Failure> {
 /// As [`spawn`], where the child needs only what every copy of this process has.
 fn on_a_copy(plan: &Plan<'_>, by_clone3: bool) -> Result<(OwnedFd, u32), Failure> {
     let report = SharedReport::new().map_err(not_made)?;
-    let birth = birth(plan, &report, by_clone3, false);
+    let made = copy(plan, by_clone3, !by_clone3, &report)?;
+    if plan.cgroup.is_none() || report.is_begun() {
+        return finish(made, &report);
+    }
+    // It was killed before its first instruction. Linux (6.18, for one) does that to each child that is made in a
+    // cgroup where `cgroup.kill` was ever used. So one is made outside, and enters it.
+    reap(&made.0);
+    finish(copy(plan, by_clone3, true, &report)?, &report)
+}
+
+/// The new process has left its copy of our memory by then.
+fn copy(
+    plan: &Plan<'_>,
+    by_clone3: bool,
+    joins_cgroup: bool,
+    report: &Report,
+) -> Result<(OwnedFd, u32), Failure> {
+    let birth = Birth { joins_cgroup, ..birth(plan, report, by_clone3, false) };
     let mut pidfd: RawFd = -1;
     let _blocked = (!by_clone3).then(Blocked::all);
     let pid = if by_clone3 {
-        let args = clone_args(plan, flags(plan), &mut pidfd);
+        let cgroup = plan.cgroup.filter(|_| !joins_cgroup);
+        let args = clone_args(&Plan { cgroup, ..*plan }, flags(plan), &mut pidfd);
         // SAFETY: without `CLONE_VM`, it is a fork: the child goes on here, on a copy of this stack.
         unsafe { libc::syscall(libc::SYS_clone3, &args, size_of::<CloneArgs>()) }
     } else {
@@ -116,7 +134,7 @@ fn on_a_copy(plan: &Plan<'_>, by_clone3: bool) -> Result<(OwnedFd, u32), Failure
         0 => unsafe { run(&birth) },
         -1 => Err(not_made(io::Error::last_os_error())),
         // SAFETY: the kernel made this descriptor for us.
-        pid => finish(unsafe { OwnedFd::from_raw_fd(pidfd) }, pid as u32, &report),
+        pid => Ok((unsafe { OwnedFd::from_raw_fd(pidfd) }, pid as u32)),
     }
 }
 
@@ -154,7 +172,7 @@ fn on_shared_memory(plan: &Plan<'_>, by_clone3: bool) -> Result<(OwnedFd, u32), 
     match pid {
         ..0 => Err(Failure { stage: Stage::Clone, errno: -pid as i32 }),
         // SAFETY: the kernel made this descriptor for us.
-        _ => finish(unsafe { OwnedFd::from_raw_fd(pidfd) }, pid as u32, &report),
+        _ => finish((unsafe { OwnedFd::from_raw_fd(pidfd) }, pid as u32), &report),
     }
 }
 
@@ -164,7 +182,7 @@ fn birth<'a>(plan: &'a Plan<'a>, report: &'a Report, by_clone3: bool, is_guarded
         report,
         place: None,
         has_handlers: !by_clone3,
-        joins_cgroup: !by_clone3,
+        joins_cgroup: false,
         closes_late: false,
         is_guarded,
         parent: plan.noticed_parent(),
@@ -195,11 +213,11 @@ pub(super) fn clone_args(plan: &Plan<'_>, flags: u64, pidfd: &mut RawFd) -> Clon
 
 /// The child has left our memory, or its copy: it has called `execve`, or failed.
 #[inline]
-pub(super) fn finish(pidfd: OwnedFd, pid: u32, report: &Report) -> Result<(OwnedFd, u32), Failure> {
+pub(super) fn finish(made: (OwnedFd, u32), report: &Report) -> Result<(OwnedFd, u32), Failure> {
     match report.read() {
-        None => Ok((pidfd, pid)),
+        None => Ok(made),
         Some(failure) => {
-            reap(&pidfd);
+            reap(&made.0);
             Err(failure)
         }
     }

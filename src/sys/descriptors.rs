@@ -146,13 +146,13 @@ pub(super) unsafe fn close_marked() -> Result<(), i32> {
 ///
 /// # Safety
 /// As [`dup_to`].
-pub(super) unsafe fn mark_fds(ranges: &[(u32, u32)], singly: bool) -> Result<(), i32> {
+pub(super) unsafe fn mark_fds(ranges: &[(u32, u32)]) -> Result<(), i32> {
     let range = |first: u32, last: u32| {
         let args = [first as usize, last as usize, CLOSE_RANGE_CLOEXEC as usize, 0, 0];
         // SAFETY: it touches no memory, and the table is the caller's to change.
         unsafe { call(libc::SYS_close_range, args) }
     };
-    if !singly && ranges.iter().all(|&(first, last)| range(first, last).is_ok()) {
+    if ranges.iter().all(|&(first, last)| range(first, last).is_ok()) {
         return Ok(());
     }
     // Before Linux 5.11, or where a filter refuses it.

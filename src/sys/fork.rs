@@ -37,7 +37,7 @@ pub(super) fn spawn(plan: &Plan<'_>) -> Result<(OwnedFd, u32), Failure> {
             match pidfd_open(pid) {
                 Ok(pidfd) => {
                     until_executed(&ours);
-                    finish(pidfd, pid as u32, &report)
+                    finish((pidfd, pid as u32), &report)
                 }
                 Err(error) => {
                     // It sees that we have hung up, and ends.

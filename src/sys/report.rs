@@ -14,9 +14,19 @@ pub(super) struct Report {
     number: AtomicU32,
     errno: AtomicI32,
     complete: AtomicU32,
+    begun: AtomicU32,
 }
 
 impl Report {
+    /// The first thing that a child does.
+    pub(super) fn begin(&self) {
+        self.begun.store(1, Ordering::Release);
+    }
+
+    pub(super) fn is_begun(&self) -> bool {
+        self.begun.load(Ordering::Acquire) != 0
+    }
+
     pub(super) fn write(&self, failure: Failure) {
         let (stage, number) = match failure.stage {
             Stage::Clone => (0, 0),

@@ -86,3 +86,28 @@ impl Drop for Stack {
         unsafe { libc::munmap(self.0.cast(), MAPPED) };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_begins_at_a_multiple_of_its_size() {
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+        let stacks: Vec<_> = (0..2 * KEPT)
+            .map(|_| {
+                // A page between them, so that they do not all lie alike.
+                // SAFETY: new memory, which is leaked.
+                unsafe { libc::mmap(std::ptr::null_mut(), 4096, libc::PROT_NONE, flags, -1, 0) };
+                Stack::take().unwrap()
+            })
+            .collect();
+        for stack in stacks {
+            let start = stack.start() as usize;
+            assert_eq!(start % SIZE, 0);
+            let below = start - stack.0 as usize;
+            assert!(below >= GUARD && below + stack.size() <= MAPPED, "{below}");
+            stack.give_back();
+        }
+    }
+}

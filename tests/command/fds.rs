@@ -65,6 +65,15 @@ fn descriptors_whose_numbers_collide_with_sources() {
         let mut command = sh(new, &(cat(own) + "cat; echo;" + &cat(input)));
         command.fd(own, a).stdin(b).fd(input, c);
         assert_eq!(text(&mut command), "a\nb\nc");
+
+        // So many numbers are wanted that a free one, for a copy of a source, is among them.
+        let a = file(&directory, "a", 700);
+        let own = a.as_raw_fd();
+        let mut command = sh(new, &cat(own));
+        for number in 3..60 {
+            command.fd(number, file(&directory, "b", 700));
+        }
+        assert_eq!(text(command.fd(own, a)), "a");
     });
 }
 
@@ -153,6 +162,7 @@ fn ranges_of_descriptors_to_close() {
         assert_eq!(left((Included(a), Included(c))), [false, false, false, true]);
         assert_eq!(left((Excluded(a), Excluded(d))), [true, false, false, true]);
         assert_eq!(left((Excluded(c), Unbounded)), [true, true, true, false]);
+        assert_eq!(left((Included(-9), Excluded(c))), [false, false, true, true]);
         assert_eq!(left((Included(d), Included(a))), [true, true, true, true]);
         assert_eq!(left((Excluded(i32::MAX), Unbounded)), [true, true, true, true]);
         assert_eq!(left((Included(3), Excluded(i32::MIN))), [true, true, true, true]);
@@ -171,7 +181,9 @@ fn a_child_of_std_sees_no_descriptor_of_ours() {
         let listed = String::from_utf8(output.stdout).unwrap();
         let targets = listed.lines().filter_map(|line| Some(line.rsplit_once(" -> ")?.1.to_owned()));
         targets
-            .filter(|target| ["pipe:", "pidfd", "eventpoll"].iter().any(|kind| target.contains(kind)))
+            .filter(|target| {
+                ["pipe:", "pidfd", "eventpoll", "eventfd"].iter().any(|kind| target.contains(kind))
+            })
             .collect()
     };
     let mut before = seen();
@@ -180,13 +192,17 @@ fn a_child_of_std_sees_no_descriptor_of_ours() {
     let set = childset::ChildSet::new().unwrap();
     set.spawn(&mut child, ()).unwrap();
     let mut alone = child.spawn().unwrap();
-    assert_eq!(set.try_wait().unwrap().map(|exited| exited.tag), None);
+    // One that std has made, whose pidfd comes in a message.
+    child.stderr(std::process::Stdio::null());
+    let mut by_std = child.spawn().unwrap();
+    // Blocking takes another one.
+    assert!(set.wait(Some(std::time::Duration::from_millis(1))).unwrap().is_none());
     // What this process was itself given is there as before; the two pipes of `ls` are new.
     let mut now = seen();
     before.retain(|target| now.iter().position(|other| other == target).map(|at| now.remove(at)).is_none());
     assert_eq!((before.len(), now.len()), (2, 2), "{before:?}, {now:?}");
-    drop(alone.stdin.take());
-    assert!(alone.wait().unwrap().success());
+    drop((alone.stdin.take(), by_std.stdin.take()));
+    assert!(alone.wait().unwrap().success() && by_std.wait().unwrap().success());
     set.send_signal_to_all(childset::Signal::KILL).unwrap();
     assert!(set.wait(None).unwrap().is_some());
 }

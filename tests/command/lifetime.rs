@@ -38,6 +38,26 @@ fn parent_death_signal() {
     assert!(child.wait().unwrap().success());
 }
 
+/// Of two signals, that which cannot be ignored.
+#[test]
+fn killed_with_the_parent_whatever_signal_it_asks_for() {
+    if crate::common::kernel() >= (7, 1) {
+        // It then ends with the process, not with the thread.
+        return;
+    }
+    both_ways(|new| {
+        let spawn = || {
+            let mut command = new("cat");
+            command.stdin(Stdio::piped()).parent_death_signal(Signal::TERM).kill_with_parent(true);
+            command.spawn().unwrap()
+        };
+        let mut child = thread::scope(|scope| scope.spawn(spawn).join().unwrap());
+        let stdin = child.stdin.take();
+        assert_eq!(child.wait().unwrap().signal(), Some(Signal::KILL));
+        drop(stdin);
+    });
+}
+
 #[test]
 fn a_child_that_is_not_reaped_when_dropped() {
     both_ways(|new| {

@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd;
 
 use childset::unix::CommandExt;
-use childset::{Command, Resource, Stdio};
+use childset::{Command, Resource, Signal, Stdio};
 
 use crate::{errno, pipe, sh};
 
@@ -66,4 +66,56 @@ fn closures_run_in_order_until_one_fails() {
     let mut told = String::new();
     reader.read_to_string(&mut told).unwrap();
     assert_eq!(told, "012");
+}
+
+/// Two of the ways: by `fork`, and by `std`.
+fn both(test: impl Fn(&dyn Fn() -> Command)) {
+    test(&|| Command::new("true"));
+    test(&|| {
+        let mut command = Command::new("true");
+        command.stdin(std::process::Stdio::null());
+        command
+    });
+}
+
+#[test]
+fn an_error_without_an_errno() {
+    both(|new| {
+        let mut command = new();
+        // SAFETY: it makes a constant.
+        unsafe { command.pre_exec(|| Err(io::ErrorKind::Other.into())) };
+        let error = command.spawn().unwrap_err();
+        assert_eq!(errno(&error), libc::EINVAL, "{error:?}");
+        assert!(error.to_string().contains("pre_exec"), "{error}");
+    });
+}
+
+/// It ends the child, as std's does, and does not go on in a copy of what the caller does next.
+#[test]
+fn a_panic_ends_the_child() {
+    both(|new| {
+        let mut command = new();
+        // SAFETY: where the panic is printed, other threads may hold the lock of the standard error; without a message
+        // and a hook, it is not.
+        unsafe { command.pre_exec(|| std::panic::resume_unwind(Box::new(0))) };
+        let exit = command.spawn().unwrap().wait().unwrap();
+        assert_eq!(exit.signal(), Some(Signal::ABRT), "{exit:?}");
+    });
+}
+
+/// What it takes to wait for the closure stays in the parent.
+#[test]
+fn the_program_gets_nothing_of_ours() {
+    let sockets =
+        |output: std::process::Output| String::from_utf8(output.stdout).unwrap().matches("socket:").count();
+    let mut by_std = std::process::Command::new("ls");
+    let before = sockets(by_std.args(["-l", "/proc/self/fd"]).output().unwrap());
+    for with_stdio in [false, true] {
+        let mut command = crate::common::by_std("ls");
+        command.args(["-l", "/proc/self/fd"]).inherit_fds(true);
+        if with_stdio {
+            command.stdin(std::process::Stdio::null());
+        }
+        assert_eq!(sockets(crate::output(&mut command)), before);
+    }
 }

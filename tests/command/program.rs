@@ -181,6 +181,32 @@ fn the_search_is_that_of_execvp() {
     });
 }
 
+/// In a root directory without `/bin/sh`, it is the shell that is missing, and not the script.
+#[test]
+fn a_missing_shell_is_to_blame() {
+    if !crate::common::is_root() {
+        return;
+    }
+    let directory = Dir::new();
+    script(&directory, "text", 0o755, "exit 6\n");
+    let with_stdio: crate::New = |program| {
+        let mut command = Command::new(program);
+        command.stdin(std::process::Stdio::null());
+        command
+    };
+    let ways: [crate::New; 3] = [|program| Command::new(program), crate::common::by_std, with_stdio];
+    for new in ways {
+        for name in ["/text", "text"] {
+            let mut command = new(name);
+            let error = command.chroot(directory.path()).env("PATH", "/none:/").spawn().unwrap_err();
+            assert_eq!(errno(&error), libc::ENOENT);
+            assert!(error.to_string().contains("run /bin/sh, for a script"), "{error}");
+        }
+        let error = new("/text").chroot(directory.path()).shell_fallback(false).spawn().unwrap_err();
+        assert_eq!(errno(&error), libc::ENOEXEC);
+    }
+}
+
 #[test]
 fn null_bytes() {
     both_ways(|new| {

@@ -232,6 +232,14 @@ fn null_is_for_reading_or_for_writing() {
     });
 }
 
+/// What std sets up is not closed with the others.
+#[test]
+fn stdio_of_std_in_a_closed_range() {
+    let mut command = sh(|program| Command::new(program), "test -c /proc/$$/fd/0 && test ! -e /proc/$$/fd/1");
+    command.stdin(std::process::Stdio::null()).close_fds(0..3);
+    assert!(command.spawn().unwrap().wait().unwrap().success());
+}
+
 /// With one of std's, too, the child has what only we offer.
 #[test]
 fn stdio_of_std_with_a_search_path() {

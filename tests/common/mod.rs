@@ -189,6 +189,16 @@ pub(crate) fn held_with(code: u8) -> (Child, ChildStdin) {
     (child, stdin)
 }
 
+/// Another descriptor of the child, to see it by, and what keeps it alive.
+pub(crate) type Seen = (childset::Pidfd, Option<childset::ChildStdin>);
+
+/// A child that lives until what is seen of it is dropped.
+pub(crate) fn child() -> (childset::Child, Seen) {
+    let mut child = childset::Child::try_from(held()).unwrap();
+    let seen = (child.pidfd().try_clone().unwrap(), child.stdin.take());
+    (child, seen)
+}
+
 /// A shell that ignores TERM, and lives until it is killed or its input ends.
 pub(crate) fn stubborn() -> Child {
     let mut shell = Command::new("sh");
@@ -374,6 +384,19 @@ pub(crate) fn read(mut from: impl Read, buffer: &mut [u8]) -> usize {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             result => return result.unwrap(),
         }
+    }
+}
+
+/// In a copy of this process, which has one thread or is one whose other threads hold no lock: what `act` returns.
+pub(crate) fn in_copy(act: impl FnOnce() -> u8) -> i32 {
+    // SAFETY: this process has one thread.
+    match unsafe { libc::fork() } {
+        0 => {
+            let code = std::panic::catch_unwind(std::panic::AssertUnwindSafe(act)).unwrap_or(101);
+            // SAFETY: the end of the copy.
+            unsafe { libc::_exit(code.into()) }
+        }
+        pid => libc::WEXITSTATUS(reap_by_pid(pid as u32)),
     }
 }
 

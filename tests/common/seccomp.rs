@@ -119,14 +119,22 @@ impl Held {
 
     /// Lets it go on, if its process is still there.
     pub(crate) fn go_on(&self, call: Call) {
+        const CONTINUE: u32 = 1;
+        self.answer(call, 0, CONTINUE);
+    }
+
+    /// Has it fail.
+    pub(crate) fn refuse(&self, call: Call, errno: i32) {
+        self.answer(call, errno, 0);
+    }
+
+    fn answer(&self, call: Call, errno: i32, flags: u32) {
         const SEND: u64 = 0xc018_2101;
-        const CONTINUE: u64 = 1;
         // `struct seccomp_notif_resp`: id, value, error and flags.
-        let response = if cfg!(target_endian = "little") {
-            [call.id, 0, CONTINUE << 32]
-        } else {
-            [call.id, 0, CONTINUE]
-        };
+        let mut last = [0; 8];
+        last[..4].copy_from_slice(&(-errno).to_ne_bytes());
+        last[4..].copy_from_slice(&flags.to_ne_bytes());
+        let response = [call.id, 0, u64::from_ne_bytes(last)];
         // SAFETY: so much is read.
         unsafe { libc::ioctl(self.0.as_raw_fd(), SEND as _, &response) };
     }

@@ -17,7 +17,6 @@ use crate::command::Command;
 use crate::pidfd::Pidfd;
 use crate::sys::descriptors::is_free;
 use crate::sys::fork::{exec_here, Carrier};
-use crate::sys::low::above_stdio;
 
 impl Command {
     /// Spawns by `std`, which sets up its own `Stdio` alone.
@@ -29,7 +28,7 @@ impl Command {
         let (std, by_std) = self.std_stdio()?;
         let standard = Standard::open(self.kinds(defaults), &self.options)?;
         let fds = lift_all(&self.options)?;
-        // Not before the sources are lifted, which may lie there.
+        // Not before the sources are lifted, which may lie there. Until the end, so that what is ours lies above 2.
         let _occupied = occupy(&self.options)?;
         let job = Job { layout, options: &self.options, acts: &self.acts };
         let stdio = standard.sources();
@@ -38,32 +37,19 @@ impl Command {
         let carrier = RefCell::new(Carrier::new(std));
         let (mut child, pidfd) = job.run(&mut plan, &|plan| carrier.borrow_mut().spawn(plan))?;
         let pidfd =
-            pidfd.map_or_else(|| Pidfd::from_child(&child), |pidfd| above_stdio(pidfd).map(Pidfd::from));
-        let pid = child.id();
-        let mut its = [
-            child.stdin.take().map(OwnedFd::from),
-            child.stdout.take().map(OwnedFd::from),
-            child.stderr.take().map(OwnedFd::from),
-        ];
-        let made = pidfd.and_then(|pidfd| {
-            let mut pipes = standard.pipes;
-            for (ours, its) in pipes.iter_mut().zip(&mut its) {
-                if let Some(its) = its.take() {
-                    *ours = Some(above_stdio(its)?);
-                }
-            }
-            let pidfd = out_of_the_way(pidfd.into()).into();
-            Ok(Spawned { pidfd, pid, pipes, autoreaped: false, flight: None })
-        });
-        match made {
-            Ok(spawned) => Ok(spawned),
-            Err(error) => {
+            pidfd.map_or_else(|| Pidfd::from_child(&child).map(Into::into), Ok).inspect_err(|_| {
                 // Without a pidfd it is no child of ours: nothing may be left of it.
                 let _ = child.kill();
                 let _ = child.wait();
-                Err(error)
-            }
-        }
+            })?;
+        let [stdin, stdout, stderr] = standard.pipes;
+        let pipes = [
+            stdin.or(child.stdin.take().map(OwnedFd::from)),
+            stdout.or(child.stdout.take().map(OwnedFd::from)),
+            stderr.or(child.stderr.take().map(OwnedFd::from)),
+        ];
+        let pid = child.id();
+        Ok(Spawned { pidfd: out_of_the_way(pidfd).into(), pid, pipes, autoreaped: false, flight: None })
     }
 
     /// Replaces this process, by `std`; or says why not.

@@ -61,7 +61,9 @@ impl<'j> Job<'j> {
     pub(super) fn spawn(&self, stdio: [&Kind; 3]) -> io::Result<Spawned> {
         let standard = Standard::open(stdio, self.options)?;
         let fds = lift_all(self.options)?;
-        let highest = highest(standard.sources(), &fds);
+        // A child that enters its cgroup itself needs that, too.
+        let cgroup = self.options.cgroup.as_ref().map_or(2, |cgroup| cgroup.as_raw_fd());
+        let highest = highest(standard.sources(), &fds).max(cgroup);
         // A child that `fork` makes has a table of its own from the start.
         let leaves_table = !self.options.inherit_fds && self.acts.is_empty();
         let last = if leaves_table { highest as u32 } else { u32::MAX };
