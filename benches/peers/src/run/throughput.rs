@@ -1,6 +1,7 @@
 use anyhow::{ensure, Result};
 use serde::{Deserialize, Serialize};
 
+use super::still::{Still, Watch};
 use super::usage::Mark;
 use super::{heap, Load};
 use crate::contenders::{Commands, Contender};
@@ -18,6 +19,7 @@ pub(crate) struct Throughput {
     pub(crate) children_us: f64,
     /// In the second half of it, where nothing grows any more. 0 if this is timed.
     pub(crate) allocations: f64,
+    pub(crate) still: Option<Still>,
 }
 
 fn counted_from(load: &Load) -> usize {
@@ -31,8 +33,9 @@ pub(super) fn run<C: Contender>(load: &Load) -> Result<Throughput> {
         // One before: the reactor of async-io is made for the first.
         contender.spawn(0, 0)?;
         contender.next().await?;
+        let mut watch = Watch::new(load.calls_are_timed, load.children);
         let begin = Mark::begin()?;
-        measured(&mut contender, load, &mut seen).await?;
+        measured(&mut contender, load, &mut seen, &mut watch).await?;
         let used = Mark::end()?.since(&begin, load.children);
         Ok(Throughput {
             wall_us: used.wall,
@@ -40,14 +43,20 @@ pub(super) fn run<C: Contender>(load: &Load) -> Result<Throughput> {
             helpers_us: used.helpers,
             children_us: used.children,
             allocations: heap::end().calls as f64 / (load.children - counted_from(load)) as f64,
+            still: watch.end(),
         })
     })
 }
 
-async fn measured<C: Contender>(contender: &mut C, load: &Load, seen: &mut [bool]) -> Result<()> {
+async fn measured<C: Contender>(
+    contender: &mut C,
+    load: &Load,
+    seen: &mut [bool],
+    watch: &mut Watch,
+) -> Result<()> {
     let mut spawned = load.in_flight.min(load.children);
     for tag in 0..spawned {
-        contender.spawn(0, tag as u32)?;
+        watch.time(|| contender.spawn(0, tag as u32))?;
     }
     for index in 0..load.children {
         if index == counted_from(load) && traced::is_on() {
@@ -58,7 +67,7 @@ async fn measured<C: Contender>(contender: &mut C, load: &Load, seen: &mut [bool
         let seen = &mut seen[ended.tag as usize];
         ensure!(!std::mem::replace(seen, true), "a child came out twice");
         if spawned < load.children {
-            contender.spawn(0, spawned as u32)?;
+            watch.time(|| contender.spawn(0, spawned as u32))?;
             spawned += 1;
         }
     }
