@@ -42,8 +42,10 @@ static void run(void *data) {
         for (int number = 0; start->kind == LAUNCH && number < 3; number++)
             if (start->standard[number] > last) last = start->standard[number];
         syscall(SYS_close_range, last + 1, ~0U, UNSHARE);
+        if (start->kind == LAUNCH) syscall(SYS_futex, &start->kind, FUTEX_WAKE, 1);
         for (int number = 0; start->kind == LAUNCH && number < 3; number++)
             syscall(SYS_dup3, start->standard[number], number, 0);
+        if (start->kind == LAUNCH) syscall(SYS_close_range, 3, last, 0);
         syscall(SYS_rt_sigaction, SIGPIPE, &by_default, 0, sizeof none);
         syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, 0, sizeof none);
     }
@@ -70,7 +72,7 @@ static int make(int epoll, char *program, int kind) {
     *start = (struct start){program, kind, {0}};
     double begin = now();
     for (int number = 0; kind == LAUNCH && number < 3; number++)
-        start->standard[number] = fcntl(number, F_DUPFD_CLOEXEC, 3);
+        if (!fcntl(number, F_GETFD)) start->standard[number] = fcntl(number, F_DUPFD_CLOEXEC, 3);
     double copied = now();
     uint64_t flags = kind == FLOOR ? CLONE_VFORK : CLONE_FILES | CLEAR_SIGHAND | (kind == SPAWN ? CLONE_VFORK : 0);
     int pidfd;
