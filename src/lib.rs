@@ -29,6 +29,7 @@
 //! | [a loop of your own](embedding), or GTK's, Qt's, calloop's, tokio's | [the set's descriptor](ChildSet#impl-AsFd-for-ChildSet<T>), and [`ChildSet::try_wait`] |
 //! | [one process, of anybody's](Pidfd) | [`Pidfd`]; `Async<Pidfd>` with [`AsyncPidfdExt`] |
 //! | [a program to run](Command) | [`Command`], [`ChildSet::spawn`]; [`Prepared`] if it is run again and again |
+//! | [no time to wait for its start](Command::launch) | [`Command::launch`], [`ChildSet::launch`] |
 //! | [a child of `std`](std::process::Child) | [`ChildSet::insert`], or [`Child::try_from`](Child#impl-TryFrom<Child>-for-Child) |
 //!
 //! # One word for one thing
@@ -51,11 +52,14 @@
 //! [`Command`] makes a process and its pidfd in one step, at a cost that grows neither with the parent's memory nor
 //! with the children outstanding. It has the names and defaults of `async_process::Command`.
 //!
+//! [`spawn`](Command::spawn) waits until the program runs, and returns the error if it does not.
+//! [`launch`](Command::launch) waits for nobody: a program that cannot be run is an error of the child's end.
+//!
 //! # What a child costs
 //!
 //! Nearly all of it is the kernel's part. Of 31 µs of the parent's CPU time for a static child that ends at once (Linux
 //! 6.18, 16 in flight, a [`Prepared`] command), `clone3` takes 25, adding to epoll 1.6, fetching its event 0.4,
-//! `waitid` 2.4, deleting from epoll 0.7, and `close` 1.1; what the crate itself adds is some 3,300 instructions. The
+//! `waitid` 2.4, deleting from epoll 0.7, and `close` 1.1; what the crate itself adds is some 2,600 instructions. The
 //! child's own `execve` and end take 120 µs of its CPU time. The README has the figures of other crates beside these,
 //! and the command that measures them.
 //!

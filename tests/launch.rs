@@ -102,7 +102,8 @@ fn returns_before_execve() {
 /// A scanner that lets the program be opened only after the call has returned: `spawn` would never return.
 fn behind_a_scanner() {
     let directory = Dir::new();
-    let program = directory.path().join("program");
+    // The name by which busybox knows what to do.
+    let program = directory.path().join("true");
     fs::copy(fs::canonicalize("/bin/true").unwrap(), &program).unwrap();
     let path = std::ffi::CString::new(program.to_str().unwrap()).unwrap();
     // SAFETY: numbers, and a path.

@@ -112,20 +112,30 @@ fn send_and_wait(pid: i32, signal: i32) {
     }
 }
 
+/// A launched child is waited for, while calls are let go on.
+fn start(command: &mut Command, launched: bool) -> io::Result<Child> {
+    if !launched {
+        return command.spawn();
+    }
+    let child = command.launch()?;
+    child.wait()?;
+    Ok(child)
+}
+
 const DUMPING: [i32; 4] = [libc::SIGQUIT, libc::SIGABRT, libc::SIGXCPU, libc::SIGSEGV];
 
 /// The child gets a signal that this process handles, and dies of it; we do not, before Linux 5.16 neither.
 fn dumping_signals(held_at: libc::c_long) {
     for signal in DUMPING {
         handle(signal);
-        for default in [false, true] {
+        for (default, launched) in [(false, false), (true, false), (false, true), (true, true)] {
             let spawn = move || {
                 let mut command = Command::new("cat");
                 command.stdin(Stdio::piped()).umask(0o022).rlimit(childset::Resource::CORE, 0, 0);
                 if default {
                     command.default_signals(&[Signal::PIPE, signal.into()]);
                 }
-                command.spawn()
+                start(&mut command, launched)
             };
             let child = match spawn_held(held_at, spawn, |pid| send_and_wait(pid, signal)) {
                 Ok(child) => child.unwrap(),
@@ -143,12 +153,18 @@ fn ignored_signals() {
         // SAFETY: ignoring a signal.
         unsafe { libc::signal(signal, libc::SIG_IGN) };
         for held_at in [libc::SYS_umask, libc::SYS_execve] {
-            let spawn = || Command::new("true").umask(0o022).spawn();
-            let child = match spawn_held(held_at, spawn, |pid| send(pid, signal)) {
-                Ok(child) => child.unwrap(),
-                Err(error) => return skipped(format_args!("system calls cannot be held: {error}")),
-            };
-            assert!(child.wait().unwrap().success());
+            for launched in [false, true] {
+                let spawn = || {
+                    let mut command = Command::new("true");
+                    command.umask(0o022);
+                    start(&mut command, launched)
+                };
+                let child = match spawn_held(held_at, spawn, |pid| send(pid, signal)) {
+                    Ok(child) => child.unwrap(),
+                    Err(error) => return skipped(format_args!("system calls cannot be held: {error}")),
+                };
+                assert!(child.wait().unwrap().success());
+            }
         }
     }
 }

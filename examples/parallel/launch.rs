@@ -84,12 +84,11 @@ impl Launcher {
         self.command_of(&self.words(job))
     }
 
-    pub(crate) fn spawn(&self, job: &Job) -> io::Result<Child> {
-        match self.prepared.as_ref().map(Prepared::spawn) {
-            // This system refuses clone3.
-            Some(Err(error)) if error.kind() == io::ErrorKind::Unsupported => self.command(job).spawn(),
-            Some(result) => result,
-            None => self.command(job).spawn(),
+    /// What its program fails at comes as its exit.
+    pub(crate) fn launch(&self, job: &Job) -> io::Result<Child> {
+        match &self.prepared {
+            Some(prepared) => prepared.launch(),
+            None => self.command(job).launch(),
         }
     }
 

@@ -23,6 +23,8 @@ pub(crate) struct Running {
     stdout: Option<ChildStdout>,
     stderr: Option<ChildStderr>,
     pub(crate) exited: Option<Ended>,
+    /// Whether its pipes are used.
+    has_begun: bool,
     /// Once it has exited: when the pipes are given up.
     deadline: Option<Instant>,
 }
@@ -59,22 +61,29 @@ pub(crate) enum Got {
 
 impl Running {
     /// Takes the pipes of a new child.
-    pub(crate) fn new(child: &mut Child, block: Option<Rc<Vec<u8>>>, held: Held) -> io::Result<Running> {
+    pub(crate) fn new(child: &mut Child, block: Option<Rc<Vec<u8>>>, held: Held) -> Running {
         let stdin = child.stdin.take().zip(block);
-        let mut running = Running {
+        Running {
             held,
             stdin: stdin.map(|(pipe, block)| Feed { pipe, block, written: 0 }),
             stdout: child.stdout.take(),
             stderr: child.stderr.take(),
             exited: None,
+            has_begun: false,
             deadline: None,
-        };
-        for (fd, _) in running.pipes() {
+        }
+    }
+
+    /// Before its pipes are used.
+    pub(crate) fn begin(&mut self) -> io::Result<()> {
+        if std::mem::replace(&mut self.has_begun, true) {
+            return Ok(());
+        }
+        for (fd, _) in self.pipes() {
             // Of this open file description: the child's end is another one.
             ioctl_fionbio(fd, true)?;
         }
-        running.feed()?;
-        Ok(running)
+        self.feed()
     }
 
     pub(crate) fn pipes(&self) -> impl Iterator<Item = (BorrowedFd<'_>, End)> {

@@ -26,6 +26,7 @@ impl Child {
     ///
     /// # Errors
     /// - [`StatusUnknown`](crate::StatusUnknown): somebody else took the status, and the kernel kept none.
+    /// - [`SpawnError`](crate::SpawnError): it was [launched](crate::Command::launch), and its program could not be run.
     /// - `EMFILE`: the pidfd was made `O_NONBLOCK`, and there is no descriptor left to block on it.
     pub fn wait(&self) -> io::Result<Exit> {
         let mut held_back = false;
@@ -34,7 +35,7 @@ impl Child {
                 return Ok(exit);
             }
             match wakes_sweepers() {
-                Some(sweepers) if !held_back => held_back = self.shared.block(None, Some(&sweepers), None)?,
+                Some(sweepers) if !held_back => held_back = self.shared.block(None, Some(sweepers), None)?,
                 // A zombie that a tracer holds back is readable all the time.
                 _ => self.pidfd().block()?,
             }
@@ -55,6 +56,7 @@ impl Child {
     ///
     /// # Errors
     /// - [`StatusUnknown`](crate::StatusUnknown): somebody else took the status, and the kernel kept none.
+    /// - [`SpawnError`](crate::SpawnError): it was [launched](crate::Command::launch), and its program could not be run.
     /// - `EMFILE`, `ENFILE`, `ENOMEM`: a tracer holds the zombie back, and there is no descriptor left to wait
     ///   for that.
     pub fn wait_timeout(&self, timeout: Duration) -> io::Result<Option<Exit>> {
@@ -77,7 +79,7 @@ impl Child {
     /// ```
     ///
     /// # Errors
-    /// [`StatusUnknown`](crate::StatusUnknown): somebody else took the status, and the kernel kept none.
+    /// As [`wait_timeout`](Child::wait_timeout), except for the last.
     pub fn try_wait(&self) -> io::Result<Option<Exit>> {
         self.shared.try_wait()
     }
@@ -108,6 +110,7 @@ impl Child {
     ///
     /// # Errors
     /// - [`StatusUnknown`](crate::StatusUnknown): somebody else took the status, and the kernel kept none.
+    /// - [`SpawnError`](crate::SpawnError): it was [launched](crate::Command::launch), and its program could not be run.
     /// - The reactor cannot watch the child: `ENOMEM`, `ENOSPC`.
     ///
     /// # Cancel safety

@@ -40,7 +40,8 @@ pub use spawn::started::Spawn;
 /// [`spawn`](Command::spawn) makes a process and its pidfd in one step, so that no other process can be mistaken
 /// for it. Its cost grows neither with the memory of this process nor with the number of children that are
 /// outstanding: the child runs on this process's memory, and does not copy its descriptor table, until it calls
-/// `execve`. The calling thread waits for that, so that an error of the child's is an error of `spawn`.
+/// `execve`. The calling thread waits for that, so that an error of the child's is an error of `spawn`;
+/// [`launch`](Command::launch) does not wait.
 ///
 /// ```
 /// use childset::{Command, Stdio};
@@ -66,7 +67,8 @@ pub use spawn::started::Spawn;
 /// The child starts with an empty signal mask ([`signal_mask`](Command::signal_mask)), and all signals that this
 /// process handles, and `SIGPIPE`, at their defaults ([`default_signals`](Command::default_signals)). A signal
 /// handler never runs in it. A stop signal (`SIGTSTP`) that hits the child before its `execve` stops the calling
-/// thread, too, until somebody sends `SIGCONT`.
+/// thread of [`spawn`](Command::spawn), too, until somebody sends `SIGCONT`; that of [`launch`](Command::launch) goes
+/// on.
 ///
 /// # Moving from async-process
 ///

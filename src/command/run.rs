@@ -115,6 +115,10 @@ impl Command {
     /// - those that run [on a copy](Command#on-a-copy);
     /// - all, where `clone3`, or `close_range` with `CLOSE_RANGE_UNSHARE`, is refused.
     ///
+    /// The variables of this process are copied, as by [`prepare`](Command::prepare), and entries of the environment that
+    /// are none (without `=`) are left out. A `fork` of this program waits until the children that are on their way have
+    /// descriptors of their own, and so does dropping a command to which descriptors were given.
+    ///
     /// # Errors
     /// What fails before there is a process: `EAGAIN`, `ENOMEM`, `EMFILE`, `ENFILE`, a null byte; and all errors of
     /// [`spawn`](Command::spawn), for those that cannot be launched.

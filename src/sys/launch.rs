@@ -45,7 +45,7 @@ pub(crate) struct Flight {
     report: Report,
     /// Taken when the child has left it.
     stack: Mutex<Option<Stack>>,
-    parent: u32,
+    parent: Option<u32>,
     is_guarded: bool,
     /// Given up with the stack, unless there is something to explain.
     cargo: Mutex<Option<Arc<dyn Cargo>>>,
@@ -64,14 +64,13 @@ unsafe impl Sync for Aboard {}
 const LEFT_TABLE: u32 = u32::MAX;
 
 /// The flights of this process whose children have not left its memory, as far as is known.
-static FLIGHTS: PerProcess<Flights> =
-    PerProcess::new(|| Flights { number: AtomicUsize::new(0), list: Mutex::new(VecDeque::new()) });
+static FLIGHTS: PerProcess<Flights> = PerProcess::new(|| Flights(Mutex::new(VecDeque::new())));
 
-struct Flights {
-    /// The length of the list: lets every call of the crate ask for free.
-    number: AtomicUsize,
-    list: Mutex<VecDeque<Arc<Flight>>>,
-}
+struct Flights(Mutex<VecDeque<Arc<Flight>>>);
+
+/// How many there are: lets every call of the crate ask for free. A copy of this process may find a number that is not
+/// its own, and has it set right by looking once.
+static NUMBER: AtomicUsize = AtomicUsize::new(0);
 
 /// So many may be on their way at once.
 const MOST: usize = 64;
@@ -125,7 +124,7 @@ pub(crate) fn launch(cargo: Arc<dyn Cargo>) -> Result<(OwnedFd, u32, Arc<Flight>
         act_before_forks();
     }
     let flights = FLIGHTS.get();
-    flights.settle();
+    settle();
     flights.make_room();
     let stack = Stack::take().map_err(not_made)?;
     let (start, size) = (stack.start() as u64, stack.size() as u64);
@@ -135,7 +134,7 @@ pub(crate) fn launch(cargo: Arc<dyn Cargo>) -> Result<(OwnedFd, u32, Arc<Flight>
         released: AtomicBool::new(false),
         report: Report::default(),
         stack: Mutex::new(Some(stack)),
-        parent: std::process::id(),
+        parent: cargo.plan().noticed_parent(),
         is_guarded: dumps_end_all(),
         aboard: Aboard(Arc::as_ptr(&cargo)),
         cargo: Mutex::new(Some(Arc::clone(&cargo))),
@@ -186,7 +185,7 @@ unsafe extern "C" fn board(flight: *mut ()) -> ! {
             joins_cgroup: false,
             closes_late: false,
             is_guarded: flight.is_guarded,
-            parent: Some(flight.parent),
+            parent: flight.parent,
         };
         run(&birth)
     }
@@ -206,44 +205,43 @@ fn wake_all(place: &AtomicU32) -> [usize; 5] {
 /// Waits until all children on their way have their own descriptors, and closes ours: for callers that are about to close
 /// the last ones that they know of.
 pub(crate) fn until_all_released() {
-    let flights = FLIGHTS.get();
-    if flights.number.load(Ordering::Acquire) > 0 {
-        let list: Vec<_> = lock(&flights.list).iter().cloned().collect();
+    if NUMBER.load(Ordering::Acquire) > 0 {
+        let list: Vec<_> = lock(&FLIGHTS.get().0).iter().cloned().collect();
         list.iter().for_each(|flight| flight.until_released());
     }
 }
 
 /// Gives up what children on their way no longer need: called by whatever spawns, watches, takes or drops a child.
+#[inline]
 pub(crate) fn settle() {
-    FLIGHTS.get().settle();
+    if NUMBER.load(Ordering::Acquire) > 0 {
+        FLIGHTS.get().settle();
+    }
 }
 
 impl Flights {
     fn settle(&self) {
-        if self.number.load(Ordering::Acquire) == 0 {
-            return;
-        }
         // Whoever has it does the same, or will be followed by others.
-        let Ok(mut list) = self.list.try_lock() else {
+        let Ok(mut list) = self.0.try_lock() else {
             return;
         };
         list.retain(|flight| !flight.settle());
-        self.number.store(list.len(), Ordering::Release);
+        NUMBER.store(list.len(), Ordering::Release);
     }
 
     fn add(&self, flight: Arc<Flight>) {
-        let mut list = lock(&self.list);
+        let mut list = lock(&self.0);
         list.push_back(flight);
-        self.number.store(list.len(), Ordering::Release);
+        NUMBER.store(list.len(), Ordering::Release);
     }
 
     /// Waits for the oldest until there are few enough.
     fn make_room(&self) {
-        while self.number.load(Ordering::Acquire) >= MOST {
+        while NUMBER.load(Ordering::Acquire) >= MOST {
             let oldest = {
-                let mut list = lock(&self.list);
+                let mut list = lock(&self.0);
                 let oldest = list.pop_front();
-                self.number.store(list.len(), Ordering::Release);
+                NUMBER.store(list.len(), Ordering::Release);
                 oldest
             };
             if let Some(oldest) = oldest {
@@ -351,13 +349,13 @@ fn act_before_forks() {
 const FORK_WAITS: Duration = Duration::from_secs(1);
 
 extern "C" fn before_fork() {
-    let flights = FLIGHTS.get();
-    if flights.number.load(Ordering::Acquire) == 0 {
+    if NUMBER.load(Ordering::Acquire) == 0 {
         return;
     }
+    let flights = FLIGHTS.get();
     // A fork in a signal handler may have interrupted the holder.
     let list = (0..1000).find_map(|_| {
-        let list: Option<MutexGuard<'_, _>> = flights.list.try_lock().ok();
+        let list: Option<MutexGuard<'_, _>> = flights.0.try_lock().ok();
         if list.is_none() {
             std::thread::yield_now();
         }

@@ -1,12 +1,12 @@
 //! What jobs write, and how they end.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use childset::Exited;
+use childset::{Exited, SpawnError};
 
 use super::Runner;
-use crate::launch::Job;
+use crate::launch::{exit_code_of, is_shortage, Job};
 use crate::output::{Held, Output, Stream};
 use crate::report::Outcome;
 use crate::running::{End, Ended, Got};
@@ -35,8 +35,9 @@ impl Runner<'_> {
     }
 
     fn exited(&mut self, exited: Exited<Job>) -> Result<()> {
-        let Exited { key, tag: job, exit, child, .. } = exited;
+        let Exited { key, tag: mut job, exit, child, .. } = exited;
         let timed_out = self.endings.ended(key, child);
+        self.begin()?;
         if let Ok(exit) = &exit {
             self.report.used(exit);
         }
@@ -44,10 +45,33 @@ impl Runner<'_> {
             let command = display(&self.launcher.words(&job));
             self.report.say(format_args!("job {} took too long: {command}", job.number));
         }
-        if let Err(error) = &exit {
-            self.report.say(format_args!("job {}: {error}", job.number));
-        }
-        let outcome = Outcome::new(exit.ok(), timed_out, job.started.elapsed());
+        let outcome = match exit {
+            // Its program was not run. Tried again, it may do only where it lacked something.
+            Err(error) if SpawnError::from_io_error(&error).is_some() => {
+                self.short = is_shortage(&error) && self.busy() > 0;
+                match self.short {
+                    true => {
+                        job.tries_left += 1;
+                        Outcome {
+                            code: exit_code_of(&error),
+                            signal: 0,
+                            failed: true,
+                            runtime: Duration::ZERO,
+                        }
+                    }
+                    false => {
+                        job.tries_left = 1;
+                        self.not_run(&error, &job)
+                    }
+                }
+            }
+            exit => {
+                if let Err(error) = &exit {
+                    self.report.say(format_args!("job {}: {error}", job.number));
+                }
+                Outcome::new(exit.ok(), timed_out, job.started.elapsed())
+            }
+        };
         let ended = Ended { job, outcome };
         let number = ended.job.number;
         match self.running.iter().position(|running| running.held.number == number) {

@@ -109,6 +109,7 @@ impl<'a> Runner<'a> {
             if self.is_done() {
                 break;
             }
+            self.begin()?;
             let ready = self.wait(more).context("cannot wait")?;
             if ready.signals {
                 self.interrupt()?;

@@ -40,17 +40,21 @@ impl Runner<'_> {
                     self.fail(Error::new(error).context(what));
                 }
                 Err((error, job)) => {
-                    let command = display(&self.launcher.words(&job));
-                    let reason = reason(&error);
-                    self.report.say(format_args!("cannot run job {}: {command}: {reason}", job.number));
-                    let code = exit_code_of(&error);
+                    let outcome = self.not_run(&error, &job);
                     self.print(|output| output.end(output.hold(&job)))?;
-                    self.ended(&job, Outcome { code, signal: 0, failed: true, runtime: Duration::ZERO });
+                    self.ended(&job, outcome);
                 }
             }
         }
         // Jobs that could not be started left their slots free.
         Ok(self.has_slot())
+    }
+
+    /// Says why, too.
+    pub(super) fn not_run(&self, error: &io::Error, job: &Job) -> Outcome {
+        let command = display(&self.launcher.words(job));
+        self.report.say(format_args!("cannot run job {}: {command}: {}", job.number, reason(error)));
+        Outcome { code: exit_code_of(error), signal: 0, failed: true, runtime: Duration::ZERO }
     }
 
     fn has_slot(&self) -> bool {
@@ -85,11 +89,11 @@ impl Runner<'_> {
         })
     }
 
-    /// Gives the job back if no program was started.
+    /// Gives the job back if there is no process.
     fn launch(&mut self, job: Job) -> Result<Result<(), (io::Error, Job)>> {
         if !self.launcher.has_pipes() {
             let mut command = self.launcher.command(&job);
-            match self.set.spawn(&mut command, job) {
+            match self.set.launch(&mut command, job) {
                 Ok(key) => self.endings.started(key, Instant::now()),
                 Err(InsertError { error, child: None, tag, .. }) => return Ok(Err((error, tag))),
                 Err(InsertError { error, child: Some(child), tag, .. }) => {
@@ -98,15 +102,19 @@ impl Runner<'_> {
             }
             return Ok(Ok(()));
         }
-        let mut child = match self.launcher.spawn(&job) {
+        let mut child = match self.launcher.launch(&job) {
             Ok(child) => child,
             Err(error) => return Ok(Err((error, job))),
         };
         // The set would keep them until the exit.
-        let running = Running::new(&mut child, job.block.clone(), self.output.hold(&job));
-        let running = running.map(|running| self.running.push(running));
+        self.running.push(Running::new(&mut child, job.block.clone(), self.output.hold(&job)));
         self.watch(child, job);
-        running.context("cannot use a job's pipes").map(Ok)
+        Ok(Ok(()))
+    }
+
+    /// Has the pipes of new jobs ready, as late as can be: it waits until a child has its own descriptors.
+    pub(super) fn begin(&mut self) -> Result<()> {
+        self.running.iter_mut().try_for_each(Running::begin).context("cannot use a job's pipes")
     }
 
     pub(super) fn watch(&mut self, child: Child, job: Job) {

@@ -4,7 +4,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use childset::{ChildSet, Exit, Key, Signal};
+use childset::{ChildSet, Exit, Key, Signal, SpawnError};
 
 use crate::backoff::Row;
 use crate::cgroup::Cgroup;
@@ -89,7 +89,8 @@ impl Unit {
         let name = &self.service.name;
         let spawned = launch::command(&self.service, self.cgroup.as_ref()).and_then(|mut command| {
             command.kill_on_drop(true);
-            let child = command.spawn()?;
+            // What its program fails at comes as its exit.
+            let child = command.launch()?;
             let pid = child.id();
             // A child that cannot be watched is killed.
             Ok((set.insert(child, index)?, pid))
@@ -113,6 +114,16 @@ impl Unit {
             return;
         };
         let name = &self.service.name;
+        if let Err(error) = exit {
+            if SpawnError::from_io_error(error).is_some() {
+                say(format_args!("{name}: {error}"));
+                self.last = Some("not started".into());
+                return match stopped {
+                    true => self.state = State::Done,
+                    false => self.next(false, Duration::ZERO),
+                };
+            }
+        }
         let last = match exit {
             Ok(exit) => exit.status().to_string(),
             Err(error) => error.to_string(),

@@ -47,6 +47,9 @@ pub(super) fn lift_inherited(number: RawFd, options: &Options) -> io::Result<Opt
 
 /// All descriptors of [`Command::fd`](crate::Command::fd), in their order: number, and source.
 pub(super) fn lift_all(options: &Options) -> io::Result<Vec<(RawFd, Held)>> {
+    if options.fds.is_empty() {
+        return Ok(Vec::new());
+    }
     let sources = options.fds.iter();
     sources
         .map(|(number, source)| match number {

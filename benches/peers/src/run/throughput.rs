@@ -1,3 +1,6 @@
+use std::thread;
+use std::time::Duration;
+
 use anyhow::{ensure, Result};
 use serde::{Deserialize, Serialize};
 
@@ -22,13 +25,17 @@ pub(crate) struct Throughput {
     pub(crate) still: Option<Still>,
 }
 
+/// What a contender starts once is not counted.
+const STARTS_WITHIN: Duration = Duration::from_millis(20);
+
 pub(super) fn run<C: Contender>(load: &Load) -> Result<Throughput> {
     let mut contender = C::new(Commands { programs: vec![load.program.clone()], piped: false })?;
     let mut seen = vec![false; load.children];
     C::block_on(async {
-        // One before: the reactor of async-io is made for the first.
+        // One before: the reactor of async-io is made for the first, and its thread starts.
         contender.spawn(0, 0)?;
         contender.next().await?;
+        thread::sleep(STARTS_WITHIN);
         let mut watch = Watch::new(load.calls_are_timed, load.children);
         let begin = Mark::begin()?;
         let allocations = measured(&mut contender, load, &mut seen, &mut watch).await?;
