@@ -109,7 +109,9 @@ impl Held {
         let mut notice = [0u64; 10];
         // SAFETY: so much is written to both.
         let received = unsafe {
+            // Once all are gone who could call, it is readable in another way, and old kernels would block.
             libc::poll(&mut fd, 1, milliseconds) == 1
+                && fd.revents & libc::POLLIN != 0
                 && libc::ioctl(self.0.as_raw_fd(), RECEIVE as _, &mut notice) == 0
         };
         received.then(|| Call { id: notice[0], pid: notice[1] as u32 as i32 })
