@@ -145,7 +145,7 @@ fn conversions() -> io::Result<()> {
         let file = std::fs::File::open("/dev/null")?;
         assert!(Command::new("cat").stdin(file).stdout(Stdio::null()).status().await?.success());
         let stdio: Stdio = Stdio::from(std::process::Stdio::null());
-        assert!(Command::new("cat").stdin(stdio).status().await?.success());
+        assert!(Command::new("cat").stdin(stdio).stdout(Stdio::null()).status().await?.success());
         assert!(Command::new("true").stdin(std::process::Stdio::null()).status().await?.success());
 
         let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;

@@ -40,6 +40,10 @@ mod awaits {
             .collect();
         // A thread that was just started may not have its name yet: it still has ours.
         let ours = std::fs::read_to_string("/proc/self/comm").unwrap();
+        // So has one of the thread sanitizer's own.
+        if threads() == names.len() {
+            names.remove(names.iter().position(|name| *name == ours).unwrap());
+        }
         names.iter_mut().filter(|name| **name == ours).for_each(|name| *name = "async-io\n".to_owned());
         assert_eq!(names, ["async-io\n"]);
     }

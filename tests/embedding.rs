@@ -8,7 +8,7 @@ use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::process::{ChildStdin, Command, Stdio};
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use calloop::generic::Generic;
 use calloop::timer::{TimeoutAction, Timer};
@@ -122,8 +122,9 @@ impl Mio {
 
     /// Whether the set is reported at once, or within the time.
     fn reports(&mut self, timeout: Duration) -> bool {
+        let start = Instant::now();
         loop {
-            match self.0.poll(&mut self.1, Some(timeout)) {
+            match self.0.poll(&mut self.1, Some(timeout.saturating_sub(start.elapsed()))) {
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 result => break result.unwrap(),
             }

@@ -247,7 +247,7 @@ fn spawned_and_not_watched() {
     let add = Only { argument: 1, mask: u32::MAX, value: libc::EPOLL_CTL_ADD as u32, negate: false };
     filter(libc::SYS_epoll_ctl, Some(libc::ENOSPC), Some(add)).unwrap();
     let mut command = childset::Command::new("cat");
-    command.stdin(childset::Stdio::piped());
+    command.stdin(childset::Stdio::piped()).stdout(childset::Stdio::null());
     let refused = set.spawn(&mut command, "tag").unwrap_err();
     let mut child = refused.child.expect("it was started");
     assert_eq!((child.try_wait().unwrap(), refused.tag), (None, "tag"));

@@ -10,6 +10,7 @@ use std::fs::File;
 use childset::{Child, Command, Containment, Pidfd, Stdio};
 use common::{check_leaks, held, held_with, reap_by_pid, until_ended, until_reaped};
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
+use rustix::io::retry_on_intr;
 
 type Probe = fn() -> Option<bool>;
 
@@ -66,7 +67,7 @@ fn each_feature_has_a_row_in_both_tables() {
 fn kill_tree_of_a_cgroup() -> Option<bool> {
     let path = common::new_cgroup().ok()?;
     let mut command = Command::new("cat");
-    command.stdin(Stdio::piped()).cgroup(File::open(&path).unwrap());
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).cgroup(File::open(&path).unwrap());
     let child = command.spawn().unwrap();
     let contained = child.kill_tree().unwrap();
     child.wait().unwrap();
@@ -75,7 +76,8 @@ fn kill_tree_of_a_cgroup() -> Option<bool> {
 }
 
 fn group_signals() -> Option<bool> {
-    let child = Command::new("cat").stdin(Stdio::piped()).process_group(0).spawn().unwrap();
+    let child =
+        Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).process_group(0).spawn().unwrap();
     let result = child.pidfd().send_signal_to_group(0);
     child.kill().unwrap();
     child.wait().unwrap();
@@ -89,7 +91,7 @@ fn tells_reaping() -> Option<bool> {
     until_ended(&pidfd);
     reap_by_pid(child.id());
     let mut fds = [PollFd::new(&pidfd, PollFlags::empty())];
-    poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).unwrap();
+    retry_on_intr(|| poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))).unwrap();
     Some(fds[0].revents().contains(PollFlags::HUP))
 }
 
@@ -109,7 +111,7 @@ fn stolen_status() -> Option<bool> {
 
 fn detach() -> Option<bool> {
     let mut command = Command::new("cat");
-    let mut child = command.stdin(Stdio::piped()).autoreap(true).spawn().unwrap();
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).autoreap(true).spawn().unwrap();
     let pidfd = child.pidfd().try_clone().unwrap();
     drop(child.stdin.take());
     until_ended(&pidfd);
@@ -123,7 +125,7 @@ fn detach() -> Option<bool> {
 
 fn kill_with_parent() -> Option<bool> {
     let mut command = Command::new("cat");
-    command.stdin(Stdio::piped()).no_new_privs(true).kill_with_parent(true);
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).no_new_privs(true).kill_with_parent(true);
     let mut child = command.spawn().unwrap();
     drop(child.stdin.take());
     // Who reaps knows the resource use.

@@ -67,12 +67,7 @@ fn be_the_copy(act: impl FnOnce()) -> ! {
 
 fn ends_well(pid: i32) {
     assert!(pid > 0, "{}", io::Error::last_os_error());
-    let mut status = 0;
-    // SAFETY: the status is written to the integer.
-    while unsafe { libc::waitpid(pid, &mut status, 0) } == -1 {
-        assert_eq!(io::Error::last_os_error().kind(), io::ErrorKind::Interrupted);
-    }
-    assert_eq!(status, 0, "of the copy");
+    assert_eq!(common::reap_by_pid(pid as u32), 0, "of the copy");
 }
 
 fn held() -> (Child, ChildStdin) {

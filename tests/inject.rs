@@ -168,8 +168,12 @@ mod asynchronous {
 
     /// Threads are made by the call that makes processes.
     pub(super) fn exit_of_std() {
-        let mut child =
-            twice(|| std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn());
+        let mut child = twice(|| {
+            std::process::Command::new("cat")
+                .stdin(std::process::Stdio::piped())
+                .stdout(std::process::Stdio::null())
+                .spawn()
+        });
         let stdin = child.stdin.take().unwrap().into();
         take(&Child::try_from(child).unwrap(), stdin);
     }

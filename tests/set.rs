@@ -19,7 +19,7 @@ const NOW: Duration = Duration::ZERO;
 
 /// A child that lives until the pipe is closed.
 fn held() -> (Child, ChildStdin) {
-    let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+    let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     let hold = child.stdin.take().unwrap();
     (child, hold)
 }
@@ -36,13 +36,11 @@ fn zombie(code: i32) -> Child {
 }
 
 fn is_readable(fd: &impl AsFd) -> bool {
-    let mut fds = [PollFd::new(fd, PollFlags::IN)];
-    poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) == Ok(1)
+    common::readable(fd, Duration::ZERO)
 }
 
 fn wait_readable(fd: &impl AsFd) {
-    let mut fds = [PollFd::new(fd, PollFlags::IN)];
-    while poll(&mut fds, None) != Ok(1) {}
+    common::until_ended(fd);
 }
 
 /// Other tests' children may interrupt it.
@@ -164,7 +162,7 @@ fn a_pipe_is_read_after_the_exit() {
 #[test]
 fn the_set_keeps_pipes_open() {
     let set = ChildSet::new().unwrap();
-    let child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+    let child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     let key = set.insert(child, ()).unwrap();
     assert!(set.wait(Some(Duration::from_millis(20))).unwrap().is_none());
     let (mut child, ()) = set.remove(key).unwrap();
@@ -195,7 +193,7 @@ fn a_process_that_is_not_ours_comes_out_when_it_ends() {
         .spawn()
         .unwrap();
     let mut line = [0; 16];
-    let read = shell.stdout.as_mut().unwrap().read(&mut line).unwrap();
+    let read = common::read(shell.stdout.as_mut().unwrap(), &mut line);
     let pid: u32 = std::str::from_utf8(&line[..read]).unwrap().trim().parse().unwrap();
     let set = ChildSet::new().unwrap();
     set.insert(Pidfd::open(pid).unwrap(), "stranger").unwrap();
@@ -437,7 +435,7 @@ fn signals_reach_one_or_all() {
     let set = ChildSet::new().unwrap();
     let keys: Vec<_> = (0..3)
         .map(|tag| {
-            let child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+            let child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
             set.insert(child, tag).unwrap()
         })
         .collect();
@@ -470,7 +468,11 @@ fn signal_all_passes_over_zombies_and_reports_bad_signals() {
 fn shutdown_terminates_then_kills() {
     let set = ChildSet::new().unwrap();
     let grace = Duration::from_millis(100);
-    set.insert(Command::new("cat").stdin(Stdio::piped()).spawn().unwrap(), Signal::TERM).unwrap();
+    set.insert(
+        Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap(),
+        Signal::TERM,
+    )
+    .unwrap();
     set.insert(common::stubborn(), Signal::KILL).unwrap();
     let start = Instant::now();
     let mut shutdown = set.shutdown(grace);
@@ -684,6 +686,8 @@ fn an_exit_wakes_few_threads() {
             let (started, taken) = (started.clone(), taken.clone());
             let set = &set;
             scope.spawn(move || {
+                // What wakes it is the set.
+                common::block_signals();
                 started.send(rustix::thread::gettid()).unwrap();
                 while let Some(exited) = set.wait(None).unwrap() {
                     taken.send(exited.tag).unwrap();

@@ -119,7 +119,7 @@ fn parent_outside_of_the_pid_namespace() {
             let code = in_copy(|| {
                 assert_eq!(unshare(), 0);
                 // Process 1 of the namespace, which no signal of its own ends.
-                let first = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+                let first = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
                 let mut command = Command::new("sh");
                 command.args(["-c", "exit 3"]);
                 way(&mut command);

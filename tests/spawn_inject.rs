@@ -104,7 +104,7 @@ fn run(expected: Expected) {
     let _open = unsafe { libc::dup(2) };
     if matches!(expected, Works) {
         // It takes two calls of waitid, and leaves the descriptor that the crate keeps.
-        let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         let stdin = child.stdin.take();
         drop(child);
         drop(stdin);

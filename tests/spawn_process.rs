@@ -152,6 +152,7 @@ fn dispositions() {
 
 /// Each of 0, 1 and 2 may be closed in this process, so that our own descriptors get their numbers.
 fn without_stdio() {
+    common::open_stdio();
     for closed in [&[0][..], &[1], &[2], &[0, 1], &[1, 2], &[0, 2], &[0, 1, 2]] {
         let saved: Vec<_> =
             (0..3).map(|number| rustix::io::fcntl_dupfd_cloexec(fd(number), 200).unwrap()).collect();
@@ -188,6 +189,7 @@ fn fd(number: i32) -> std::os::fd::BorrowedFd<'static> {
 }
 
 fn swapped_stdio() {
+    common::open_stdio();
     let link = |number| fs::read_link(format!("/proc/self/fd/{number}")).unwrap().display().to_string();
     assert_ne!(link(1), link(2));
     let mut command = Command::new("sh");
@@ -204,6 +206,9 @@ fn swapped_stdio() {
 
 /// Each step that takes a privilege says that it failed.
 fn not_root() {
+    if !common::may_be_ordinary() {
+        return;
+    }
     common::give_up_root(65534);
     assert_eq!(text(Command::new("echo").arg("it works")), "it works\n");
     type Change = fn(&mut Command);
@@ -330,6 +335,7 @@ fn exec() {
 }
 
 fn exec_with_everything() {
+    common::open_stdio();
     let _open = File::open("/dev/null").unwrap();
     // Not close-on-exec. SAFETY: the descriptor is new.
     let _inherited = unsafe { File::from_raw_fd(libc::dup(2)) };
@@ -364,6 +370,7 @@ const WAYS: [fn(&mut Command); 3] = [
 
 /// Signals and descriptors are as before, so that a program may try another one, or go on.
 fn failed_exec_changes_nothing() {
+    common::open_stdio();
     handle(libc::SIGUSR1);
     // SAFETY: ignoring signals, and a set that is initialized.
     unsafe {
@@ -429,8 +436,7 @@ fn failed_exec_changes_nothing() {
 
 /// The shell that runs it is tried after the user was changed, and the change is not made again.
 fn exec_of_a_script_as_another_user() {
-    if !rustix::process::geteuid().is_root() {
-        common::skipped("it takes root");
+    if !common::is_root() {
         return println!("65534");
     }
     let place = common::Dir::new();
@@ -454,6 +460,7 @@ fn exec_of_a_script_as_another_user() {
 
 /// A daemon: what is opened for the spawn itself takes none of the three numbers, in which it would get lost.
 fn error_without_stdio() {
+    common::open_stdio();
     let place = common::Dir::new();
     let path = place.path().join("output");
     for way in WAYS {
@@ -546,8 +553,9 @@ fn many_descriptors() {
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
     let count = maximum.unwrap_or(10_000).min(10_000) - 500;
     let fillers: Vec<_> = (0..count).map(|_| File::open("/dev/null").unwrap()).collect();
-    let prepared: Prepared =
-        Command::new("ls").arg("/proc/self/fd").stdout(Stdio::piped()).prepare().unwrap();
+    let mut command = Command::new("ls");
+    command.arg("/proc/self/fd").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let prepared: Prepared = command.prepare().unwrap();
     for _ in 0..20 {
         let output = prepared.spawn().unwrap().wait_with_output().unwrap();
         assert_eq!(output.stdout, b"0\n1\n2\n3\n");
@@ -579,7 +587,6 @@ fn sigchld_ignored() {
         assert_eq!(errno(&error), libc::ENOENT);
     }
     // Children that ended already leave no trace: the last is gone when this process knows no child.
-    // SAFETY: no status is written.
-    assert_eq!(unsafe { libc::waitpid(-1, std::ptr::null_mut(), 0) }, -1);
+    common::no_child_is_coming();
     assert_eq!(common::zombies(), 0);
 }

@@ -38,6 +38,8 @@ fn main() {
     if args.get(1).is_some_and(|arg| arg == "--report") {
         return report(&args);
     }
+    // A case has its own that are closed.
+    common::open_stdio();
     match role() {
         Some(_) => refused(),
         None => common::main(&TESTS),

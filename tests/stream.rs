@@ -19,7 +19,7 @@ use rustix::event::{PollFd, PollFlags};
 
 /// A child that lives until the pipe is closed.
 fn held() -> (Child, ChildStdin) {
-    let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+    let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     let hold = child.stdin.take().unwrap();
     (child, hold)
 }
@@ -481,7 +481,11 @@ fn a_set_dropped_with_a_registered_stream() {
 fn shutdown_as_a_stream_kills_at_the_deadline() {
     let set = ChildSet::new().unwrap();
     set.insert(common::stubborn(), Signal::KILL).unwrap();
-    set.insert(Command::new("cat").stdin(Stdio::piped()).spawn().unwrap(), Signal::TERM).unwrap();
+    set.insert(
+        Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap(),
+        Signal::TERM,
+    )
+    .unwrap();
     let start = Instant::now();
     let grace = Duration::from_millis(100);
     let signals: Vec<_> = block_on(

@@ -4,7 +4,7 @@
 
 mod common;
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -177,7 +177,7 @@ fn parent() {
     loop {
         let mut child = held();
         println!("{}", child.id());
-        let goes_on = io::stdin().read(&mut [0]).unwrap() > 0;
+        let goes_on = common::read(io::stdin(), &mut [0]) > 0;
         child.kill().unwrap();
         child.wait().unwrap();
         if !goes_on {

@@ -44,10 +44,9 @@ fn both() -> Vec<OsString> {
 /// Starts it after a shell's preparation, with the signals at their defaults before that.
 fn start(program: &OsString, preparation: &str, arguments: &[&str]) -> Child {
     let mut command = Command::new("env");
-    command.arg("--default-signal").args(["sh", "-c", &format!("{preparation}\nexec \"$@\""), "sh"]);
-    command.arg(program).args(arguments).env("LC_ALL", "C");
     // Where nothing is that may not be searched, which would be another error than that nothing is found.
-    command.env("PATH", "/usr/bin:/bin");
+    command.args(["--default-signal", "LC_ALL=C", "PATH=/usr/bin:/bin"]);
+    command.args(["sh", "-c", &format!("{preparation}\nexec \"$@\""), "sh"]).arg(program).args(arguments);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 

@@ -154,7 +154,7 @@ fn parent(count: usize) {
     for _ in 0..count {
         let mut child = held();
         println!("{}", child.id());
-        if stdin.read(&mut [0]).unwrap() == 0 {
+        if common::read(&mut stdin, &mut [0]) == 0 {
             break;
         }
         child.kill().unwrap();
@@ -213,7 +213,7 @@ fn stranger_ends_while_we_begin_to_wait() {
 fn group_signal() {
     check_leaks(|| {
         let mut command = Command::new("cat");
-        let mut child = command.process_group(0).stdin(Stdio::piped()).spawn().unwrap();
+        let mut child = command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         let pidfd = Pidfd::from_child(&child).unwrap();
         let known = common::kernel() >= (6, 9);
         match pidfd.send_signal_to_group(0) {

@@ -115,7 +115,8 @@ fn a_dropped_child_leaves_no_zombie() {
     drop(Child::try_from(std).unwrap());
     drop(stdin);
     while pidfd.state().unwrap() != State::Reaped {
-        rustix::event::poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], None).unwrap();
+        let mut fds = [PollFd::new(&pidfd, PollFlags::IN)];
+        rustix::io::retry_on_intr(|| rustix::event::poll(&mut fds, None)).unwrap();
         childset::reap_dropped();
     }
 }

@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use childset::Pidfd;
+use rustix::io::retry_on_intr;
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
@@ -60,12 +61,14 @@ pub(crate) fn listen(path: &Path) -> io::Result<OwnedFd> {
 }
 
 pub(crate) fn accept(listener: &OwnedFd) -> io::Result<OwnedFd> {
-    Ok(net::accept_with(listener, SocketFlags::CLOEXEC)?)
+    Ok(retry_on_intr(|| net::accept_with(listener, SocketFlags::CLOEXEC))?)
 }
 
 pub(crate) fn connect(path: &Path) -> io::Result<OwnedFd> {
     let socket = socket()?;
-    net::connect(&socket, &SocketAddrUnix::new(path)?)?;
+    let address = SocketAddrUnix::new(path)?;
+    // It waits while the other side has too many to accept.
+    retry_on_intr(|| net::connect(&socket, &address))?;
     Ok(socket)
 }
 
@@ -76,7 +79,7 @@ pub(crate) fn send(socket: impl AsFd, name: &[u8], descriptors: &[BorrowedFd<'_>
     if !descriptors.is_empty() && !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
         return Err(io::ErrorKind::InvalidInput.into());
     }
-    net::sendmsg(socket, &[IoSlice::new(name)], &mut control, SendFlags::NOSIGNAL)?;
+    retry_on_intr(|| net::sendmsg(&socket, &[IoSlice::new(name)], &mut control, SendFlags::NOSIGNAL))?;
     Ok(())
 }
 
@@ -88,8 +91,10 @@ pub(crate) fn receive(socket: impl AsFd) -> Result<(Pidfd, String), Refused> {
     // The kernel pads it, so that two may come; those that find no place it closes, and says so.
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
-    let message =
-        net::recvmsg(socket, &mut [IoSliceMut::new(&mut name)], &mut control, RecvFlags::CMSG_CLOEXEC)?;
+    let message = retry_on_intr(|| {
+        let parts = &mut [IoSliceMut::new(&mut name)];
+        net::recvmsg(&socket, parts, &mut control, RecvFlags::CMSG_CLOEXEC)
+    })?;
     let mut descriptors = Vec::new();
     for message in control.drain() {
         if let RecvAncillaryMessage::ScmRights(received) = message {

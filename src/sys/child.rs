@@ -53,8 +53,12 @@ pub(super) unsafe extern "C" fn enter(birth: *mut ()) -> ! {
 
 /// Does all that the plan says, or reports what failed.
 ///
+/// It and [`end`] are inlined: before a call that does not return, the address sanitizer looks for the stack of the
+/// thread, warns that this is another one, and writes that to the child's standard error.
+///
 /// # Safety
 /// In a new process, which shares its descriptor table if and only if the plan has a `first_unneeded`.
+#[inline(always)]
 pub(super) unsafe fn run(birth: &Birth<'_>) -> ! {
     // SAFETY: the caller's promise.
     let failure = unsafe { prepare_and_exec(birth) };
@@ -65,6 +69,7 @@ pub(super) unsafe fn run(birth: &Birth<'_>) -> ! {
 
 /// # Safety
 /// In a new process: it ends.
+#[inline(always)]
 pub(super) unsafe fn end() -> ! {
     loop {
         // SAFETY: it touches no memory, and ends this process alone.

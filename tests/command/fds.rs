@@ -28,6 +28,7 @@ fn descriptors_by_number() {
         command.fd(9, fd("nine")).fd(3, fd("three")).fd(7, fd("lost")).fd(7, fd("seven"));
         assert_eq!(text(&mut command), "three\nseven\nnine");
         let mut command = sh(new, "ls -x /proc/self/fd");
+        command.stdin(Stdio::null()).stderr(Stdio::null());
         assert_eq!(text(command.fd(4, fd("x")).fd(8, fd("y"))), "0  1  2  3  4  8");
         // The first three are those of stdin, stdout and stderr; the last call counts.
         let (mut reader, writer) = pipe();
@@ -74,10 +75,15 @@ fn no_other_descriptor_is_inherited() {
     let open = unsafe { File::from_raw_fd(libc::dup(open.as_raw_fd())) };
     let number = open.as_raw_fd().to_string();
     both_ways(|new| {
-        assert_eq!(text(new("ls").arg("/proc/self/fd")), "0\n1\n2\n3");
-        let inherited = text(new("ls").arg("/proc/self/fd").inherit_fds(true));
+        let quiet = |program| {
+            let mut command = new(program);
+            command.stdin(Stdio::null()).stderr(Stdio::null());
+            command
+        };
+        assert_eq!(text(quiet("ls").arg("/proc/self/fd")), "0\n1\n2\n3");
+        let inherited = text(quiet("ls").arg("/proc/self/fd").inherit_fds(true));
         assert!(inherited.lines().any(|line| line == number), "{number} in {inherited}");
-        assert_eq!(text(new("ls").arg("/proc/self/fd").inherit_fds(true).inherit_fds(false)), "0\n1\n2\n3");
+        assert_eq!(text(quiet("ls").arg("/proc/self/fd").inherit_fds(true).inherit_fds(false)), "0\n1\n2\n3");
         // Both: all, and those with a number.
         let mut command = sh(new, "cat <&9");
         command.inherit_fds(true).fd(9, File::open("/proc/self/comm").unwrap());

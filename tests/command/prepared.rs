@@ -13,7 +13,7 @@ use crate::{errno, script};
 fn prepared() {
     let mut command = Command::new("sh");
     command.args(["-c", "cat; echo $A; ls -x /proc/self/fd"]).env("A", "first");
-    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     let prepared = command.prepare().unwrap();
     command.env("A", "second");
     drop(command);

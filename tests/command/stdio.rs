@@ -12,6 +12,8 @@ use crate::{both_ways, pipe, sh, text};
 #[test]
 fn stdio_null_and_inherit() {
     let link = |number: i32| fs::read_link(format!("/proc/self/fd/{number}")).unwrap();
+    // Where one is not, a file that is opened here may take its number.
+    let is_open = [0, 2].iter().all(|number| fs::exists(format!("/proc/self/fd/{number}")).unwrap());
     both_ways(|new| {
         let script = r#"links=$(for n in 0 1 2; do readlink /proc/$$/fd/$n; done); echo "$links" >&9"#;
         let (mut reader, writer) = pipe();
@@ -24,8 +26,10 @@ fn stdio_null_and_inherit() {
         reader.read_to_string(&mut told).unwrap();
         assert_eq!(told, "/dev/null\n/dev/null\n/dev/null\n");
 
-        let told = text(&mut sh(new, "readlink /proc/$$/fd/0; readlink /proc/$$/fd/2"));
-        assert_eq!(told, format!("{}\n{}", link(0).display(), link(2).display()));
+        if is_open {
+            let told = text(&mut sh(new, "readlink /proc/$$/fd/0; readlink /proc/$$/fd/2"));
+            assert_eq!(told, format!("{}\n{}", link(0).display(), link(2).display()));
+        }
         // Null can be written to.
         assert_eq!(text(sh(new, "echo lost >&2 && echo kept").stderr(Stdio::null())), "kept");
     });

@@ -51,7 +51,9 @@ fn passes(name: &str) -> bool {
     print!("test {name} ... ");
     io::stdout().flush().unwrap();
     let mut test = Command::new(std::env::current_exe().unwrap());
-    let status = test.args([ALONE, name]).stdin(Stdio::null()).status().unwrap();
+    // What looks for leaks at the end cannot do so where a test is traced, or has taken all descriptors or processes.
+    test.args([ALONE, name]).stdin(Stdio::null()).env("LSAN_OPTIONS", "detect_leaks=0");
+    let status = test.status().unwrap();
     match status.success() {
         true => println!("ok"),
         // How a test ends that panics.

@@ -9,12 +9,12 @@ pub(crate) mod strace;
 use std::fmt::Display;
 use std::fs::{File, Permissions};
 use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use childset::unix::CommandExt;
 use childset::{Exit, SpawnError, StatusUnknown};
@@ -37,13 +37,31 @@ pub(crate) fn has_program(name: &str, package: &str) -> bool {
     found.is_ok()
 }
 
-/// Whether this process is root's. If not, says that the test is skipped.
+/// Whether this process is root's, and can become any other user's. If not, says that the test is skipped.
 pub(crate) fn is_root() -> bool {
     let root = rustix::process::geteuid().is_root();
     if !root {
         skipped("it takes root");
     }
-    root
+    root && has_ordinary_users()
+}
+
+/// Whether this process is an ordinary user's, or can become one by [`give_up_root`]. If not, says that the test is
+/// skipped.
+pub(crate) fn may_be_ordinary() -> bool {
+    !rustix::process::geteuid().is_root() || has_ordinary_users()
+}
+
+/// The root of a user namespace may be alone there, and may have no say in groups.
+fn has_ordinary_users() -> bool {
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap();
+    let count = |line: &str| line.split_whitespace().nth(2).unwrap().parse::<u64>().unwrap();
+    let has_users = map.lines().map(count).sum::<u64>() >= 1 << 16;
+    let has = has_users && std::fs::read_to_string("/proc/self/setgroups").unwrap() == "allow\n";
+    if !has {
+        skipped("it takes a user namespace with other users and groups");
+    }
+    has
 }
 
 /// An example of this package, which was built with the tests.
@@ -59,6 +77,35 @@ pub(crate) fn example(name: &str) -> PathBuf {
 pub(crate) fn times(usual: usize) -> usize {
     let share = std::env::var("CHILDSET_TEST_SHARE").map_or(1, |share| share.parse().expect("a number"));
     (usual / share).max(1)
+}
+
+/// Whether signals come all the time (`tests/hostile/run`): they wake every thread that sleeps.
+pub(crate) fn under_signals() -> bool {
+    std::env::var_os("CHILDSET_TEST_SIGNALS").is_some()
+}
+
+/// The sanitizer that this program was built with (`tests/hostile/run`): `address` or `thread`.
+pub(crate) fn sanitizer() -> Option<String> {
+    std::env::var("CHILDSET_TEST_SANITIZER").ok()
+}
+
+/// Whether memory is what the program itself takes. If not, says that the test is skipped.
+pub(crate) fn memory_is_ours() -> bool {
+    let sanitizer = sanitizer();
+    if let Some(sanitizer) = &sanitizer {
+        skipped(format_args!("the {sanitizer} sanitizer takes memory, too"));
+    }
+    sanitizer.is_none()
+}
+
+/// Blocks all signals for this thread, and for those that it starts.
+pub(crate) fn block_signals() {
+    // SAFETY: all-zero bytes are a valid set; the first call fills it, and the second reads it.
+    unsafe {
+        let mut all = std::mem::zeroed();
+        libc::sigfillset(&mut all);
+        libc::pthread_sigmask(libc::SIG_BLOCK, &all, std::ptr::null_mut());
+    }
 }
 
 const ROLE: &str = "CHILDSET_TEST_ROLE";
@@ -100,6 +147,17 @@ pub(crate) fn give_up_root(id: u32) {
             assert_eq!(libc::setgroups(0, std::ptr::null()), 0);
             assert_eq!(libc::setgid(id), 0);
             assert_eq!(libc::setuid(id), 0);
+        }
+    }
+}
+
+/// Opens those of the three standard descriptors that are closed: for a test that closes them itself.
+pub(crate) fn open_stdio() {
+    loop {
+        let file = File::options().read(true).write(true).open("/dev/null").unwrap();
+        match file.as_raw_fd() {
+            0..=2 => std::mem::forget(file),
+            _ => return,
         }
     }
 }
@@ -153,10 +211,11 @@ pub(crate) fn tracer(pid: i32) {
 /// Whether the descriptor is readable, at once or within the time.
 pub(crate) fn readable(fd: impl AsFd, timeout: Duration) -> bool {
     let mut fds = [PollFd::new(&fd, PollFlags::IN)];
-    let timeout =
-        rustix::event::Timespec { tv_sec: timeout.as_secs() as _, tv_nsec: timeout.subsec_nanos() as _ };
+    let start = Instant::now();
     loop {
-        match poll(&mut fds, Some(&timeout)) {
+        let left = timeout.saturating_sub(start.elapsed());
+        let left = rustix::event::Timespec { tv_sec: left.as_secs() as _, tv_nsec: left.subsec_nanos() as _ };
+        match poll(&mut fds, Some(&left)) {
             Err(rustix::io::Errno::INTR) => {}
             ready => return ready.unwrap() > 0,
         }
@@ -191,7 +250,6 @@ fn poll_for(fd: impl AsFd, event: PollFlags) {
 
 /// Whether the process runs or is a zombie.
 pub(crate) fn is_there(pidfd: impl AsFd) -> bool {
-    use std::os::fd::AsRawFd;
     // SAFETY: the call reads no memory, since the `siginfo_t` is null.
     let result = unsafe {
         libc::syscall(
@@ -211,9 +269,11 @@ pub(crate) fn fds() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count() - 1
 }
 
-/// How many threads this process has.
+/// How many threads this process has. One of the thread sanitizer's, which comes with the first, is not counted.
 pub(crate) fn threads() -> usize {
-    std::fs::read_dir("/proc/self/task").unwrap().count()
+    let all = std::fs::read_dir("/proc/self/task").unwrap().count();
+    let watched = all > 1 && sanitizer().as_deref() == Some("thread");
+    all - usize::from(watched)
 }
 
 /// How many children of this process are zombies.
@@ -284,30 +344,60 @@ pub(crate) fn assert_code(exit: &io::Result<Exit>, code: u8) {
 
 /// Reaps a child behind the crate's back, and returns the wait status.
 pub(crate) fn reap_by_pid(pid: u32) -> i32 {
+    let (reaped, status) = waitpid(pid as i32, 0).unwrap();
+    assert_eq!(reaped, pid as i32);
+    status
+}
+
+/// waitpid(2), which goes on after a signal: the pid and the wait status.
+pub(crate) fn waitpid(pid: i32, flags: i32) -> io::Result<(i32, i32)> {
     let mut status = 0;
     // SAFETY: the status is written to the integer.
-    let reaped = unsafe { libc::waitpid(pid as i32, &mut status, 0) };
-    assert_eq!(reaped, pid as i32, "{}", io::Error::last_os_error());
-    status
+    again(|| unsafe { libc::waitpid(pid, &mut status, flags) }).map(|found| (found, status))
+}
+
+/// Makes a system call of the C library, again where a signal interrupts it.
+pub(crate) fn again(mut call: impl FnMut() -> i32) -> io::Result<i32> {
+    loop {
+        match call() {
+            -1 if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => {}
+            -1 => return Err(io::Error::last_os_error()),
+            result => return Ok(result),
+        }
+    }
+}
+
+/// Reads what comes next. `Read::read` alone does not go on after a signal.
+pub(crate) fn read(mut from: impl Read, buffer: &mut [u8]) -> usize {
+    loop {
+        match from.read(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result.unwrap(),
+        }
+    }
 }
 
 /// Waits for a child: whether it succeeded, and the peak of its memory in bytes. The kernel counts that from what this
 /// process had when it spawned the child.
 pub(crate) fn wait_with_peak(child: Child) -> (bool, u64) {
     let (mut status, mut usage) = (0, std::mem::MaybeUninit::<libc::rusage>::zeroed());
-    // SAFETY: the status and the usage are written to memory of their types. All-zero bytes are valid for both.
-    let (reaped, usage) = unsafe {
-        let reaped = libc::wait4(child.id() as i32, &mut status, 0, usage.as_mut_ptr());
-        (reaped, usage.assume_init())
-    };
-    assert_eq!(reaped, child.id() as i32, "{}", io::Error::last_os_error());
+    let pid = child.id() as i32;
+    // SAFETY: the status and the usage are written to memory of their types.
+    let reaped = again(|| unsafe { libc::wait4(pid, &mut status, 0, usage.as_mut_ptr()) });
+    assert_eq!(reaped.unwrap(), pid);
+    // SAFETY: all-zero bytes are valid for it.
+    let usage = unsafe { usage.assume_init() };
     (status == 0, usage.ru_maxrss as u64 * 1024)
 }
 
 /// No child of ours is left, in whatever state.
 pub(crate) fn no_child_is_left() {
-    // SAFETY: no status is written.
-    assert_eq!(unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) }, -1);
+    assert_eq!(waitpid(-1, libc::WNOHANG).unwrap_err().raw_os_error(), Some(libc::ECHILD));
+}
+
+/// As [`no_child_is_left`], where the kernel may be about to remove one that it reaps.
+pub(crate) fn no_child_is_coming() {
+    assert_eq!(waitpid(-1, 0).unwrap_err().raw_os_error(), Some(libc::ECHILD));
 }
 
 /// Has it spawned by `std`, which a closure to run makes necessary.
@@ -364,10 +454,15 @@ pub(crate) struct Dir(PathBuf);
 impl Dir {
     pub(crate) fn new() -> Dir {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("childset-{}-{number}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&path);
-        std::fs::create_dir_all(&path).unwrap();
+        // An earlier process of this number may have left one, as another user.
+        let path = loop {
+            let number = COUNT.fetch_add(1, Ordering::Relaxed);
+            let path = std::env::temp_dir().join(format!("childset-{}-{number}", std::process::id()));
+            match std::fs::create_dir(&path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                made => break made.map(|()| path).unwrap(),
+            }
+        };
         // Other users pass too.
         std::fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
         Dir(path)

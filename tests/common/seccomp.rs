@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
+use super::again;
 use libc::{BPF_ABS, BPF_ALU, BPF_AND, BPF_JEQ, BPF_JGE, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W};
 
 /// Has a system call fail, everywhere or where the lower bits of an argument are, or are not, a value.
@@ -107,14 +108,13 @@ impl Held {
         let mut fd = libc::pollfd { fd: self.0.as_raw_fd(), events: libc::POLLIN, revents: 0 };
         // `struct seccomp_notif`: the id, and then the pid.
         let mut notice = [0u64; 10];
-        // SAFETY: so much is written to both.
-        let received = unsafe {
-            // Once all are gone who could call, it is readable in another way, and old kernels would block.
-            libc::poll(&mut fd, 1, milliseconds) == 1
-                && fd.revents & libc::POLLIN != 0
-                && libc::ioctl(self.0.as_raw_fd(), RECEIVE as _, &mut notice) == 0
-        };
-        received.then(|| Call { id: notice[0], pid: notice[1] as u32 as i32 })
+        // SAFETY: so much is written.
+        let polled = again(|| unsafe { libc::poll(&mut fd, 1, milliseconds) }).unwrap();
+        // Once all are gone who could call, it is readable in another way, and old kernels would block.
+        let came = polled == 1 && fd.revents & libc::POLLIN != 0;
+        // SAFETY: so much is written. It fails if the process has gone meanwhile.
+        let mut receive = || again(|| unsafe { libc::ioctl(self.0.as_raw_fd(), RECEIVE as _, &mut notice) });
+        (came && receive().is_ok()).then(|| Call { id: notice[0], pid: notice[1] as u32 as i32 })
     }
 
     /// Lets it go on, if its process is still there.

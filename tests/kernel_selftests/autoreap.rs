@@ -1,7 +1,7 @@
 //! Children that the kernel reaps, and kills with us (Linux 7.1). Each test finds out by trying whether it did,
 //! and permits what the documentation of `detach` and `kill_with_parent` promises elsewhere.
 
-use std::io::{self, Read};
+use std::io::Read;
 
 use childset::{Child, Command, Pidfd, Signal, State, Stdio};
 
@@ -25,13 +25,12 @@ fn role(role: &str) -> Command {
 
 /// What `waitpid` finds without blocking; `None` is `ECHILD`.
 fn waitpid(pid: u32) -> Option<i32> {
-    // SAFETY: the null pointer asks for no status.
-    match unsafe { libc::waitpid(pid as i32, std::ptr::null_mut(), libc::WNOHANG) } {
-        -1 => {
-            assert_eq!(io::Error::last_os_error().raw_os_error(), Some(libc::ECHILD));
+    match crate::common::waitpid(pid as i32, libc::WNOHANG) {
+        Ok((found, _)) => Some(found),
+        Err(error) => {
+            assert_eq!(error.raw_os_error(), Some(libc::ECHILD));
             None
         }
-        found => Some(found),
     }
 }
 

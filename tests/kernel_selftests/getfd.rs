@@ -25,6 +25,9 @@ pub(crate) fn fetch() {
 }
 
 pub(crate) fn not_traceable() {
+    if !crate::common::may_be_ordinary() {
+        return;
+    }
     check_leaks(|| {
         let mut child = Talking::role("not_dumpable");
         let number = child.said().parse().unwrap();

@@ -10,7 +10,7 @@ use crate::roles::Talking;
 pub(crate) fn kills() {
     check_leaks(|| {
         for _ in 0..500 {
-            let child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+            let child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
             let pidfd = Pidfd::from_child(&child).unwrap();
             assert!(!readable(&pidfd, Duration::ZERO));
             pidfd.kill().unwrap();

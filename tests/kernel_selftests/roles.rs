@@ -66,7 +66,7 @@ pub(crate) fn say(line: &str) {
 
 /// Waits for one byte, or the end of the input. Takes no more: the rest is for `cat`.
 fn hear() {
-    let _ = rustix::io::read(io::stdin(), &mut [0]).unwrap();
+    rustix::io::retry_on_intr(|| rustix::io::read(io::stdin(), &mut [0])).unwrap();
 }
 
 /// A child of ours that is talked to.

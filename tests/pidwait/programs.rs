@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{exit, Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::common::{self, example, reexec, Dir};
+use crate::common::{self, example, read, reexec, Dir};
 
 pub(crate) fn play(role: &str) {
     common::end_after(60);
@@ -151,7 +151,7 @@ impl Ours {
         let stderr = self.child.stderr.as_mut().unwrap();
         while line.last() != Some(&b'\n') {
             let mut byte = [0];
-            assert_eq!(stderr.read(&mut byte).unwrap(), 1, "no line");
+            assert_eq!(read(&mut *stderr, &mut byte), 1, "no line");
             line.push(byte[0]);
         }
         String::from_utf8(line).unwrap()
