@@ -17,12 +17,34 @@ unsafe impl Sync for CStrings {}
 /// From strings in parts, of which none has a null byte.
 impl<'a, const N: usize> FromIterator<[&'a [u8]; N]> for CStrings {
     fn from_iter<I: IntoIterator<Item = [&'a [u8]; N]>>(strings: I) -> CStrings {
-        let (mut bytes, mut starts) = (Vec::new(), Vec::new());
-        for parts in strings {
-            starts.push(bytes.len());
-            parts.iter().for_each(|part| bytes.extend_from_slice(part));
-            bytes.push(0);
-        }
+        let mut all = Growing::default();
+        strings.into_iter().for_each(|parts| all.push(parts));
+        all.finish()
+    }
+}
+
+/// Strings that become [`CStrings`].
+#[derive(Default)]
+pub(crate) struct Growing {
+    bytes: Vec<u8>,
+    starts: Vec<usize>,
+}
+
+impl Growing {
+    /// Room for the environments of most programs, so that nothing is moved on the way.
+    pub(crate) fn for_variables(count: usize) -> Growing {
+        Growing { bytes: Vec::with_capacity(64 * count), starts: Vec::with_capacity(count) }
+    }
+
+    /// In parts, of which none has a null byte.
+    pub(crate) fn push<const N: usize>(&mut self, parts: [&[u8]; N]) {
+        self.starts.push(self.bytes.len());
+        parts.iter().for_each(|part| self.bytes.extend_from_slice(part));
+        self.bytes.push(0);
+    }
+
+    pub(crate) fn finish(self) -> CStrings {
+        let Growing { bytes, starts } = self;
         let end = std::iter::once(std::ptr::null());
         let pointers = starts.iter().map(|&start| bytes[start..].as_ptr().cast()).chain(end).collect();
         CStrings { bytes, pointers }

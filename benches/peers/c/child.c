@@ -1,6 +1,6 @@
 // The children. They have no library: glibc's start alone would cost more than all that is measured, most of all in
 // a virtual machine, where each cpuid instruction leaves it.
-// With AT_ONCE it ends at once; with SLEEP_US after that time; else with its standard input.
+// With SPIN it never ends; with AT_ONCE it ends at once; with SLEEP_US after that time; else with its standard input.
 // The latter two tell when they end: their standard output is the memory of src/run/stamps.rs. If it is something
 // else, nothing is told.
 
@@ -69,6 +69,9 @@ static inline void tell(void) {
 }
 
 __attribute__((noreturn)) void _start(void) {
+#ifdef SPIN
+    for (;;) __asm__ volatile("");
+#endif
 #ifndef AT_ONCE
     wait();
     tell();

@@ -1,21 +1,24 @@
 //! Run with: `cargo run --release --manifest-path benches/peers/Cargo.toml -- --quick`
 //!
 //! Each contender is a process of its own, started afresh for each round, and they take turns. All spawn the same
-//! children, and are measured by the same code (`run`). Without `--quick` it takes about twenty minutes, and the
-//! machine should have nothing else to do.
+//! children, and are measured by the same code (`run`). Without `--quick` it takes about an hour, and the machine
+//! should have nothing else to do.
 
 mod contenders;
 mod guard;
 mod limits;
+mod machine;
 mod options;
 mod plots;
 mod programs;
 mod results;
 mod run;
+mod scanner;
 mod sections;
 mod start;
 mod step;
 mod strace;
+mod summary;
 mod table;
 mod targets;
 mod traced;
@@ -35,14 +38,15 @@ fn main() -> Result<()> {
         Some(Section::Plot { results }) => Results::read(results)?,
         _ => {
             let mut results = Results::new()?;
-            println!("Linux {}, {} processors", results.machine.kernel, results.machine.processors);
+            println!("{}", results.machine);
             measure(&mut results, section.as_ref(), &common)?;
             results
         }
     };
-    if section.is_none() {
+    if matches!(section, None | Some(Section::Plot { .. })) {
         results.set_targets();
         results.print_targets();
+        summary::print(&results);
     }
     if let Some(path) = &common.json {
         results.write(path)?;
@@ -61,14 +65,26 @@ fn measure(results: &mut Results, section: Option<&Section>, common: &Common) ->
     if matches!(section, None | Some(Section::Throughput)) {
         results.throughput = sections::throughput(&names, scale, rounds)?;
     }
-    let outstanding = match section {
-        None => Some((&[][..], false)),
-        Some(Section::Outstanding { children, piped }) => Some((&children[..], *piped)),
-        _ => None,
+    if matches!(section, None | Some(Section::Busy)) {
+        results.busy = sections::busy(&names, scale, rounds)?;
+    }
+    if matches!(section, None | Some(Section::Slow)) {
+        results.slow = sections::slow(&names, scale, rounds)?;
+    }
+    let (plain, piped) = match section {
+        None => (Some(scale.outstanding), Some(scale.piped)),
+        Some(Section::Outstanding { children, piped }) => {
+            let by_default = if *piped { scale.piped } else { scale.outstanding };
+            let children = if children.is_empty() { by_default } else { children };
+            (Some(children).filter(|_| !piped), Some(children).filter(|_| *piped))
+        }
+        _ => (None, None),
     };
-    if let Some((children, piped)) = outstanding {
-        let children = if children.is_empty() { scale.outstanding } else { children };
-        results.outstanding = sections::outstanding(&names, scale, rounds, children, piped)?;
+    if let Some(children) = plain {
+        results.outstanding = sections::outstanding(&names, scale, rounds, children, false)?;
+    }
+    if let Some(children) = piped {
+        results.piped = sections::outstanding(&names, scale, rounds, children, true)?;
     }
     let mib = match section {
         None => Some(&[][..]),

@@ -44,6 +44,10 @@ impl Common {
 pub(crate) enum Section {
     /// Children that end at once, some of them in flight
     Throughput,
+    /// The same while four processes a processor spin, and how long each caller stands still
+    Busy,
+    /// How long each caller stands still while each execve takes 20 ms: needs root
+    Slow,
     /// Children that stay: what one more costs, memory, idling, latency, and collecting them
     #[command(alias = "spawn")]
     Outstanding {
@@ -67,7 +71,7 @@ pub(crate) enum Section {
     Kernel,
     /// Fails if what is counted exceeds the bounds in guard.json
     Guard,
-    /// Draw what an earlier run has written with --json
+    /// Draw what an earlier run has written with --json, and print its summary
     Plot {
         #[arg(value_name = "FILE")]
         results: PathBuf,

@@ -10,7 +10,6 @@ use plotters::prelude::*;
 use plotters::series::LineSeries;
 
 use crate::contenders::Name;
-use crate::programs;
 use crate::results::Results;
 
 const SIZE: (u32, u32) = (860, 460);
@@ -26,7 +25,8 @@ type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 pub(crate) fn draw(results: &Results, directory: &Path) -> Result<()> {
     fs::create_dir_all(directory).with_context(|| directory.display().to_string())?;
     let machine = format!("Linux {}, {} processors", results.machine.kernel, results.machine.processors);
-    let plot = |name: &str, title: &str, content: &dyn Fn(&Area<'_>) -> Drawn| -> Result<()> {
+    let busy = format!("{machine}, four spinning processes for each of them");
+    let plot = |name: &str, title: &str, machine: &str, content: &dyn Fn(&Area<'_>) -> Drawn| -> Result<()> {
         let path = directory.join(name);
         let root = SVGBackend::new(&path, SIZE).into_drawing_area();
         let drawn = || -> Drawn {
@@ -34,7 +34,7 @@ pub(crate) fn draw(results: &Results, directory: &Path) -> Result<()> {
             let head = TextStyle::from((FONT, 19).into_font()).color(&INK);
             root.draw(&Text::new(title.to_owned(), (16, 14), head))?;
             let note = TextStyle::from((FONT, 13).into_font()).color(&FAINT);
-            root.draw(&Text::new(machine.clone(), (16, 38), note))?;
+            root.draw(&Text::new(machine.to_owned(), (16, 38), note))?;
             content(&root.margin(60, 12, 12, 16))?;
             root.present()?;
             Ok(())
@@ -42,10 +42,14 @@ pub(crate) fn draw(results: &Results, directory: &Path) -> Result<()> {
         drawn().map_err(|error| anyhow!("{}: {error}", path.display()))
     };
     if results.outstanding.iter().filter(|section| section.setting.outstanding > 0).count() > 1 {
-        plot("spawn.svg", "One spawn beside children outstanding", &|area| spawn(results, area))?;
+        plot("spawn.svg", "One spawn beside children outstanding", &machine, &|area| spawn(results, area))?;
+    }
+    if let Some(bars) = still(results) {
+        let title = "A busy machine: how long a spawn stops its caller: median (99th percentile in grey)";
+        plot("busy.svg", title, &busy, &|area| draw_bars(area, "µs", &bars))?;
     }
     if let Some(bars) = throughput(results) {
-        plot("throughput.svg", "CPU time of the parent for one child, 16 in flight", &|area| {
+        plot("throughput.svg", "CPU time of the parent for one child, 16 in flight", &machine, &|area| {
             draw_bars(area, "µs a child", &bars)
         })?;
     }
@@ -56,7 +60,7 @@ pub(crate) fn draw(results: &Results, directory: &Path) -> Result<()> {
         let title =
             format!("From a child's end to its status, beside {beside}: median (99th percentile in grey)");
         let name = if what.is_empty() { "latency-many.svg" } else { "latency.svg" };
-        plot(name, &title, &|area| draw_bars(area, "µs", &bars))?;
+        plot(name, &title, &machine, &|area| draw_bars(area, "µs", &bars))?;
     }
     Ok(())
 }
@@ -65,19 +69,29 @@ fn color(name: Name) -> RGBColor {
     match name {
         Name::Childset => RGBColor(200, 30, 50),
         Name::ChildsetWait => RGBColor(235, 120, 60),
+        Name::ChildsetLaunch => RGBColor(140, 0, 60),
         Name::ChildsetCommand => RGBColor(240, 170, 120),
+        Name::ChildsetCommandLaunch => RGBColor(220, 110, 160),
         Name::AsyncProcess => RGBColor(30, 90, 180),
         Name::AsyncProcessDriver => RGBColor(110, 160, 220),
         Name::Tokio => RGBColor(20, 130, 110),
         Name::TokioUnordered => RGBColor(110, 190, 160),
         Name::Std => RGBColor(130, 80, 160),
-        Name::Floor => RGBColor(90, 90, 90),
-        Name::FloorFlat => RGBColor(160, 160, 160),
+        Name::Zruntime => RGBColor(200, 160, 0),
+        Name::CWaitCopy => RGBColor(60, 60, 60),
+        Name::CWaitShare => RGBColor(105, 105, 105),
+        Name::CLaunchCopy => RGBColor(150, 150, 150),
+        Name::CLaunchShare => RGBColor(190, 190, 190),
     }
 }
 
+/// The headline.
+fn is_ours(name: Name) -> bool {
+    matches!(name, Name::Childset | Name::ChildsetLaunch)
+}
+
 fn width(name: Name) -> u32 {
-    if name == Name::Childset {
+    if is_ours(name) {
         4
     } else {
         2
@@ -139,7 +153,7 @@ fn spawn(results: &Results, area: &Area<'_>) -> Drawn {
         legend.draw(&Text::new(format!("{}: {end:.0} µs", name.as_str()), (38, y - 8), style))?;
     }
     // Ours on top of the others.
-    lines.sort_by_key(|(name, _)| *name == Name::Childset);
+    lines.sort_by_key(|(name, _)| is_ours(*name));
     for (name, points) in lines {
         let color = color(name);
         let line = LineSeries::new(points.iter().copied(), color.stroke_width(width(name)));
@@ -153,14 +167,19 @@ fn spawn(results: &Results, area: &Area<'_>) -> Drawn {
 type Bar = (Name, f64, Option<f64>);
 
 fn throughput(results: &Results) -> Option<Vec<Bar>> {
-    let section = results.throughput.iter().find(|section| {
-        section.setting.in_flight == 16 && section.setting.program.as_os_str() == programs::CHILD
-    })?;
     let bar = |row: &crate::results::Row<_>| {
         let own = row.median(|took: &crate::run::Throughput| Some(took.own_us))?;
         Some((row.contender, own, None))
     };
-    section.rows.iter().map(bar).collect()
+    results.idle()?.rows.iter().map(bar).collect()
+}
+
+fn still(results: &Results) -> Option<Vec<Bar>> {
+    let bar = |row: &crate::results::Row<crate::run::Throughput>| {
+        let p50 = row.median(|took| Some(took.still.as_ref()?.wall.p50))?;
+        Some((row.contender, p50, row.median(|took| Some(took.still.as_ref()?.wall.p99))))
+    };
+    results.busy.first()?.rows.iter().map(bar).collect()
 }
 
 fn latency(results: &Results, section: usize) -> Option<Vec<Bar>> {

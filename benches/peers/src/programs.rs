@@ -3,6 +3,9 @@
 /// Ends at once.
 pub(crate) const CHILD: &str = concat!(env!("OUT_DIR"), "/child");
 
+/// Keeps a processor busy.
+pub(crate) const SPIN: &str = concat!(env!("OUT_DIR"), "/spin");
+
 /// Ends with its standard input.
 pub(crate) const HELD: &str = concat!(env!("OUT_DIR"), "/held");
 

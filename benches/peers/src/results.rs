@@ -1,11 +1,12 @@
 use std::fs;
 use std::path::Path;
-use std::thread::available_parallelism;
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::contenders::Name;
+use crate::machine::Machine;
+use crate::programs;
 use crate::run::{Load, Outstanding, Setting, Throughput};
 use crate::sections::Parts;
 use crate::strace::Calls;
@@ -16,18 +17,18 @@ use crate::targets::Target;
 pub(crate) struct Results {
     pub(crate) machine: Machine,
     pub(crate) throughput: Vec<Section<Load, Throughput>>,
+    /// While other processes want all processors.
+    pub(crate) busy: Vec<Section<Load, Throughput>>,
+    /// While each `execve` takes long.
+    pub(crate) slow: Vec<Section<Load, Throughput>>,
     pub(crate) outstanding: Vec<Section<Setting, Outstanding>>,
+    /// Each with a pipe.
+    pub(crate) piped: Vec<Section<Setting, Outstanding>>,
     /// With much memory in the parent.
     pub(crate) parent: Vec<Section<Setting, Outstanding>>,
     pub(crate) counted: Vec<Counted>,
     pub(crate) kernel: Vec<Parts>,
     pub(crate) targets: Vec<Target>,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Machine {
-    pub(crate) kernel: String,
-    pub(crate) processors: usize,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -58,15 +59,24 @@ pub(crate) struct Counted {
 
 impl Results {
     pub(crate) fn new() -> Result<Results> {
-        let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")?.trim().to_owned();
         Ok(Results {
-            machine: Machine { kernel, processors: available_parallelism()?.get() },
+            machine: Machine::this()?,
             throughput: Vec::new(),
+            busy: Vec::new(),
+            slow: Vec::new(),
             outstanding: Vec::new(),
+            piped: Vec::new(),
             parent: Vec::new(),
             counted: Vec::new(),
             kernel: Vec::new(),
             targets: Vec::new(),
+        })
+    }
+
+    /// 16 static children in flight, and no other load.
+    pub(crate) fn idle(&self) -> Option<&Section<Load, Throughput>> {
+        self.throughput.iter().find(|section| {
+            section.setting.in_flight == 16 && section.setting.program.as_os_str() == programs::CHILD
         })
     }
 
@@ -93,6 +103,14 @@ impl<S, R> Section<S, R> {
 impl<R> Row<R> {
     pub(crate) fn median(&self, what: impl Fn(&R) -> Option<f64>) -> Option<f64> {
         median(self.rounds.iter().filter_map(what))
+    }
+
+    /// The lower one, the median, and the upper one.
+    pub(crate) fn quartiles(&self, what: impl Fn(&R) -> Option<f64>) -> Option<[f64; 3]> {
+        let mut values: Vec<f64> = self.rounds.iter().filter_map(what).collect();
+        values.sort_by(f64::total_cmp);
+        let quarter = (values.len().checked_sub(1)? as f64 / 4.0).round() as usize;
+        Some([values[quarter], median(values.iter().copied())?, values[values.len() - 1 - quarter]])
     }
 
     /// Each round is compared with itself, since noise hits neighbours alike.

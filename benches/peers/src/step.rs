@@ -17,8 +17,8 @@ use crate::traced::Tracer;
 
 /// Each child's share.
 pub(crate) fn count(name: Name, load: &Load) -> Result<f64> {
-    let command = start::command(&[], name, &Task::Throughput(load.clone()))?;
-    let mut process = start::traced(command, Tracer::Step).stdout(Stdio::piped()).spawn()?;
+    let mut command = start::command(&[], name, &Task::Throughput(load.clone()), Some(Tracer::Step))?;
+    let mut process = command.stdout(Stdio::piped()).spawn()?;
     let steps = step(process.id() as i32)?;
     let mut output = String::new();
     process.stdout.take().expect("piped above").read_to_string(&mut output)?;

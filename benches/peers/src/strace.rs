@@ -34,8 +34,8 @@ pub(crate) fn count(name: Name, load: &Load) -> Result<(Syscalls, Throughput)> {
     let trace = env::temp_dir().join(format!("peers-{}.strace", std::process::id()));
     let options = ["strace", "-f", "-qq", "-e", "signal=none", "-s", "0", "-o"].map(OsStr::new);
     let strace = [&options[..], &[trace.as_os_str()]].concat();
-    let command = start::command(&strace, name, &Task::Throughput(load.clone()))?;
-    let report = start::report(start::traced(command, Tracer::Strace));
+    let command = start::command(&strace, name, &Task::Throughput(load.clone()), Some(Tracer::Strace))?;
+    let report = start::report(command);
     let written = fs::read_to_string(&trace);
     let _ = fs::remove_file(&trace);
     let Report::Throughput(throughput) = report? else { bail!("not what was asked for") };

@@ -28,6 +28,16 @@ impl Table {
     }
 }
 
+/// The median, and the quartiles around it unless there was one round alone.
+pub(crate) fn spread(quartiles: Option<[f64; 3]>, decimals: usize) -> String {
+    match quartiles {
+        Some([low, median, high]) if low < high => {
+            format!("{median:.decimals$} ({low:.decimals$}–{high:.decimals$})")
+        }
+        quartiles => cell(quartiles.map(|[_, median, _]| median), decimals),
+    }
+}
+
 /// A dash for what was not measured.
 pub(crate) fn cell(value: Option<f64>, decimals: usize) -> String {
     value.map_or_else(|| String::from("-"), |value| format!("{value:.decimals$}"))

@@ -8,8 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use anyhow::{ensure, Result};
 
-/// In the environment of such a contender.
+/// In the environment of every contender.
 const VARIABLE: &str = "PEERS_TRACED";
+const STRACE: &str = "strace";
+const STEP: &str = "step";
 
 static TRACED: AtomicBool = AtomicBool::new(false);
 static STEPPED: AtomicBool = AtomicBool::new(false);
@@ -22,8 +24,13 @@ pub(crate) enum Tracer {
 }
 
 impl Tracer {
-    pub(crate) fn environment(self) -> (&'static str, &'static str) {
-        (VARIABLE, if self == Tracer::Step { "step" } else { "strace" })
+    pub(crate) fn environment(tracer: Option<Tracer>) -> (&'static str, &'static str) {
+        let value = match tracer {
+            None => "no",
+            Some(Tracer::Strace) => STRACE,
+            Some(Tracer::Step) => STEP,
+        };
+        (VARIABLE, value)
     }
 }
 
@@ -37,9 +44,10 @@ pub(crate) fn is_on() -> bool {
 /// Otherwise only those do that come while the spawning thread blocks all signals, around its clone: they go to
 /// a helper, which wakes for nothing. That is in the CPU time, and not in these counts.
 pub(crate) fn prepare() -> Result<()> {
-    if let Some(tracer) = env::var_os(VARIABLE) {
+    let tracer = env::var_os(VARIABLE).unwrap_or_default();
+    if tracer == STRACE || tracer == STEP {
         TRACED.store(true, Relaxed);
-        STEPPED.store(tracer == "step", Relaxed);
+        STEPPED.store(tracer == STEP, Relaxed);
         let mut signals = MaybeUninit::uninit();
         // SAFETY: sigemptyset makes the set, before anything reads it; the old mask is not asked for.
         let result = unsafe {

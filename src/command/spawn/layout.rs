@@ -11,7 +11,7 @@ use crate::command::Command;
 use crate::pidfd::Signal;
 use crate::sys::held::Held;
 use crate::sys::plan::{Environment, Failure, Life, Memory, Plan, Source, Stage, Step};
-use crate::sys::strings::CStrings;
+use crate::sys::strings::{CStrings, Growing};
 
 /// What execvp(3) searches where the environment has no `PATH`.
 const DEFAULT_PATH: &str = "/bin:/usr/bin";
@@ -176,8 +176,10 @@ fn variables(environment: &BTreeMap<OsString, OsString>) -> CStrings {
 
 /// A copy of the variables in this process's environment, in their order.
 pub(super) fn own_environment() -> CStrings {
-    let entries: Vec<_> = std::env::vars_os().collect();
-    entries.iter().map(|(key, value)| [key.as_bytes(), b"=", value.as_bytes()]).collect()
+    let variables = std::env::vars_os();
+    let mut all = Growing::for_variables(variables.size_hint().0);
+    variables.for_each(|(key, value)| all.push([key.as_bytes(), b"=", value.as_bytes()]));
+    all.finish()
 }
 
 /// The paths that execvp(3) tries: the program itself if it has a slash, else one for each part of `PATH`, of

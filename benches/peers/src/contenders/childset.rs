@@ -1,25 +1,24 @@
 use std::future::Future;
 use std::io;
 
-use childset::{ChildSet, Command, Exited, Prepared, Stdio};
+use childset::{ChildSet, Command, Exited, Prepared, Spawn, Stdio};
 
 use super::{Commands, Contender, Ended};
 
-/// On this thread alone, which drives the reactor of async-io meanwhile.
-pub(crate) struct Awaiting {
+/// On this thread alone, which drives the reactor of async-io meanwhile. Spawns, or launches.
+pub(crate) struct Awaiting<const LAUNCHES: bool> {
     set: ChildSet<u32>,
     prepared: Vec<Prepared>,
 }
 
-impl Contender for Awaiting {
-    fn new(commands: Commands) -> io::Result<Awaiting> {
+impl<const LAUNCHES: bool> Contender for Awaiting<LAUNCHES> {
+    fn new(commands: Commands) -> io::Result<Self> {
         let prepared = (0..commands.programs.len()).map(|program| command(&commands, program).prepare());
         Ok(Awaiting { set: ChildSet::new()?, prepared: prepared.collect::<Result<_, _>>()? })
     }
 
     fn spawn(&mut self, program: usize, tag: u32) -> io::Result<()> {
-        self.set.spawn(&self.prepared[program], tag)?;
-        Ok(())
+        start(&self.set, &self.prepared[program], tag, LAUNCHES)
     }
 
     async fn next(&mut self) -> io::Result<Ended> {
@@ -32,7 +31,7 @@ impl Contender for Awaiting {
 }
 
 /// Without async-io.
-pub(crate) struct Blocking(Awaiting);
+pub(crate) struct Blocking(Awaiting<false>);
 
 impl Contender for Blocking {
     fn new(commands: Commands) -> io::Result<Blocking> {
@@ -49,19 +48,18 @@ impl Contender for Blocking {
 }
 
 /// As the peers do, which can prepare nothing.
-pub(crate) struct ByCommand {
+pub(crate) struct ByCommand<const LAUNCHES: bool> {
     set: ChildSet<u32>,
     commands: Commands,
 }
 
-impl Contender for ByCommand {
-    fn new(commands: Commands) -> io::Result<ByCommand> {
+impl<const LAUNCHES: bool> Contender for ByCommand<LAUNCHES> {
+    fn new(commands: Commands) -> io::Result<Self> {
         Ok(ByCommand { set: ChildSet::new()?, commands })
     }
 
     fn spawn(&mut self, program: usize, tag: u32) -> io::Result<()> {
-        self.set.spawn(&mut command(&self.commands, program), tag)?;
-        Ok(())
+        start(&self.set, &mut command(&self.commands, program), tag, LAUNCHES)
     }
 
     async fn next(&mut self) -> io::Result<Ended> {
@@ -71,6 +69,14 @@ impl Contender for ByCommand {
     fn block_on<T>(scenario: impl Future<Output = T>) -> T {
         async_io::block_on(scenario)
     }
+}
+
+fn start(set: &ChildSet<u32>, command: impl Spawn, tag: u32, launches: bool) -> io::Result<()> {
+    match launches {
+        true => set.launch(command, tag)?,
+        false => set.spawn(command, tag)?,
+    };
+    Ok(())
 }
 
 fn command(commands: &Commands, program: usize) -> Command {

@@ -6,6 +6,7 @@ mod childset;
 mod floor;
 mod std;
 mod tokio;
+mod zruntime;
 
 use ::std::future::Future;
 use ::std::io;
@@ -28,6 +29,9 @@ pub(crate) trait Contender: Sized {
 
     /// The next child that has ended. There is one to wait for.
     async fn next(&mut self) -> io::Result<Ended>;
+
+    /// Returns when no child that was spawned depends any more on which descriptors this process has.
+    fn settle(&mut self) {}
 
     /// Runs everything. Those that do not await need nothing for it.
     fn block_on<T>(scenario: impl Future<Output = T>) -> T {
@@ -59,8 +63,12 @@ pub(crate) enum Name {
     Childset,
     /// `ChildSet::spawn` of a `Prepared`, and `ChildSet::wait`, which blocks
     ChildsetWait,
+    /// `ChildSet::launch` of a `Prepared`, and `ChildSet::next`
+    ChildsetLaunch,
     /// `ChildSet::spawn` of a new `Command` each time, and `ChildSet::next`
     ChildsetCommand,
+    /// `ChildSet::launch` of a new `Command` each time, and `ChildSet::next`
+    ChildsetCommandLaunch,
     /// `FuturesUnordered` of `Child::status`
     AsyncProcess,
     /// The same, with `driver()` on the executor
@@ -69,56 +77,77 @@ pub(crate) enum Name {
     Tokio,
     /// `FuturesUnordered` of `Child::wait`, on a current-thread runtime
     TokioUnordered,
+    /// `FuturesUnordered` of `Child::status`, on a local runtime
+    Zruntime,
     /// A thread for each child
     Std,
-    /// In C: clone with CLONE_PIDFD, epoll, waitid
-    Floor,
-    /// In C: the same, but the child copies only those descriptors that it needs
-    FloorFlat,
+    /// In C: clone3 with CLONE_VFORK, on a copy of the descriptor table; epoll, waitid
+    CWaitCopy,
+    /// The same, but the child copies only those descriptors that it needs
+    CWaitShare,
+    /// In C: the first without CLONE_VFORK
+    CLaunchCopy,
+    /// In C: the second without CLONE_VFORK
+    CLaunchShare,
 }
 
 impl Name {
-    pub(crate) const ALL: [Name; 10] = [
+    pub(crate) const ALL: [Name; 15] = [
         Name::Childset,
         Name::ChildsetWait,
+        Name::ChildsetLaunch,
         Name::ChildsetCommand,
+        Name::ChildsetCommandLaunch,
         Name::AsyncProcess,
         Name::AsyncProcessDriver,
         Name::Tokio,
         Name::TokioUnordered,
+        Name::Zruntime,
         Name::Std,
-        Name::Floor,
-        Name::FloorFlat,
+        Name::CWaitCopy,
+        Name::CWaitShare,
+        Name::CLaunchCopy,
+        Name::CLaunchShare,
     ];
 
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Name::Childset => "childset",
             Name::ChildsetWait => "childset-wait",
+            Name::ChildsetLaunch => "childset-launch",
             Name::ChildsetCommand => "childset-command",
+            Name::ChildsetCommandLaunch => "childset-command-launch",
             Name::AsyncProcess => "async-process",
             Name::AsyncProcessDriver => "async-process-driver",
             Name::Tokio => "tokio",
             Name::TokioUnordered => "tokio-unordered",
+            Name::Zruntime => "zruntime",
             Name::Std => "std",
-            Name::Floor => "floor",
-            Name::FloorFlat => "floor-flat",
+            Name::CWaitCopy => "c-wait-copy",
+            Name::CWaitShare => "c-wait-share",
+            Name::CLaunchCopy => "c-launch-copy",
+            Name::CLaunchShare => "c-launch-share",
         }
     }
 
     /// Does the task in this process.
     pub(crate) fn run(self, task: &Task) -> Result<Report> {
         match self {
-            Name::Childset => run::run::<childset::Awaiting>(task),
+            Name::Childset => run::run::<childset::Awaiting<false>>(task),
             Name::ChildsetWait => run::run::<childset::Blocking>(task),
-            Name::ChildsetCommand => run::run::<childset::ByCommand>(task),
+            Name::ChildsetLaunch => run::run::<childset::Awaiting<true>>(task),
+            Name::ChildsetCommand => run::run::<childset::ByCommand<false>>(task),
+            Name::ChildsetCommandLaunch => run::run::<childset::ByCommand<true>>(task),
             Name::AsyncProcess => run::run::<async_process::Plain>(task),
             Name::AsyncProcessDriver => run::run::<async_process::Driven>(task),
             Name::Tokio => run::run::<tokio::Joined>(task),
             Name::TokioUnordered => run::run::<tokio::Unordered>(task),
+            Name::Zruntime => run::run::<zruntime::Unordered>(task),
             Name::Std => run::run::<std::Threads>(task),
-            Name::Floor => run::run::<floor::Floor<false>>(task),
-            Name::FloorFlat => run::run::<floor::Floor<true>>(task),
+            Name::CWaitCopy => run::run::<floor::Floor<true, false>>(task),
+            Name::CWaitShare => run::run::<floor::Floor<true, true>>(task),
+            Name::CLaunchCopy => run::run::<floor::Floor<false, false>>(task),
+            Name::CLaunchShare => run::run::<floor::Floor<false, true>>(task),
         }
     }
 }

@@ -5,6 +5,7 @@ mod heap;
 mod idle;
 mod outstanding;
 mod stamps;
+mod still;
 mod throughput;
 mod usage;
 
@@ -18,6 +19,7 @@ use crate::contenders::{Contender, Name};
 use crate::{limits, traced};
 
 pub(crate) use outstanding::Outstanding;
+pub(crate) use still::Spread;
 pub(crate) use throughput::Throughput;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -32,6 +34,8 @@ pub(crate) struct Load {
     pub(crate) program: PathBuf,
     pub(crate) children: usize,
     pub(crate) in_flight: usize,
+    /// How long the caller stands still in each call that spawns is measured, too.
+    pub(crate) calls_are_timed: bool,
 }
 
 /// Children that are alive, and what is done beside them.

@@ -87,7 +87,7 @@ struct Scenario<C> {
 
 impl<C: Contender> Scenario<C> {
     async fn run(mut self, setting: &Setting) -> Result<Outstanding> {
-        let gate = Gate::new()?;
+        let gate = self.gate()?;
         let resident = usage::resident()?;
         heap::begin();
         for _ in 0..setting.outstanding {
@@ -118,6 +118,11 @@ impl<C: Contender> Scenario<C> {
         })
     }
 
+    fn gate(&mut self) -> Result<Gate> {
+        self.contender.settle();
+        Ok(Gate::new()?)
+    }
+
     fn spawn(&mut self, program: usize) -> Result<()> {
         self.contender.spawn(program, self.next_tag)?;
         self.next_tag += 1;
@@ -132,7 +137,7 @@ impl<C: Contender> Scenario<C> {
     }
 
     async fn batch(&mut self, count: usize) -> Result<Spawned> {
-        let gate = Gate::new()?;
+        let gate = self.gate()?;
         let mut walls = Vec::with_capacity(count);
         let own = clock(PROCESS);
         for _ in 0..count {
@@ -157,7 +162,7 @@ impl<C: Contender> Scenario<C> {
     }
 
     async fn idle(&mut self, time: Duration) -> Result<Idle> {
-        let gate = Gate::new()?;
+        let gate = self.gate()?;
         self.spawn(HELD)?;
         let watching = idle::watch(gate, time);
         self.next().await?;

@@ -4,6 +4,7 @@ use std::time::Duration;
 use anyhow::{ensure, Result};
 use serde::{Deserialize, Serialize};
 
+use super::still::{Still, Watch};
 use super::usage::Mark;
 use super::{heap, Load};
 use crate::contenders::{Commands, Contender};
@@ -19,16 +20,13 @@ pub(crate) struct Throughput {
     pub(crate) helpers_us: f64,
     /// What the children used.
     pub(crate) children_us: f64,
-    /// In the second half of it, where nothing grows any more. 0 if this is timed.
+    /// From the middle of it, where nothing grows any more, to the last spawn. 0 if this is timed.
     pub(crate) allocations: f64,
+    pub(crate) still: Option<Still>,
 }
 
 /// What a contender starts once is not counted.
 const STARTS_WITHIN: Duration = Duration::from_millis(20);
-
-fn counted_from(load: &Load) -> usize {
-    load.children / 2
-}
 
 pub(super) fn run<C: Contender>(load: &Load) -> Result<Throughput> {
     let mut contender = C::new(Commands { programs: vec![load.program.clone()], piped: false })?;
@@ -38,26 +36,36 @@ pub(super) fn run<C: Contender>(load: &Load) -> Result<Throughput> {
         contender.spawn(0, 0)?;
         contender.next().await?;
         thread::sleep(STARTS_WITHIN);
+        let mut watch = Watch::new(load.calls_are_timed, load.children);
         let begin = Mark::begin()?;
-        measured(&mut contender, load, &mut seen).await?;
+        let allocations = measured(&mut contender, load, &mut seen, &mut watch).await?;
         let used = Mark::end()?.since(&begin, load.children);
         Ok(Throughput {
             wall_us: used.wall,
             own_us: used.own,
             helpers_us: used.helpers,
             children_us: used.children,
-            allocations: heap::end().calls as f64 / (load.children - counted_from(load)) as f64,
+            allocations,
+            still: watch.end(),
         })
     })
 }
 
-async fn measured<C: Contender>(contender: &mut C, load: &Load, seen: &mut [bool]) -> Result<()> {
+/// Returns the allocations for each child.
+async fn measured<C: Contender>(
+    contender: &mut C,
+    load: &Load,
+    seen: &mut [bool],
+    watch: &mut Watch,
+) -> Result<f64> {
     let mut spawned = load.in_flight.min(load.children);
     for tag in 0..spawned {
-        contender.spawn(0, tag as u32)?;
+        watch.time(|| contender.spawn(0, tag as u32))?;
     }
-    for index in 0..load.children {
-        if index == counted_from(load) && traced::is_on() {
+    let counted_from = (load.children / 2).max(spawned);
+    let mut allocations = 0.0;
+    for _ in 0..load.children {
+        if spawned == counted_from && traced::is_on() {
             heap::begin();
         }
         let ended = contender.next().await?;
@@ -65,9 +73,13 @@ async fn measured<C: Contender>(contender: &mut C, load: &Load, seen: &mut [bool
         let seen = &mut seen[ended.tag as usize];
         ensure!(!std::mem::replace(seen, true), "a child came out twice");
         if spawned < load.children {
-            contender.spawn(0, spawned as u32)?;
+            watch.time(|| contender.spawn(0, spawned as u32))?;
             spawned += 1;
+            if spawned == load.children {
+                // As many have come out meanwhile as were spawned.
+                allocations = heap::end().calls as f64 / (spawned - counted_from) as f64;
+            }
         }
     }
-    Ok(())
+    Ok(allocations)
 }

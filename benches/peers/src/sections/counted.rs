@@ -15,7 +15,12 @@ const COUNTED_IN_FLIGHT: usize = 16;
 /// What is traced is slow. With many in flight one has always ended, and what only a wait needs is missed; alone,
 /// each exit is waited for. The truth lies between the two.
 pub(crate) fn count(name: Name, scale: &Scale) -> Result<Counted> {
-    let load = |program: &str, children, in_flight| Load { program: program.into(), children, in_flight };
+    let load = |program: &str, children, in_flight| Load {
+        program: program.into(),
+        children,
+        in_flight,
+        calls_are_timed: false,
+    };
     let many = |children| load(programs::CHILD, children, COUNTED_IN_FLIGHT);
     let alone = load(programs::LATE, scale.alone, 1);
     let _pinned = OneProcessor::new()?;

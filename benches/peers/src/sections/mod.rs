@@ -1,10 +1,12 @@
 //! What is measured.
 
+mod busy;
 mod counted;
 mod kernel;
 mod outstanding;
 mod parent;
 mod scale;
+mod slow;
 mod throughput;
 
 use std::io::{stderr, IsTerminal};
@@ -14,11 +16,13 @@ use anyhow::Result;
 use crate::contenders::Name;
 use crate::results::{Row, Section};
 
+pub(crate) use busy::run as busy;
 pub(crate) use counted::{count, run as counted, total};
 pub(crate) use kernel::{run as kernel, Parts};
 pub(crate) use outstanding::run as outstanding;
 pub(crate) use parent::run as parent;
 pub(crate) use scale::Scale;
+pub(crate) use slow::run as slow;
 pub(crate) use throughput::run as throughput;
 
 /// Each contender after the other, in every round, for every setting. `run` may leave one out.

@@ -11,7 +11,7 @@ use crate::table::{cell, Table};
 const FEW: usize = 16;
 
 /// These spawn as others do, and differ only in how they wait.
-const LEFT_OUT: [Name; 3] = [Name::ChildsetWait, Name::AsyncProcessDriver, Name::TokioUnordered];
+const LEFT_OUT: [Name; 3] = [Name::ChildsetWait, Name::AsyncProcess, Name::Tokio];
 
 pub(crate) fn run(
     names: &[Name],
