@@ -22,6 +22,8 @@ pub(crate) use keeper::Keeper;
 #[cfg(feature = "command")]
 pub(crate) use pipe::Pipe;
 pub(crate) use process::Process;
+#[cfg(feature = "command")]
+pub(crate) use shared::Made;
 pub(crate) use shared::Shared;
 #[cfg(feature = "command")]
 pub(crate) use stdio::Kind;

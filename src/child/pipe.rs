@@ -2,14 +2,17 @@ use std::fmt;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 #[cfg(feature = "command")]
-use std::sync::Arc;
+use std::sync::{
+    atomic::{AtomicU32, Ordering},
+    Arc,
+};
 
 use rustix::event::PollFlags;
 
 #[cfg(feature = "command")]
 use super::stdio::Stdio;
 #[cfg(feature = "command")]
-use crate::sys::launch::Flight;
+use crate::sys::launch::{until_released, Flight};
 use crate::sys::poll::poll_one;
 use crate::watch::registered::Registered;
 
@@ -18,9 +21,10 @@ use crate::watch::registered::Registered;
 #[derive(Debug)]
 pub(crate) struct Pipe {
     end: Registered<OwnedFd>,
-    /// Of a child that may still need its end from us: it is closed here before this one is used.
+    /// The number of its flight, if the child may still need its end from us: that is closed here before this one is used.
+    /// 0 if not.
     #[cfg(feature = "command")]
-    flight: Option<Arc<Flight>>,
+    flight: AtomicU32,
 }
 
 impl Pipe {
@@ -28,20 +32,24 @@ impl Pipe {
         Pipe {
             end: Registered::new(fd),
             #[cfg(feature = "command")]
-            flight: None,
+            flight: AtomicU32::new(0),
         }
     }
 
     /// Of a child that was just made.
     #[cfg(feature = "command")]
     pub(crate) fn of_started(fd: OwnedFd, flight: Option<&Arc<Flight>>) -> Pipe {
-        Pipe { flight: flight.cloned(), ..Pipe::new(fd) }
+        Pipe { flight: AtomicU32::new(flight.map_or(0, |flight| flight.number())), ..Pipe::new(fd) }
     }
 
     fn end(&self) -> &Registered<OwnedFd> {
         #[cfg(feature = "command")]
-        if let Some(flight) = &self.flight {
-            flight.until_released();
+        match self.flight.load(Ordering::Relaxed) {
+            0 => {}
+            number => {
+                until_released(number);
+                self.flight.store(0, Ordering::Relaxed);
+            }
         }
         &self.end
     }

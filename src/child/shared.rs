@@ -30,11 +30,18 @@ pub(crate) struct Shared {
     kept: Mutex<Option<Exit>>,
     /// In milliseconds.
     drain_grace: AtomicU32,
+    /// Few have it.
+    made: Option<Box<Made>>,
+}
+
+/// How a child was made, as far as it matters later.
+#[derive(Debug)]
+pub(crate) struct Made {
     /// The one that the process was made in.
-    cgroup: Option<Arc<OwnedFd>>,
+    pub(crate) cgroup: Option<Arc<OwnedFd>>,
     /// Of a child whose `execve` nobody has waited for.
     #[cfg(feature = "command")]
-    flight: Option<Arc<Flight>>,
+    pub(crate) flight: Option<Arc<Flight>>,
 }
 
 const DRAIN_GRACE: u32 = 200;
@@ -47,24 +54,17 @@ impl Shared {
             keepers: Keepers::one(),
             kept: Mutex::new(kept),
             drain_grace: AtomicU32::new(DRAIN_GRACE),
-            cgroup: None,
-            #[cfg(feature = "command")]
-            flight: None,
+            made: None,
         }
     }
 
     #[cfg(feature = "command")]
-    pub(crate) fn with_cgroup(self, cgroup: Option<Arc<OwnedFd>>) -> Shared {
-        Shared { cgroup, ..self }
-    }
-
-    #[cfg(feature = "command")]
-    pub(crate) fn with_flight(self, flight: Option<Arc<Flight>>) -> Shared {
-        Shared { flight, ..self }
+    pub(crate) fn with(self, made: Option<Box<Made>>) -> Shared {
+        Shared { made, ..self }
     }
 
     pub(crate) fn cgroup(&self) -> Option<&Arc<OwnedFd>> {
-        self.cgroup.as_ref()
+        self.made.as_ref()?.cgroup.as_ref()
     }
 
     /// How long pipes may be silent after the exit before their end is no longer waited for.
@@ -99,11 +99,7 @@ impl Shared {
     /// Whether there is nothing to it but the process.
     pub(crate) fn is_plain(&self) -> bool {
         let grace = self.drain_grace.load(Ordering::Relaxed);
-        #[cfg(feature = "command")]
-        if self.flight.is_some() {
-            return false;
-        }
-        self.cgroup.is_none() && grace == DRAIN_GRACE && self.kept().is_none()
+        self.made.is_none() && grace == DRAIN_GRACE && self.kept().is_none()
     }
 
     pub(crate) fn into_process(self) -> Process {
@@ -122,16 +118,8 @@ impl Shared {
     /// What the exit is to those who wait: an error, if it came of a program that could not be run.
     pub(crate) fn told(&self, exit: io::Result<Exit>) -> io::Result<Exit> {
         #[cfg(feature = "command")]
-        if let Some((flight, failure)) =
-            self.flight.as_ref().and_then(|flight| Some((flight, flight.failure()?)))
-        {
-            return match failure {
-                // Before Linux 5.16 the child must not die of it on our memory.
-                Failure { stage: Stage::Signal, errno: signals } => {
-                    exit.map(|exit| exit.by_signal(signals.trailing_zeros() as i32 + 1))
-                }
-                failure => Err(flight.explain(failure)),
-            };
+        if let Some(made) = &self.made {
+            return made.told(exit);
         }
         exit
     }
@@ -217,6 +205,21 @@ impl Shared {
             return Ok(exit);
         }
         take_exit(self.process.source()?, self.pidfd(), || self.try_wait()).await
+    }
+}
+
+#[cfg(feature = "command")]
+impl Made {
+    fn told(&self, exit: io::Result<Exit>) -> io::Result<Exit> {
+        let flight = self.flight.as_ref();
+        match flight.and_then(|flight| Some((flight, flight.failure()?))) {
+            None => exit,
+            // Before Linux 5.16 the child must not die of it on our memory.
+            Some((_, Failure { stage: Stage::Signal, errno: signals })) => {
+                exit.map(|exit| exit.by_signal(signals.trailing_zeros() as i32 + 1))
+            }
+            Some((flight, failure)) => Err(flight.explain(failure)),
+        }
     }
 }
 

@@ -154,7 +154,7 @@ impl<T> Member<T> {
 
     #[cfg(feature = "command")]
     pub(super) fn from_started(started: Started, tag: T) -> Member<T> {
-        if started.cgroup.is_some() || started.flight.is_some() {
+        if started.made.is_some() {
             return Member::from_child(started.into_child(), tag);
         }
         let Started { process, pipes, .. } = started;

@@ -36,6 +36,8 @@ pub(crate) trait Cargo: Send + Sync {
 
 /// A child that nobody waits for, on its way to `execve`, and what became of it.
 pub(crate) struct Flight {
+    /// Never 0.
+    number: u32,
     origin: Origin,
     /// Where the child is. At first its pid, by `CLONE_PARENT_SETTID`; 0 once it has left our memory, by
     /// `CLONE_CHILD_CLEARTID`.
@@ -128,7 +130,9 @@ pub(crate) fn launch(cargo: Arc<dyn Cargo>) -> Result<(OwnedFd, u32, Arc<Flight>
     flights.make_room();
     let stack = Stack::take().map_err(not_made)?;
     let (start, size) = (stack.start() as u64, stack.size() as u64);
+    static NEXT: AtomicU32 = AtomicU32::new(0);
     let flight = Arc::new(Flight {
+        number: NEXT.fetch_add(1, Ordering::Relaxed).wrapping_add(1).max(1),
         origin: Origin::here(),
         place: AtomicU32::new(0),
         released: AtomicBool::new(false),
@@ -202,6 +206,18 @@ fn wake_all(place: &AtomicU32) -> [usize; 5] {
     [place.as_ptr() as usize, libc::FUTEX_WAKE as usize, i32::MAX as usize, 0, 0]
 }
 
+/// Waits until the child of this flight has its own descriptors, and closes ours: from then on, ends of file are seen.
+pub(crate) fn until_released(number: u32) {
+    if NUMBER.load(Ordering::Acquire) > 0 {
+        let list = lock(&FLIGHTS.get().0);
+        let flight = list.iter().find(|flight| flight.number == number).cloned();
+        drop(list);
+        if let Some(flight) = flight {
+            flight.until_released();
+        }
+    }
+}
+
 /// Waits until all children on their way have their own descriptors, and closes ours: for callers that are about to close
 /// the last ones that they know of.
 pub(crate) fn until_all_released() {
@@ -239,16 +255,14 @@ impl Flights {
     fn make_room(&self) {
         while NUMBER.load(Ordering::Acquire) >= MOST {
             let oldest = {
-                let mut list = lock(&self.0);
-                let oldest = list.pop_front();
+                let list = lock(&self.0);
                 NUMBER.store(list.len(), Ordering::Release);
-                oldest
+                list.front().cloned()
             };
             if let Some(oldest) = oldest {
-                // The kernel wakes one, and this one alone waits for that: nobody else has it.
                 oldest.wait_while(|place| place != 0, None);
-                oldest.settle();
             }
+            self.settle();
         }
     }
 }
@@ -278,8 +292,11 @@ impl Flight {
         }
     }
 
-    /// Waits until the child has its own descriptors, and closes ours: from then on, ends of file are seen.
-    pub(crate) fn until_released(&self) {
+    pub(crate) fn number(&self) -> u32 {
+        self.number
+    }
+
+    fn until_released(&self) {
         self.until_released_or(None);
     }
 

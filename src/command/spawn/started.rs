@@ -1,38 +1,38 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::AtomicBool;
-use std::sync::Arc;
 
 use super::Spawned;
-use crate::child::{Child, Keeper, Pipe, Process, Shared};
+use crate::child::{Child, Keeper, Made, Pipe, Process, Shared};
 use crate::command::options::Options;
 use crate::command::OnDrop;
-use crate::sys::launch::Flight;
 
 /// A new process with our ends of its pipes, before it is a `Child`.
 pub(crate) struct Started {
     pub(crate) process: Process,
-    pub(crate) cgroup: Option<Arc<OwnedFd>>,
+    pub(crate) made: Option<Box<Made>>,
     pub(crate) pipes: [Option<OwnedFd>; 3],
-    /// If nobody has waited for its `execve`.
-    pub(crate) flight: Option<Arc<Flight>>,
 }
 
 impl Started {
+    #[inline]
     pub(in crate::command) fn new(spawned: Spawned, options: &Options, on_drop: OnDrop) -> Started {
         let Spawned { pidfd, pid, pipes, autoreaped, flight } = spawned;
         let mut process = Process::new(pidfd, Some(pid), true);
         process.reap_on_drop = AtomicBool::new(on_drop.reap && !autoreaped);
         process.kill_on_drop = AtomicBool::new(on_drop.kill);
         process.leads_group = options.session || options.process_group == Some(0);
-        Started { process, cgroup: options.cgroup.clone(), pipes, flight }
+        let made = (flight.is_some() || options.cgroup.is_some())
+            .then(|| Box::new(Made { cgroup: options.cgroup.clone(), flight }));
+        Started { process, made, pipes }
     }
 
     pub(crate) fn into_child(self) -> Child {
         let [stdin, stdout, stderr] = self.pipes;
-        let pipe = |fd| Pipe::of_started(fd, self.flight.as_ref());
+        let flight = self.made.as_ref().and_then(|made| made.flight.as_ref());
+        let pipe = |fd| Pipe::of_started(fd, flight);
         let (stdin, stdout, stderr) = (stdin.map(pipe), stdout.map(pipe), stderr.map(pipe));
-        let shared = Shared::new(self.process, None).with_cgroup(self.cgroup).with_flight(self.flight);
+        let shared = Shared::new(self.process, None).with(self.made);
         Child {
             stdin: stdin.map(Into::into),
             stdout: stdout.map(Into::into),
