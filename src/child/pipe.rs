@@ -1,11 +1,9 @@
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::atomic::AtomicU32;
 #[cfg(feature = "command")]
-use std::sync::{
-    atomic::{AtomicU32, Ordering},
-    Arc,
-};
+use std::sync::{atomic::Ordering, Arc};
 
 use rustix::event::PollFlags;
 
@@ -14,53 +12,51 @@ use super::stdio::Stdio;
 #[cfg(feature = "command")]
 use crate::sys::launch::{until_released, Flight};
 use crate::sys::poll::poll_one;
-use crate::watch::registered::Registered;
+use crate::watch::registered::{Numbered, Registered};
 
 /// Our end of a pipe. It becomes `O_NONBLOCK` at the first await, and reads and writes that are not awaited
 /// block all the same.
 #[derive(Debug)]
-pub(crate) struct Pipe {
-    end: Registered<OwnedFd>,
-    /// The number of its flight, if the child may still need its end from us: that is closed here before this one is used.
-    /// 0 if not.
-    #[cfg(feature = "command")]
-    flight: AtomicU32,
-}
+pub(crate) struct Pipe(
+    /// With the number of its flight, if the child may still need its end from us: that is closed here before this one is
+    /// used. 0 if not.
+    Registered<Numbered>,
+);
 
 impl Pipe {
     fn new(fd: OwnedFd) -> Pipe {
-        Pipe {
-            end: Registered::new(fd),
-            #[cfg(feature = "command")]
-            flight: AtomicU32::new(0),
-        }
+        Pipe(Registered::new(Numbered { fd, number: AtomicU32::new(0) }))
     }
 
     /// Of a child that was just made.
     #[cfg(feature = "command")]
     pub(crate) fn of_started(fd: OwnedFd, flight: Option<&Arc<Flight>>) -> Pipe {
-        Pipe { flight: AtomicU32::new(flight.map_or(0, |flight| flight.number())), ..Pipe::new(fd) }
+        let number = AtomicU32::new(flight.map_or(0, |flight| flight.number()));
+        Pipe(Registered::new(Numbered { fd, number }))
     }
 
-    fn end(&self) -> &Registered<OwnedFd> {
+    fn end(&self) -> &Registered<Numbered> {
         #[cfg(feature = "command")]
-        match self.flight.load(Ordering::Relaxed) {
-            0 => {}
-            number => {
-                until_released(number);
-                self.flight.store(0, Ordering::Relaxed);
+        {
+            let flight = &self.0.get().number;
+            match flight.load(Ordering::Relaxed) {
+                0 => {}
+                number => {
+                    until_released(number);
+                    flight.store(0, Ordering::Relaxed);
+                }
             }
         }
-        &self.end
+        &self.0
     }
 
     fn fd(&self) -> &OwnedFd {
-        self.end().get()
+        &self.end().get().fd
     }
 
     fn into_fd(self) -> OwnedFd {
         self.end();
-        self.end.into_inner()
+        self.0.into_inner().fd
     }
 
     /// Blocks where the descriptor does not.
@@ -296,7 +292,7 @@ mod awaited {
             mut poll_ready: impl FnMut(&Async<BorrowedFd<'static>>) -> Poll<io::Result<()>>,
         ) -> Poll<io::Result<R>> {
             // The flag is set first, since what is registered is awaited with calls that must not block.
-            if !self.end.is_registered() {
+            if !self.0.is_registered() {
                 rustix::io::ioctl_fionbio(self.fd(), true)?;
             }
             self.source()?;
@@ -305,7 +301,7 @@ mod awaited {
                     Err(rustix::io::Errno::AGAIN) => {
                         if let Err(error) = ready!(poll_ready(self.source()?)) {
                             // async-io has kept the waker, and would not ask the kernel again.
-                            self.end.unregister();
+                            self.0.unregister();
                             return Poll::Ready(Err(error));
                         }
                     }

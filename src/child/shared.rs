@@ -124,6 +124,11 @@ impl Shared {
         exit
     }
 
+    /// Whether that may be something else.
+    pub(crate) fn tells_more(&self) -> bool {
+        self.made.is_some()
+    }
+
     /// The exit of a program that was run, if it was taken.
     pub(crate) fn known_exit(&self) -> Option<Exit> {
         self.kept().and_then(|exit| self.told(Ok(exit)).ok())

@@ -101,8 +101,12 @@ impl<T> Exited<T> {
     pub(super) fn new(set: SetId, ended: Ended<Member<T>>) -> Exited<T> {
         let Ended { key: slot, value, exit } = ended;
         let (child, tag) = value.into_child(exit.as_ref().ok());
-        let exit = child.shared.told(exit);
-        Exited { key: Key { set, slot }, pid: child.pid(), tag, exit, child }
+        let key = Key { set, slot };
+        match child.shared.tells_more() {
+            // Written in place: of most children.
+            false => Exited { key, pid: child.pid(), tag, exit, child },
+            true => Exited { key, pid: child.pid(), tag, exit: child.shared.told(exit), child },
+        }
     }
 }
 

@@ -7,11 +7,12 @@ use {
     async_io::Async,
     std::io,
     std::ops::Deref,
-    std::os::fd::{AsRawFd, BorrowedFd},
+    std::os::fd::AsRawFd,
     std::sync::{Arc, Mutex, OnceLock},
 };
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::AtomicU32;
 
 #[cfg(feature = "async-io")]
 use super::dropped::start_reactor;
@@ -29,8 +30,22 @@ use crate::sys::origin::{Origin, PerProcess};
 /// changed.
 pub(crate) unsafe trait Owner: AsFd {}
 
-// SAFETY: it owns the one descriptor that it lends.
-unsafe impl Owner for OwnedFd {}
+/// A descriptor, and a number that lies where there would be nothing.
+#[derive(Debug)]
+pub(crate) struct Numbered {
+    pub(crate) fd: OwnedFd,
+    #[cfg_attr(not(feature = "command"), allow(dead_code, reason = "it is that of a launch"))]
+    pub(crate) number: AtomicU32,
+}
+
+impl AsFd for Numbered {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+// SAFETY: it owns the one descriptor that it lends, and nobody changes that: a `Registered` lends no mutable reference.
+unsafe impl Owner for Numbered {}
 
 // SAFETY: as for `OwnedFd`, of which it never lends a mutable reference (`Arc::get_mut` needs it itself).
 #[cfg(feature = "async-io")]

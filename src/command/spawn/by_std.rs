@@ -26,7 +26,8 @@ impl Command {
         defaults: &[Kind; 3],
     ) -> io::Result<Spawned> {
         let (std, by_std) = self.std_stdio()?;
-        let standard = Standard::open(self.kinds(defaults), &self.options)?;
+        let mut standard = Standard::new();
+        standard.open(self.kinds(defaults), &self.options)?;
         let fds = lift_all(&self.options)?;
         // Not before the sources are lifted, which may lie there. Until the end, so that what is ours lies above 2.
         let _occupied = occupy(&self.options)?;
@@ -56,7 +57,8 @@ impl Command {
     pub(in crate::command) fn exec_by_std(&mut self) -> io::Result<io::Error> {
         let layout = Layout::new(self)?;
         let (std, by_std) = self.std_stdio()?;
-        let standard = Standard::open(self.kinds(&INHERITED), &self.options)?;
+        let mut standard = Standard::new();
+        standard.open(self.kinds(&INHERITED), &self.options)?;
         let fds = lift_all(&self.options)?;
         let _occupied = occupy(&self.options)?;
         let job = Job { layout: &layout, options: &self.options, acts: &self.acts };

@@ -52,7 +52,8 @@ impl Cargo for Load {
 impl Load {
     fn new(template: &Arc<Template>) -> io::Result<(Load, [Option<OwnedFd>; 3])> {
         let Template { layout, options, stdio: [stdin, stdout, stderr], .. } = &**template;
-        let mut standard = Standard::open([stdin, stdout, stderr], options)?;
+        let mut standard = Standard::new();
+        standard.open([stdin, stdout, stderr], options)?;
         let fds = lift_all(options)?;
         let installed = installed(&standard.sources());
         let leaves_table = !options.inherit_fds;

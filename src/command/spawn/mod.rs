@@ -59,7 +59,8 @@ type Made<P> = Result<P, Failure>;
 
 impl<'j> Job<'j> {
     pub(super) fn spawn(&self, stdio: [&Kind; 3]) -> io::Result<Spawned> {
-        let standard = Standard::open(stdio, self.options)?;
+        let mut standard = Standard::new();
+        standard.open(stdio, self.options)?;
         let fds = lift_all(self.options)?;
         // A child that enters its cgroup itself needs that, too.
         let cgroup = self.options.cgroup.as_ref().map_or(2, |cgroup| cgroup.as_raw_fd());
@@ -81,7 +82,8 @@ impl<'j> Job<'j> {
 
     /// Has this process become the program; or says why not.
     pub(super) fn exec(&self, stdio: [&Kind; 3]) -> io::Result<io::Error> {
-        let standard = Standard::open(stdio, self.options)?;
+        let mut standard = Standard::new();
+        standard.open(stdio, self.options)?;
         let fds = lift_all(self.options)?;
         let stdio = standard.sources();
         let to_close = Ranges::to_close(self.options, installed(&stdio), &fds, u32::MAX);

@@ -25,15 +25,19 @@ pub(super) enum Theirs {
 }
 
 impl Standard {
-    pub(super) fn open(stdio: [&Kind; 3], options: &Options) -> io::Result<Standard> {
-        let mut theirs = [Theirs::Inherit, Theirs::Inherit, Theirs::Inherit];
-        let mut pipes = [None, None, None];
+    /// All inherited.
+    #[inline]
+    pub(super) fn new() -> Standard {
+        Standard { theirs: [Theirs::Inherit, Theirs::Inherit, Theirs::Inherit], pipes: [None, None, None] }
+    }
+
+    pub(super) fn open(&mut self, stdio: [&Kind; 3], options: &Options) -> io::Result<()> {
+        // As of most children, which is not to cost them anything.
         if stdio.iter().all(|kind| matches!(kind, Kind::Inherit)) {
-            // As of most children, which is not to cost them anything.
-            return Ok(Standard { theirs, pipes });
+            return Ok(());
         }
         for (number, kind) in stdio.into_iter().enumerate() {
-            theirs[number] = match kind {
+            self.theirs[number] = match kind {
                 Kind::Inherit | Kind::Std(_) => continue,
                 Kind::Null => Theirs::Null,
                 Kind::None(errno) => return Err(io::Error::from_raw_os_error(*errno)),
@@ -41,12 +45,12 @@ impl Standard {
                 Kind::Piped => {
                     let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
                     let (our, their) = if number == 0 { (write, read) } else { (read, write) };
-                    pipes[number] = Some(out_of_the_way(above_stdio(our)?));
+                    self.pipes[number] = Some(out_of_the_way(above_stdio(our)?));
                     Theirs::Fd(lift_own(their, options)?)
                 }
             };
         }
-        Ok(Standard { theirs, pipes })
+        Ok(())
     }
 
     /// Copies what is inherited: the child gets what is there now, whatever becomes of it.

@@ -15,7 +15,7 @@ pub(crate) struct Started {
 }
 
 impl Started {
-    #[inline]
+    #[inline(always)]
     pub(in crate::command) fn new(spawned: Spawned, options: &Options, on_drop: OnDrop) -> Started {
         let Spawned { pidfd, pid, pipes, autoreaped, flight } = spawned;
         let mut process = Process::new(pidfd, Some(pid), true);
