@@ -58,7 +58,7 @@ fn pidfds() {
     let me = Pidfd::open(std::process::id()).unwrap();
     is_above(&me);
     is_above(me.try_clone().unwrap());
-    is_above(me.getfd(2).unwrap());
+    is_above(me.getfd(me.as_fd().as_raw_fd()).unwrap());
     for command in [&mut Command::new("true"), &mut by_std("true")] {
         command.stdin(Stdio::null()).stdout(Stdio::null());
         let child = command.spawn().unwrap();

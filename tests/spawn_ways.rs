@@ -38,11 +38,13 @@ fn main() {
     if args.get(1).is_some_and(|arg| arg == "--report") {
         return report(&args);
     }
-    // A case has its own that are closed.
-    common::open_stdio();
     match role() {
         Some(_) => refused(),
-        None => common::main(&TESTS),
+        None => common::main_with(&TESTS, |_, test| {
+            // A case has its own that are closed.
+            common::open_stdio();
+            test();
+        }),
     }
 }
 

@@ -155,10 +155,11 @@ pub(crate) fn give_up_root(id: u32) {
 pub(crate) fn open_stdio() {
     loop {
         let file = File::options().read(true).write(true).open("/dev/null").unwrap();
-        match file.as_raw_fd() {
-            0..=2 => std::mem::forget(file),
-            _ => return,
+        if file.as_raw_fd() > 2 {
+            return;
         }
+        rustix::io::fcntl_setfd(&file, rustix::io::FdFlags::empty()).unwrap();
+        std::mem::forget(file);
     }
 }
 
