@@ -116,17 +116,12 @@ impl Shared {
     }
 
     /// What the exit is to those who wait: an error, if it came of a program that could not be run.
-    pub(crate) fn told(&self, exit: io::Result<Exit>) -> io::Result<Exit> {
+    fn told(&self, exit: io::Result<Exit>) -> io::Result<Exit> {
         #[cfg(feature = "command")]
         if let Some(made) = &self.made {
             return made.told(exit);
         }
         exit
-    }
-
-    /// Whether that may be something else.
-    pub(crate) fn tells_more(&self) -> bool {
-        self.made.is_some()
     }
 
     /// The exit of a program that was run, if it was taken.
@@ -149,15 +144,24 @@ impl Shared {
         Ok(collected)
     }
 
+    /// As [`collect`](Shared::collect), for those who wait.
+    pub(crate) fn collect_told(&self) -> io::Result<Collected> {
+        match self.collect() {
+            Ok(Collected::Exit(exit)) => self.told(Ok(exit)).map(Collected::Exit),
+            // Somebody else has reaped it. What it failed at, we know.
+            Err(error) if StatusUnknown::from_io_error(&error).is_some() => {
+                self.told(Err(error)).map(Collected::Exit)
+            }
+            other => other,
+        }
+    }
+
     pub(crate) fn try_wait(&self) -> io::Result<Option<Exit>> {
         sweep();
-        match self.collect() {
-            Ok(Collected::Exit(exit)) => self.told(Ok(exit)).map(Some),
-            Ok(Collected::Running | Collected::Foreign) => Ok(None),
-            // Somebody else has reaped it. What it failed at, we know.
-            Err(error) if StatusUnknown::from_io_error(&error).is_some() => self.told(Err(error)).map(Some),
-            Err(error) => Err(error),
-        }
+        Ok(match self.collect_told()? {
+            Collected::Exit(exit) => Some(exit),
+            Collected::Running | Collected::Foreign => None,
+        })
     }
 
     /// Blocks until there is an exit or the deadline has passed.

@@ -101,12 +101,7 @@ impl<T> Exited<T> {
     pub(super) fn new(set: SetId, ended: Ended<Member<T>>) -> Exited<T> {
         let Ended { key: slot, value, exit } = ended;
         let (child, tag) = value.into_child(exit.as_ref().ok());
-        let key = Key { set, slot };
-        match child.shared.tells_more() {
-            // Written in place: of most children.
-            false => Exited { key, pid: child.pid(), tag, exit, child },
-            true => Exited { key, pid: child.pid(), tag, exit: child.shared.told(exit), child },
-        }
+        Exited { key: Key { set, slot }, pid: child.pid(), tag, exit, child }
     }
 }
 
@@ -256,7 +251,7 @@ impl<T> Watched for Member<T> {
     fn collect(&self) -> io::Result<Collected> {
         match &self.holder {
             Holder::Owned(process) => collect(process.pidfd(), libc::WNOHANG),
-            Holder::Shared(shared) => shared.collect(),
+            Holder::Shared(shared) => shared.collect_told(),
         }
     }
 }

@@ -60,7 +60,7 @@ impl Load {
         if leaves_table {
             standard.copy_inherited(options)?;
         }
-        let highest = highest(standard.sources(), &fds) as u32;
+        let highest = highest(&standard.sources(), &fds) as u32;
         let last = if leaves_table { highest } else { u32::MAX };
         let load = Load {
             layout: Arc::clone(layout),

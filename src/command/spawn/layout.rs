@@ -92,6 +92,7 @@ impl Layout {
     }
 
     /// On this process's memory, with a descriptor table of its own, and with nothing that is not laid out.
+    #[inline]
     pub(super) fn plan<'p>(
         &'p self,
         stdio: [Source<'p>; 3],

@@ -64,11 +64,11 @@ impl<'j> Job<'j> {
         let fds = lift_all(self.options)?;
         // A child that enters its cgroup itself needs that, too.
         let cgroup = self.options.cgroup.as_ref().map_or(2, |cgroup| cgroup.as_raw_fd());
-        let highest = highest(standard.sources(), &fds).max(cgroup);
+        let stdio = standard.sources();
+        let highest = highest(&stdio, &fds).max(cgroup);
         // A child that `fork` makes has a table of its own from the start.
         let leaves_table = !self.options.inherit_fds && self.acts.is_empty();
         let last = if leaves_table { highest as u32 } else { u32::MAX };
-        let stdio = standard.sources();
         let to_close = Ranges::to_close(self.options, installed(&stdio), &fds, last);
         let mut plan = Plan {
             first_unneeded: leaves_table.then_some(highest as u32 + 1),
@@ -110,6 +110,7 @@ impl<'j> Job<'j> {
     }
 
     /// With a descriptor table of its own.
+    #[inline]
     fn plan<'p>(&self, stdio: [Source<'p>; 3], fds: &'p [(RawFd, Held)], close: &'p [(u32, u32)]) -> Plan<'p>
     where
         'j: 'p,
@@ -231,7 +232,7 @@ fn keep(pidfd: OwnedFd) -> io::Result<Pidfd> {
 }
 
 /// The highest number that the child needs while it leaves the table.
-fn highest(stdio: [Source<'_>; 3], fds: &[(RawFd, Held)]) -> RawFd {
+fn highest(stdio: &[Source<'_>; 3], fds: &[(RawFd, Held)]) -> RawFd {
     let stdio = stdio.iter().filter_map(|source| match source {
         Source::Fd(fd) => Some(fd.number()),
         Source::Inherit | Source::Null | Source::Closed => None,
