@@ -44,11 +44,13 @@ fn works((child, stdin): (Child, ChildStdin)) {
 /// Each way to await says why it cannot.
 fn all_fail(needs: &str) {
     let (child, stdin) = held();
+    // One that has not ended before anybody awaits.
+    let stubborn = Child::try_from(common::stubborn()).unwrap();
     let set = ChildSet::new().unwrap();
     set.insert(held().0, ()).unwrap();
     let errors = [
         block_on(child.exit()).unwrap_err(),
-        block_on(child.terminate(Duration::from_secs(60))).unwrap_err(),
+        block_on(stubborn.terminate(Duration::from_secs(60))).unwrap_err(),
         block_on(set.next()).unwrap().unwrap_err(),
         block_on(set.shutdown(Duration::from_secs(60)).next()).unwrap().unwrap_err(),
     ];

@@ -538,7 +538,8 @@ mod asynchronous {
     /// A program that uses the reactor without us before it forks: found out, at the cost of a wait.
     pub(super) fn reactor_of_others() {
         let (child, _stdin) = held();
-        block_on(Timer::after(Duration::from_millis(1)));
+        // One that is not over before it is looked at: a timer of a millisecond may not start the reactor.
+        assert!(block_on(poll_once(Timer::after(Duration::from_secs(3600)))).is_none());
         // async-io's thread sleeps again, and holds none of its locks: in the copy they would stay locked.
         std::thread::sleep(Duration::from_millis(200));
         in_copy(|| {

@@ -135,6 +135,7 @@ fn only_the_last_waker_of_a_future_counts() {
 /// A consumer that was woken and is dropped hands the exit to another one.
 #[test]
 fn a_dropped_future_passes_its_wake_up_on() {
+    let mut seen = 0;
     for _ in 0..50 {
         let set = ChildSet::new().unwrap();
         let (child, hold) = held();
@@ -143,12 +144,23 @@ fn a_dropped_future_passes_its_wake_up_on() {
         let (mut one, mut two) = (set.next(), set.next());
         assert!(poll(&mut one, &first_waker).is_pending());
         assert!(poll(&mut two, &second_waker).is_pending());
+        let start = Instant::now();
         drop(hold);
         first.wait();
-        assert_eq!(second.count(), 0, "one exit wakes one consumer");
+        let woken = second.count();
+        // Later, the second one is woken in the place of the first, which lies.
+        if start.elapsed() < Duration::from_millis(5) {
+            assert_eq!(woken, 0, "one exit wakes one consumer");
+            seen += 1;
+        }
         drop(one);
         second.wait();
         assert!(poll(&mut two, &second_waker).is_ready());
+    }
+    if seen == 0 {
+        common::skipped(
+            "each wake-up took longer than a consumer may lie: whether one exit wakes one was not seen",
+        );
     }
 }
 
@@ -173,7 +185,10 @@ fn each_of_several_futures_gets_its_exit() {
     for (hold, (counter, waker, next)) in holds.into_iter().zip(&mut waiting) {
         drop(hold);
         counter.wait();
-        assert!(poll(next, waker).is_ready());
+        // A machine that lets the one before sleep for long has this one woken in its place, for nothing.
+        while poll(next, waker).is_pending() {
+            counter.wait();
+        }
     }
     assert!(set.is_empty());
 }
@@ -254,7 +269,11 @@ fn cancelled_again_and_again() {
         let mut inserted = 0;
         let mut taken = Vec::new();
         let mut cancelled = 0;
-        while taken.len() < children {
+        // It runs until some were cancelled, however fast the others end.
+        let (held, stdin) = held();
+        let mut stdin = Some(stdin);
+        set.insert(held, children).unwrap();
+        while taken.len() <= children {
             while set.len() < 8 && inserted < children {
                 set.insert(exiting(0), inserted).unwrap();
                 inserted += 1;
@@ -274,13 +293,16 @@ fn cancelled_again_and_again() {
                 Some(item) => taken.push(tag(item)),
                 None => {
                     cancelled += 1;
+                    if cancelled == 20 {
+                        stdin = None;
+                    }
                     std::thread::yield_now();
                 }
             }
         }
-        assert!(cancelled > 0);
+        assert!(stdin.is_none() && cancelled >= 20);
         taken.sort();
-        assert_eq!(taken, (0..children).collect::<Vec<_>>());
+        assert_eq!(taken, (0..=children).collect::<Vec<_>>());
     });
 }
 

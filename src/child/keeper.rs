@@ -26,6 +26,7 @@ impl Keepers {
 }
 
 impl Keeper {
+    #[inline]
     pub(crate) fn new(shared: Shared) -> Keeper {
         Keeper { shared: Some(Arc::new(shared)) }
     }
@@ -68,20 +69,15 @@ impl Clone for Keeper {
 
 impl Drop for Keeper {
     fn drop(&mut self) {
-        let Some(shared) = self.shared.take() else {
+        let Some(mut shared) = self.shared.take() else {
             return;
         };
         if shared.keepers.0.fetch_sub(1, Ordering::AcqRel) > 1 {
             return;
         }
-        match Arc::try_unwrap(shared) {
-            Ok(shared) => drop(shared),
-            // Handles are left, which must neither put off what dropping does, nor do it later.
-            Err(shared) => {
-                if shared.process().let_go() {
-                    hand_over(Orphan::Shared(shared));
-                }
-            }
+        // Handles that are left must neither put off what dropping does, nor do it later.
+        if Arc::get_mut(&mut shared).is_none() && shared.process().let_go() {
+            hand_over(Orphan::Shared(shared));
         }
     }
 }

@@ -147,7 +147,7 @@ impl Pump {
         fds.extend(self.stdin.iter().map(|pipe| PollFd::new(pipe, PollFlags::OUT)));
         let outputs = self.outputs.iter().filter_map(|(pipe, _)| pipe.as_ref());
         fds.extend(outputs.map(|pipe| PollFd::new(pipe, PollFlags::IN)));
-        fds.extend(sweepers.iter().map(|epoll| PollFd::new(&**epoll, PollFlags::IN)));
+        fds.extend(sweepers.map(|epoll| PollFd::new(epoll, PollFlags::IN)));
         poll(&mut fds, left)?;
         sweep();
         Ok(())

@@ -33,6 +33,7 @@ pub(crate) struct Shared {
 const DRAIN_GRACE: u32 = 200;
 
 impl Shared {
+    #[inline]
     pub(crate) fn new(process: Process, kept: Option<Exit>) -> Shared {
         Shared {
             process: Registered::new(process),
@@ -138,7 +139,7 @@ impl Shared {
             if left == Some(Duration::ZERO) {
                 return Ok(None);
             }
-            self.block(edge.as_ref(), wakes_sweepers().as_deref(), left)?;
+            self.block(edge.as_ref(), wakes_sweepers(), left)?;
             if let Some(edge) = &edge {
                 edge.consume()?;
             }

@@ -34,7 +34,7 @@ impl Child {
                 return Ok(exit);
             }
             match wakes_sweepers() {
-                Some(sweepers) if !held_back => held_back = self.shared.block(None, Some(&sweepers), None)?,
+                Some(sweepers) if !held_back => held_back = self.shared.block(None, Some(sweepers), None)?,
                 // A zombie that a tracer holds back is readable all the time.
                 _ => self.pidfd().block()?,
             }

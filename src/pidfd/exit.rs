@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::signal::Signal;
 use super::usage::Usage;
-use crate::sys::wait::Waited;
+use crate::sys::wait::{Rusage, Waited};
 
 /// How a process ended: its status, and what it used.
 ///
@@ -101,13 +101,13 @@ impl Exit {
         Exit::from(ExitStatus::from_raw(status))
     }
 
-    pub(super) fn from_waited(waited: &Waited) -> Exit {
+    pub(super) fn from_waited(waited: Waited, usage: &Rusage) -> Exit {
         let status = match waited.code {
             libc::CLD_EXITED => (waited.status & 0xff) << 8,
             libc::CLD_DUMPED => waited.status | 0x80,
             _ => waited.status,
         };
-        Exit { usage: Some(Usage::from_raw(&waited.usage)), ..Exit::from_wait_status(status) }
+        Exit { usage: Some(Usage::from_raw(usage)), ..Exit::from_wait_status(status) }
     }
 }
 

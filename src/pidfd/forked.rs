@@ -46,6 +46,7 @@ impl Forked {
     }
 
     /// Refuses an object of the process that this one is a copy of.
+    #[inline]
     pub(crate) fn check(origin: Origin) -> io::Result<()> {
         match origin.is_here() {
             true => Ok(()),

@@ -157,11 +157,11 @@ impl Pidfd {
 /// `options` is `WNOHANG`, or 0 to block as the descriptor does.
 fn take_change(pidfd: BorrowedFd<'_>, options: i32) -> io::Result<Option<StateChange>> {
     loop {
-        let waited = match waitid(pidfd, libc::WSTOPPED | libc::WCONTINUED | options) {
+        let waited = match waitid(pidfd, libc::WSTOPPED | libc::WCONTINUED | options, None) {
             Err(error) => match error.raw_os_error() {
                 Some(libc::EINTR) => continue,
                 // So says the kernel of a zombie too, unless it is asked for the end: asked without reaping.
-                Some(libc::ECHILD) => waitid(pidfd, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT)?,
+                Some(libc::ECHILD) => waitid(pidfd, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT, None)?,
                 _ => return Err(error),
             },
             Ok(waited) => waited,

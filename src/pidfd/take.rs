@@ -12,7 +12,7 @@ use super::Pidfd;
 use crate::sys::info;
 use crate::sys::origin::PerProcess;
 use crate::sys::poll::{poll_one, ready};
-use crate::sys::wait::waitid;
+use crate::sys::wait::{waitid, Rusage};
 
 /// What one attempt to take an exit status found.
 #[derive(Debug)]
@@ -31,9 +31,10 @@ pub(crate) enum Collected {
 /// # Errors
 /// `EAGAIN` from an `O_NONBLOCK` descriptor without `WNOHANG`; [`StatusUnknown::NotKept`].
 pub(crate) fn collect(pidfd: &Pidfd, options: i32) -> io::Result<Collected> {
+    let mut usage = Rusage::default();
     loop {
-        return match waitid(pidfd.fd(), libc::WEXITED | options) {
-            Ok(Some(waited)) => Ok(Collected::Exit(Exit::from_waited(&waited))),
+        return match waitid(pidfd.fd(), libc::WEXITED | options, Some(&mut usage)) {
+            Ok(Some(waited)) => Ok(Collected::Exit(Exit::from_waited(waited, &usage))),
             Ok(None) => Ok(Collected::Running),
             Err(error) => match error.raw_os_error() {
                 Some(libc::EINTR) => continue,
@@ -60,7 +61,7 @@ pub(super) fn before_taking() {
 
 /// Whether [`collect`] would find anything but a process that runs or is held back. Takes nothing.
 pub(crate) fn can_be_collected(pidfd: &Pidfd) -> bool {
-    match waitid(pidfd.fd(), libc::WEXITED | libc::WNOWAIT | libc::WNOHANG) {
+    match waitid(pidfd.fd(), libc::WEXITED | libc::WNOWAIT | libc::WNOHANG, None) {
         Ok(waited) => waited.is_some(),
         Err(error) if error.raw_os_error() == Some(libc::ECHILD) => {
             !matches!(collect_foreign(pidfd), Ok(Collected::Foreign))
@@ -154,7 +155,7 @@ impl Pidfd {
 
     /// Whether `waitid` takes the process for our child; also true while it runs.
     pub(crate) fn is_our_child(&self) -> io::Result<bool> {
-        match waitid(self.fd(), libc::WEXITED | libc::WNOHANG | libc::WNOWAIT) {
+        match waitid(self.fd(), libc::WEXITED | libc::WNOHANG | libc::WNOWAIT, None) {
             Ok(_) => Ok(true),
             Err(error) if error.raw_os_error() == Some(libc::ECHILD) => Ok(false),
             Err(error) => Err(error),
@@ -163,7 +164,7 @@ impl Pidfd {
 
     /// Blocks until taking the exit may succeed, without taking it, also on an `O_NONBLOCK` descriptor.
     pub(crate) fn block(&self) -> io::Result<()> {
-        match waitid(self.fd(), libc::WEXITED | libc::WNOWAIT) {
+        match waitid(self.fd(), libc::WEXITED | libc::WNOWAIT, None) {
             Ok(_) => Ok(()),
             Err(error) => match error.raw_os_error() {
                 Some(libc::EINTR) => Ok(()),

@@ -40,14 +40,17 @@ impl Blocked {
             threads.bell.iter().for_each(Bell::ring);
             threads.rung = true;
         }
-        let ended = self.asleep.iter().take(ended as usize + 1);
-        ended.for_each(Condvar::notify_all);
+        let kinds = self.asleep.iter().zip(threads.asleep).take(ended as usize + 1);
+        kinds.filter(|(_, asleep)| *asleep > 0).for_each(|(condvar, _)| condvar.notify_all());
     }
 
     /// Takes an exit, once there is one; `None` at the end of the set, or when no time is `left`.
     ///
+    /// If that was the last exit, the caller calls `end` afterwards: to do so from its seat would wake itself.
+    ///
     /// The leader stays on its seat until it has its exit, even if it finds none at first: another one, woken to lead,
     /// would find none either.
+    #[inline]
     pub(super) fn wait<E>(
         &self,
         left: impl Fn() -> Option<Duration>,
@@ -57,10 +60,13 @@ impl Blocked {
     ) -> io::Result<Option<E>> {
         let mut seat = None;
         loop {
-            let exit = take()?;
+            let exit = take();
+            if !matches!(exit, Ok(None)) {
+                return exit;
+            }
             let left = left();
-            if exit.is_some() || left == Some(Duration::ZERO) || has_ended() {
-                return Ok(exit);
+            if left == Some(Duration::ZERO) || has_ended() {
+                return exit;
             }
             let seat = seat.get_or_insert_with(|| Seat { blocked: self, until, leads: false });
             seat.block(left, &has_ended, &poll)?;

@@ -149,15 +149,7 @@ impl<T> ChildSet<T> {
     /// The set itself cannot watch: none that is known to happen.
     #[doc(alias = "reap")]
     pub fn try_wait(&self) -> io::Result<Option<Exited<T>>> {
-        sweep();
-        let mut members = self.members()?;
-        let Some(child) = members.watch.take_ended()? else {
-            return Ok(None);
-        };
-        let ended = members.ended();
-        drop(members);
-        ended.into_iter().for_each(|ended| self.end(ended));
-        Ok(Some(Exited::new(self.id, child)))
+        Ok(self.take()?.map(|taken| self.exited(taken)))
     }
 
     /// Takes the exit of the next child that ends, blocking this thread until one does.

@@ -1,5 +1,7 @@
 use std::fmt;
 use std::io;
+#[cfg(feature = "command")]
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use slotmap::{DefaultKey, Key as _};
@@ -124,6 +126,19 @@ pub(super) struct Pipes {
 }
 
 impl Pipes {
+    #[cfg(feature = "command")]
+    fn from_ends(ends: [Option<OwnedFd>; 3]) -> Option<Box<Pipes>> {
+        if ends.iter().all(Option::is_none) {
+            return None;
+        }
+        let [stdin, stdout, stderr] = ends;
+        Some(Box::new(Pipes {
+            stdin: stdin.map(Into::into),
+            stdout: stdout.map(Into::into),
+            stderr: stderr.map(Into::into),
+        }))
+    }
+
     fn into_option(self) -> Option<Box<Pipes>> {
         let any = self.stdin.is_some() || self.stdout.is_some() || self.stderr.is_some();
         any.then(|| Box::new(self))
@@ -140,13 +155,8 @@ impl<T> Member<T> {
         if started.cgroup.is_some() {
             return Member::from_child(started.into_child(), tag);
         }
-        let Started { process, pipes: [stdin, stdout, stderr], .. } = started;
-        let pipes = Pipes {
-            stdin: stdin.map(Into::into),
-            stdout: stdout.map(Into::into),
-            stderr: stderr.map(Into::into),
-        };
-        Member { holder: Holder::Owned(process), pipes: pipes.into_option(), tag }
+        let Started { process, pipes, .. } = started;
+        Member { holder: Holder::Owned(process), pipes: Pipes::from_ends(pipes), tag }
     }
 
     pub(super) fn from_child(child: Child, tag: T) -> Member<T> {

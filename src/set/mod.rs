@@ -30,7 +30,8 @@ use slotmap::DefaultKey;
 use crate::pidfd::{Forked, Gone};
 use crate::sync::{lock, Mutex, MutexGuard};
 use crate::sys::origin::Origin;
-use crate::watch::Watch;
+use crate::watch::dropped::sweep;
+use crate::watch::{Ended, Watch};
 use blocked::Blocked;
 use member::{Member, SetId};
 use until::Until;
@@ -95,6 +96,13 @@ struct Members<T> {
     closed: bool,
 }
 
+/// A child that was taken. It becomes an `Exited` once its taker no longer waits.
+struct Taken<T> {
+    child: Ended<Member<T>>,
+    /// For whom there is nothing to wait for any more: they are yet to be woken.
+    ended: Option<Until>,
+}
+
 impl<T> Members<T> {
     fn insert(&mut self, member: Member<T>) -> Result<DefaultKey, (io::Error, Member<T>)> {
         match self.check_open() {
@@ -148,6 +156,21 @@ impl<T> ChildSet<T> {
 
     fn key(&self, slot: DefaultKey) -> Key {
         Key { set: self.id, slot }
+    }
+
+    fn take(&self) -> io::Result<Option<Taken<T>>> {
+        sweep();
+        let mut members = self.members()?;
+        match members.watch.take_ended() {
+            Ok(Some(child)) => Ok(Some(Taken { child, ended: members.ended() })),
+            Ok(None) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn exited(&self, taken: Taken<T>) -> Exited<T> {
+        taken.ended.into_iter().for_each(|ended| self.end(ended));
+        Exited::new(self.id, taken.child)
     }
 
     /// Wakes those who have nothing to wait for any more: by the one who has emptied the set, or closed it.

@@ -65,10 +65,10 @@ pub(super) fn poll_exit<C: Consumers, E>(
             let _ = consumers.arm();
         }
     };
-    let item = take().transpose();
-    if item.is_some() || has_ended() {
+    let taken = take();
+    if !matches!(taken, Ok(None)) || has_ended() {
         leave(ticket);
-        return Poll::Ready(item);
+        return Poll::Ready(taken.transpose());
     }
     match &mut ticket {
         Some(ticket) => {

@@ -196,12 +196,18 @@ impl<T> ChildSet<T> {
             return Poll::Pending;
         }
         let end = (until, || self.has_ended(until));
-        let item = poll_exit(consumers, || self.try_wait(), end, waker, ticket);
-        match item.is_ready() {
+        let taken = poll_exit(consumers, || self.take(), end, waker, ticket);
+        match taken.is_ready() {
             true => turns.count(),
             false => turns.rest(),
         }
-        item
+        // Without a copy on the way.
+        match taken {
+            Poll::Ready(Some(Ok(taken))) => Poll::Ready(Some(Ok(self.exited(taken)))),
+            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error))),
+            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! When the consumers of a set let their executor run other tasks.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::Waker;
 
 use super::waiters::Task;
@@ -17,35 +18,41 @@ const SENT_AWAY: usize = 1024;
 /// After a batch each consumer that comes is sent away, and woken at once: its executor puts it behind all tasks that
 /// are ready. The first one that comes a second time shows that they have had their turn.
 #[derive(Debug, Default)]
-pub(super) struct Turns(Mutex<Turn>);
-
-#[derive(Debug, Default)]
-struct Turn {
-    given: u32,
-    sent_away: BTreeSet<Task>,
+pub(super) struct Turns {
+    given: AtomicU32,
+    /// Empty before a batch was given.
+    sent_away: Mutex<BTreeSet<Task>>,
 }
 
 impl Turns {
     /// Whether it is others' turn: the consumer is to wake itself and come again.
     pub(super) fn is_over(&self, waker: &Waker) -> bool {
-        let mut turn = lock(&self.0);
-        if turn.given < GIVEN_IN_A_ROW {
+        let is_given = || self.given.load(Ordering::Relaxed) >= GIVEN_IN_A_ROW;
+        if !is_given() {
             return false;
         }
-        if turn.sent_away.len() < SENT_AWAY && turn.sent_away.insert(Task::of(waker)) {
+        let mut sent_away = lock(&self.sent_away);
+        // Another one may have come a second time meanwhile.
+        if !is_given() {
+            return false;
+        }
+        if sent_away.len() < SENT_AWAY && sent_away.insert(Task::of(waker)) {
             return true;
         }
-        *turn = Turn::default();
+        self.given.store(0, Ordering::Relaxed);
+        sent_away.clear();
         false
     }
 
     /// An exit was given out.
     pub(super) fn count(&self) {
-        lock(&self.0).given += 1;
+        self.given.fetch_add(1, Ordering::Relaxed);
     }
 
     /// There was no exit to give out: the consumer waits, and the executor goes on.
     pub(super) fn rest(&self) {
-        *lock(&self.0) = Turn::default();
+        if self.given.swap(0, Ordering::Relaxed) >= GIVEN_IN_A_ROW {
+            lock(&self.sent_away).clear();
+        }
     }
 }

@@ -18,17 +18,22 @@ impl<T> ChildSet<T> {
         deadline: Option<Instant>,
         until: Until,
     ) -> io::Result<Option<Exited<T>>> {
-        self.blocked.wait(
+        let taken = self.blocked.wait(
             || deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())),
-            || self.try_wait(),
+            || self.take(),
             (until, || self.has_ended(until)),
             |bell, left| {
-                let sweepers = wakes_sweepers();
-                let sweepers = sweepers.as_ref().unwrap_or(&self.epoll).as_fd();
+                let sweepers = wakes_sweepers().unwrap_or(&self.epoll).as_fd();
                 let fds = [self.epoll.as_fd(), bell.as_fd(), sweepers];
                 poll(&mut fds.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)), left)
             },
-        )
+        );
+        // Without a copy on the way.
+        match taken {
+            Ok(Some(taken)) => Ok(Some(self.exited(taken))),
+            Ok(None) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -3,12 +3,10 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use super::child::{enter, run, Birth};
 use super::fork;
-use super::origin::PerProcess;
 use super::plan::{Failure, Life, Memory, Plan, Stage};
 use super::raw::{on_new_stack, syscall, CLONE_RETURNS_ZERO, HAS_NEW_STACK};
 use super::report::{Report, SharedReport};
@@ -52,9 +50,19 @@ fn is_clone3_refused() -> bool {
 /// Before Linux 5.16, a signal that dumps core ends all who share memory. `futex_waitv` came with that version.
 fn dumps_end_all() -> bool {
     const FUTEX_WAITV: libc::c_long = 449;
-    static KNOWN: PerProcess<OnceLock<bool>> = PerProcess::new(OnceLock::new);
-    // SAFETY: no address is given, and nothing is waited for: `EINVAL` where it is known.
-    *KNOWN.get().get_or_init(|| unsafe { syscall(FUTEX_WAITV, [0; 5]) } == -libc::ENOSYS as isize)
+    const NO: u8 = 1;
+    const YES: u8 = 2;
+    static KNOWN: AtomicU8 = AtomicU8::new(0);
+    match KNOWN.load(Ordering::Relaxed) {
+        NO => false,
+        YES => true,
+        _ => {
+            // SAFETY: no address is given, and nothing is waited for: `EINVAL` where it is known.
+            let is_unknown = unsafe { syscall(FUTEX_WAITV, [0; 5]) } == -libc::ENOSYS as isize;
+            KNOWN.store(if is_unknown { YES } else { NO }, Ordering::Relaxed);
+            is_unknown
+        }
+    }
 }
 
 /// Makes a process that does what the plan says. Blocks until it has called `execve`.
@@ -154,7 +162,7 @@ fn birth<'a>(plan: &'a Plan<'a>, report: &'a Report, by_clone3: bool, is_guarded
         joins_cgroup: !by_clone3,
         closes_late: false,
         is_guarded,
-        parent: Some(std::process::id()),
+        parent: plan.noticed_parent(),
     }
 }
 
@@ -181,6 +189,7 @@ fn clone_args(plan: &Plan<'_>, flags: u64, pidfd: &mut RawFd) -> CloneArgs {
 }
 
 /// The child has left our memory, or its copy: it has called `execve`, or failed.
+#[inline]
 pub(super) fn finish(pidfd: OwnedFd, pid: u32, report: &Report) -> Result<(OwnedFd, u32), Failure> {
     match report.read() {
         None => Ok((pidfd, pid)),
@@ -197,7 +206,7 @@ pub(super) fn not_made(error: io::Error) -> Failure {
 
 /// Collects a child that has failed. Somebody else may do it first, and a signal may interrupt it.
 pub(super) fn reap(pidfd: &OwnedFd) {
-    while let Err(error) = waitid(pidfd.as_fd(), libc::WEXITED) {
+    while let Err(error) = waitid(pidfd.as_fd(), libc::WEXITED, None) {
         if error.kind() != io::ErrorKind::Interrupted {
             break;
         }

@@ -113,7 +113,7 @@ fn late<'a>(plan: &'a Plan<'a>, report: &'a Report) -> Birth<'a> {
         joins_cgroup: true,
         closes_late: true,
         is_guarded: false,
-        parent: Some(std::process::id()),
+        parent: plan.noticed_parent(),
     }
 }
 

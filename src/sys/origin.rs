@@ -13,11 +13,13 @@ pub(crate) struct Origin(u16);
 
 impl Origin {
     /// This process.
+    #[inline]
     pub(crate) fn here() -> Origin {
         Origin(number())
     }
 
     /// Whether that is this process, and not one that it is a copy of.
+    #[inline]
     pub(crate) fn is_here(self) -> bool {
         self.0 == number()
     }
@@ -35,9 +37,23 @@ static HIGHEST: AtomicU16 = AtomicU16::new(0);
 /// The number, in the page that is wiped; null before it was mapped, and `NO_PAGE` where it cannot be.
 static PAGE: AtomicPtr<AtomicU16> = AtomicPtr::new(null_mut());
 
+/// Always 0.
 static NO_PAGE: AtomicU16 = AtomicU16::new(0);
 
+#[inline]
 fn number() -> u16 {
+    let page = PAGE.load(Ordering::Acquire);
+    // SAFETY: it is null, or leads to a page of zeros or what was stored there since, which is never unmapped, or to
+    // `NO_PAGE`.
+    match unsafe { page.as_ref() }.map(|number| number.load(Ordering::Acquire)) {
+        Some(number @ 1..) => number,
+        _ => find_number(),
+    }
+}
+
+/// As `number`, where the process may have none yet.
+#[cold]
+fn find_number() -> u16 {
     let mut page = PAGE.load(Ordering::Acquire);
     if page.is_null() {
         page = map();
@@ -120,14 +136,18 @@ impl<T: Send + Sync> PerProcess<T> {
         PerProcess { made: AtomicPtr::new(null_mut()), make }
     }
 
+    #[inline]
     pub(crate) fn get(&'static self) -> &'static T {
         let found = self.made.load(Ordering::Acquire);
         // SAFETY: it is null, or was made from a `Box` below, which nobody frees.
-        if let Some((origin, value)) = unsafe { found.as_ref() } {
-            if origin.is_here() {
-                return value;
-            }
+        match unsafe { found.as_ref() } {
+            Some((origin, value)) if origin.is_here() => value,
+            _ => self.make(found),
         }
+    }
+
+    #[cold]
+    fn make(&'static self, found: *mut (Origin, T)) -> &'static T {
         let new = Box::into_raw(Box::new((Origin::here(), (self.make)())));
         match self.made.compare_exchange(found, new, Ordering::AcqRel, Ordering::Acquire) {
             // SAFETY: from a `Box`, which nobody frees from now on.

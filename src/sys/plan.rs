@@ -38,6 +38,11 @@ pub(crate) struct Plan<'a> {
 }
 
 impl Plan<'_> {
+    /// The pid of this process, if the child is to notice its death: only then is it worth a getpid(2).
+    pub(super) fn noticed_parent(&self) -> Option<u32> {
+        self.parent_death.map(|_| std::process::id())
+    }
+
     /// What is left to do for a process that has done all of it, and could not `execve`.
     pub(crate) fn rest(&self) -> Plan<'_> {
         let undone = |step: &Step| matches!(step, Step::DefaultDisposition(_) | Step::SignalMask(_));

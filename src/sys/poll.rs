@@ -25,7 +25,7 @@ pub(crate) fn poll_one(fd: impl AsFd, interest: PollFlags, timeout: Option<Durat
 pub(crate) fn ready(fd: impl AsFd, interest: PollFlags) -> io::Result<PollFlags> {
     let mut fds = [PollFd::new(&fd, interest)];
     loop {
-        match rustix::event::poll(&mut fds, Some(&timespec(Duration::ZERO))) {
+        match rustix::event::poll(&mut fds, Some(&NO_TIME)) {
             // Even a call that does not wait is interrupted if a signal is there.
             Err(Errno::INTR) => {}
             result => {
@@ -35,6 +35,9 @@ pub(crate) fn ready(fd: impl AsFd, interest: PollFlags) -> io::Result<PollFlags>
         }
     }
 }
+
+/// For a call that only looks.
+pub(crate) const NO_TIME: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 
 /// A timeout for poll(2) or epoll_wait(2). One that is too long even for them is shortened: the callers look at
 /// the clock again.

@@ -1,10 +1,9 @@
 //! Stacks for children that run on the memory of their parent: its own may be small.
 
 use std::io;
-use std::sync::Mutex;
-
-use super::origin::PerProcess;
-use crate::sync::lock;
+use std::mem::forget;
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 /// Enough for the child in a build without optimization, where it was measured to need 3 KiB.
 /// A stack begins at a multiple of it.
@@ -19,26 +18,26 @@ const MAPPED: usize = GUARD + SIZE + SIZE;
 /// How many are kept for the next children.
 const KEPT: usize = 16;
 
-/// A copy of this process has its own: it may find this one locked for good.
-static FREE: PerProcess<Mutex<Vec<Stack>>> = PerProcess::new(|| Mutex::new(Vec::new()));
+/// Those that are kept, and null. A copy of this process finds no lock here, and its copies of them are its own.
+static FREE: [AtomicPtr<u8>; KEPT] = [const { AtomicPtr::new(null_mut()) }; KEPT];
 
 /// A mapping in which what lies below the stack cannot be accessed: a child that needs more than there is ends, and
 /// harms nobody.
 #[derive(Debug)]
 pub(super) struct Stack(*mut u8);
 
-// SAFETY: memory of its own, which only its holder uses.
-unsafe impl Send for Stack {}
-
 impl Stack {
     /// One that is kept, or a new one.
     pub(super) fn take() -> io::Result<Stack> {
-        if let Some(stack) = lock(FREE.get()).pop() {
-            return Ok(stack);
+        for slot in FREE.iter().filter(|slot| !slot.load(Ordering::Relaxed).is_null()) {
+            let kept = slot.swap(null_mut(), Ordering::Acquire);
+            if !kept.is_null() {
+                return Ok(Stack(kept));
+            }
         }
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_STACK | libc::MAP_NORESERVE;
         // SAFETY: new memory, which nobody else knows of.
-        let lowest = unsafe { libc::mmap(std::ptr::null_mut(), MAPPED, libc::PROT_NONE, flags, -1, 0) };
+        let lowest = unsafe { libc::mmap(null_mut(), MAPPED, libc::PROT_NONE, flags, -1, 0) };
         if lowest == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
         }
@@ -53,9 +52,11 @@ impl Stack {
 
     /// Keeps it for the next child. No child uses it any more.
     pub(super) fn give_back(self) {
-        let mut free = lock(FREE.get());
-        if free.len() < KEPT {
-            free.push(self);
+        let is_kept = |slot: &AtomicPtr<u8>| {
+            slot.compare_exchange(null_mut(), self.0, Ordering::Release, Ordering::Relaxed).is_ok()
+        };
+        if FREE.iter().any(is_kept) {
+            forget(self);
         }
     }
 

@@ -14,14 +14,13 @@ pub(crate) struct Waited {
     pub(crate) code: c_int,
     /// `si_status`: an exit code or a signal number, as `code` says.
     pub(crate) status: c_int,
-    pub(crate) usage: Rusage,
 }
 
 /// The kernel's `struct rusage`.
 ///
 /// libc's type has the time fields of the C library, which differ from the kernel's on some 32-bit systems.
 #[repr(C)]
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Rusage {
     pub(crate) user: Timeval,
     pub(crate) system: Timeval,
@@ -39,18 +38,21 @@ pub(crate) struct Rusage {
 }
 
 #[repr(C)]
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Timeval {
     pub(crate) seconds: c_long,
     pub(crate) micros: c_long,
 }
 
 /// Waits for a state change of the process behind `pidfd`; `None` where `WNOHANG` found nothing.
-pub(crate) fn waitid(pidfd: BorrowedFd<'_>, options: c_int) -> io::Result<Option<Waited>> {
+pub(crate) fn waitid(
+    pidfd: BorrowedFd<'_>,
+    options: c_int,
+    usage: Option<&mut Rusage>,
+) -> io::Result<Option<Waited>> {
     let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
-    let mut usage = MaybeUninit::<Rusage>::zeroed();
-    // SAFETY: the kernel writes at most a `siginfo_t` and a `struct rusage`, and both buffers are that
-    // large and live until the call returns.
+    // SAFETY: the kernel writes at most a `siginfo_t` and, unless that is null, a `struct rusage`, which is integers.
+    // Both buffers are that large and live until the call returns.
     let result = unsafe {
         libc::syscall(
             libc::SYS_waitid,
@@ -58,15 +60,15 @@ pub(crate) fn waitid(pidfd: BorrowedFd<'_>, options: c_int) -> io::Result<Option
             pidfd.as_raw_fd() as c_long,
             info.as_mut_ptr(),
             options as c_long,
-            usage.as_mut_ptr(),
+            usage.map_or(std::ptr::null_mut(), std::ptr::from_mut),
         )
     };
     super::check(result)?;
-    // SAFETY: all-zero bytes are valid for both types, and the kernel wrote only integers over them.
-    let (info, usage) = unsafe { (info.assume_init(), usage.assume_init()) };
+    // SAFETY: all-zero bytes are valid for the type, and the kernel wrote only integers over them.
+    let info = unsafe { info.assume_init_ref() };
     // SAFETY: `waitid` fills the SIGCHLD variant of the union; where it found nothing it is all zero.
     let (pid, status) = unsafe { (info.si_pid(), info.si_status()) };
-    Ok((pid != 0).then_some(Waited { code: info.si_code, status, usage }))
+    Ok((pid != 0).then_some(Waited { code: info.si_code, status }))
 }
 
 /// Whether a peak of resident memory, in KiB, exceeds our own.

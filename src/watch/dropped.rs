@@ -3,13 +3,9 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
-
+use std::sync::{Arc, Mutex, OnceLock};
 #[cfg(feature = "async-io")]
-use {
-    std::sync::OnceLock,
-    std::task::{Wake, Waker},
-};
+use std::task::{Wake, Waker};
 
 #[cfg(feature = "async-io")]
 use super::reactor::{self, Registration};
@@ -20,7 +16,7 @@ use crate::sys::origin::PerProcess;
 
 static STATE: PerProcess<State> = PerProcess::new(|| State {
     dropped: Mutex::new(Dropped { watch: None, unwatched: Vec::new() }),
-    unattended: AtomicUsize::new(0),
+    epoll: OnceLock::new(),
     #[cfg(feature = "async-io")]
     attended: OnceLock::new(),
 });
@@ -28,12 +24,17 @@ static STATE: PerProcess<State> = PerProcess::new(|| State {
 /// Of one process. A copy of it has children of its own, and must not touch the epoll instance that both share.
 struct State {
     dropped: Mutex<Dropped>,
-    /// How many dropped children the reactor does not look after: lets every call of the crate ask for free.
-    unattended: AtomicUsize,
+    /// The epoll instance of `dropped`, for those who block, without the lock. Made by the first of them.
+    epoll: OnceLock<Arc<OwnedFd>>,
     /// The epoll instance of `dropped` in the reactor. Set under its lock.
     #[cfg(feature = "async-io")]
     attended: OnceLock<Registration>,
 }
+
+/// How many dropped children the reactor does not look after: lets every call of the crate ask for free.
+///
+/// A copy of this process may find a number that is not its own. It has it set right by looking once.
+static UNATTENDED: AtomicUsize = AtomicUsize::new(0);
 
 struct Dropped {
     watch: Option<Watch<Orphan>>,
@@ -98,22 +99,27 @@ pub fn reap_dropped() -> usize {
 }
 
 /// Reaps what is due, unless the reactor does: called by whatever spawns, watches, takes or drops a child.
+#[inline]
 pub(crate) fn sweep() {
-    let state = STATE.get();
-    if state.unattended.load(Ordering::Acquire) > 0 {
-        lock(&state.dropped).reap();
+    if UNATTENDED.load(Ordering::Acquire) > 0 {
+        lock(&STATE.get().dropped).reap();
     }
 }
 
 /// What becomes readable when a dropped child has ended, for calls that block: they [`sweep`] then. `None` if the
 /// reactor looks after them, or if there is no descriptor left.
-pub(crate) fn wakes_sweepers() -> Option<Arc<OwnedFd>> {
+///
+/// It is asked for at each block, and polled also where no child was ever dropped: another thread may drop one meanwhile.
+pub(crate) fn wakes_sweepers() -> Option<&'static OwnedFd> {
     #[cfg(feature = "async-io")]
     if reactor::runs() {
         return None;
     }
-    let mut dropped = lock(&STATE.get().dropped);
-    dropped.watch().map(|watch| Arc::clone(watch.epoll()))
+    let state = STATE.get();
+    if state.epoll.get().is_none() {
+        let _ = state.epoll.set(Arc::clone(lock(&state.dropped).watch()?.epoll()));
+    }
+    state.epoll.get().map(|epoll| &**epoll)
 }
 
 /// Reaps the child now if it has ended, else takes care of it.
@@ -184,7 +190,7 @@ impl Dropped {
         let attended = self.attach();
         #[cfg(not(feature = "async-io"))]
         let attended = 0;
-        STATE.get().unattended.store(self.len() - attended, Ordering::Release);
+        UNATTENDED.store(self.len() - attended, Ordering::Release);
     }
 
     fn len(&self) -> usize {

@@ -10,7 +10,6 @@ use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::io::Errno;
@@ -18,7 +17,7 @@ use slotmap::{DefaultKey, Key as _, KeyData, SlotMap};
 
 use crate::pidfd::{can_be_collected, collect, Collected, Exit, Pidfd, StatusUnknown};
 use crate::sys::low::above_stdio;
-use crate::sys::poll::timespec;
+use crate::sys::poll::NO_TIME;
 
 /// A private epoll instance and the processes registered in it, found by keys that carry a generation.
 ///
@@ -155,7 +154,7 @@ impl<V: Watched> Watch<V> {
     /// Fetches events; false if there are none of processes that are in here.
     fn fetch(&mut self) -> io::Result<bool> {
         let mut events = [Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }; FETCHED_AT_ONCE];
-        let fetched = epoll::wait(&self.epoll, &mut events, Some(&timespec(Duration::ZERO)))?;
+        let fetched = epoll::wait(&self.epoll, &mut events, Some(&NO_TIME))?;
         let mut known = false;
         for event in &events[..fetched] {
             let data = event.data;

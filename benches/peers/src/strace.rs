@@ -2,8 +2,8 @@
 //!
 //! `strace -c` knows no parent: without `-f` it misses the parent's other threads, and with it the table holds
 //! the calls of the children too. So the calls are written to a file, `-f`, each with the id of its thread,
-//! and counted here. A thread that calls `execve` is a child, since no contender does so itself. `getrusage`
-//! marks where the measurement begins and ends.
+//! and counted here. A thread that calls `execve` is a child, since no contender does so itself. `getrusage` of
+//! children marks where the measurement begins and ends.
 
 use std::collections::{BTreeMap, HashMap};
 use std::env;
@@ -45,9 +45,8 @@ pub(crate) fn count(name: Name, load: &Load) -> Result<(Syscalls, Throughput)> {
 fn parse(trace: &str, children: usize) -> Result<Syscalls> {
     let calls: Vec<Call<'_>> = trace.lines().filter_map(Call::parse).collect();
     let parent = calls.first().context("strace has written nothing")?.thread;
-    let is_mark = |call: &Call<'_>| call.name == "getrusage";
-    let begin = calls.iter().position(is_mark).context("no beginning")?;
-    let end = calls.iter().rposition(is_mark).context("no end")?;
+    let begin = calls.iter().position(|call| call.is_mark).context("no beginning")?;
+    let end = calls.iter().rposition(|call| call.is_mark).context("no end")?;
     let calls = &calls[begin + 1..end];
     // Whether a child has called `execve` so far.
     let mut spawned: HashMap<&str, bool> = calls
@@ -76,6 +75,7 @@ fn parse(trace: &str, children: usize) -> Result<Syscalls> {
 struct Call<'a> {
     thread: &'a str,
     name: &'a str,
+    is_mark: bool,
 }
 
 impl<'a> Call<'a> {
@@ -83,10 +83,11 @@ impl<'a> Call<'a> {
     /// that fails with `ERESTARTNOINTR` or the like comes again.
     fn parse(line: &'a str) -> Option<Call<'a>> {
         let (thread, rest) = line.split_once(' ')?;
-        let (name, _) = rest.trim_start().split_once('(')?;
+        let (name, arguments) = rest.trim_start().split_once('(')?;
         let is_name =
             !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         let is_restart = name == "restart_syscall" || rest.contains(" = ? ERESTART");
-        (is_name && !is_restart).then_some(Call { thread, name })
+        let is_mark = name == "getrusage" && arguments.starts_with("RUSAGE_CHILDREN");
+        (is_name && !is_restart).then_some(Call { thread, name, is_mark })
     }
 }

@@ -53,6 +53,9 @@ impl AsFd for Lifted<'_> {
 
 /// The sources of all descriptors of [`Command::fd`](crate::Command::fd), in their order.
 pub(super) fn lift_all(options: &Options) -> io::Result<Vec<Lifted<'_>>> {
+    if options.fds.is_empty() {
+        return Ok(Vec::new());
+    }
     let sources = options.fds.iter();
     sources
         .map(|(number, source)| match number {

@@ -64,9 +64,13 @@ impl<'a> Standard<'a> {
     fn open(stdio: [&'a Kind; 3], options: &Options) -> io::Result<Standard<'a>> {
         let mut theirs = [Theirs::Inherit, Theirs::Inherit, Theirs::Inherit];
         let mut pipes = [None, None, None];
-        for number in 0..3 {
-            theirs[number] = match stdio[number] {
-                Kind::Inherit | Kind::Std(_) => Theirs::Inherit,
+        if stdio.iter().all(|kind| matches!(kind, Kind::Inherit)) {
+            // As of most children, which is not to cost them anything.
+            return Ok(Standard { theirs, pipes });
+        }
+        for (number, kind) in stdio.into_iter().enumerate() {
+            theirs[number] = match kind {
+                Kind::Inherit | Kind::Std(_) => continue,
                 Kind::Null => Theirs::Null,
                 Kind::None(errno) => return Err(io::Error::from_raw_os_error(*errno)),
                 Kind::Fd(fd) => Theirs::Fd(Lifted::new(fd, options)?),

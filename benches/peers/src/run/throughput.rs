@@ -1,3 +1,6 @@
+use std::thread;
+use std::time::Duration;
+
 use anyhow::{ensure, Result};
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +23,9 @@ pub(crate) struct Throughput {
     pub(crate) allocations: f64,
 }
 
+/// What a contender starts once is not counted.
+const STARTS_WITHIN: Duration = Duration::from_millis(20);
+
 fn counted_from(load: &Load) -> usize {
     load.children / 2
 }
@@ -28,9 +34,10 @@ pub(super) fn run<C: Contender>(load: &Load) -> Result<Throughput> {
     let mut contender = C::new(Commands { programs: vec![load.program.clone()], piped: false })?;
     let mut seen = vec![false; load.children];
     C::block_on(async {
-        // One before: the reactor of async-io is made for the first.
+        // One before: the reactor of async-io is made for the first, and its thread starts.
         contender.spawn(0, 0)?;
         contender.next().await?;
+        thread::sleep(STARTS_WITHIN);
         let begin = Mark::begin()?;
         measured(&mut contender, load, &mut seen).await?;
         let used = Mark::end()?.since(&begin, load.children);

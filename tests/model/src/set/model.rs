@@ -67,6 +67,12 @@ pub(crate) struct Set {
     taken: StdMutex<Vec<u32>>,
 }
 
+/// A child that was taken, and for whom there is nothing to wait for any more.
+struct Taken {
+    child: u32,
+    ended: Option<Until>,
+}
+
 #[derive(Default)]
 struct Kernel {
     children: usize,
@@ -130,14 +136,22 @@ impl Set {
 
     /// As `ChildSet::try_wait`.
     pub(crate) fn take(&self) -> Option<u32> {
+        self.look().map(|taken| self.exited(taken))
+    }
+
+    /// As `ChildSet::take`.
+    fn look(&self) -> Option<Taken> {
         let mut kernel = lock(&self.kernel);
         let child = kernel.ended.pop()?;
         kernel.children -= 1;
-        let ended = kernel.has_ended();
-        drop(kernel);
-        self.end(ended);
-        self.taken.lock().unwrap().push(child);
-        Some(child)
+        Some(Taken { child, ended: kernel.has_ended() })
+    }
+
+    /// As `ChildSet::exited`.
+    fn exited(&self, taken: Taken) -> u32 {
+        self.end(taken.ended);
+        self.taken.lock().unwrap().push(taken.child);
+        taken.child
     }
 
     fn end(&self, ended: Option<Until>) {
@@ -212,7 +226,8 @@ impl Set {
             }
             Ok(())
         };
-        self.blocked.wait(left, || Ok(self.take()), (until, || self.has_ended(until)), poll).unwrap()
+        let taken = self.blocked.wait(left, || Ok(self.look()), (until, || self.has_ended(until)), poll);
+        taken.unwrap().map(|taken| self.exited(taken))
     }
 }
 
@@ -275,7 +290,8 @@ impl Consumer {
         let waker = Waker::from(Arc::clone(&self.task));
         let ticket = (!self.is_task).then_some(&mut self.ticket);
         let end = (self.until, || self.set.has_ended(self.until));
-        poll_exit(&self.set, || Ok(self.set.take()), end, &waker, ticket)
+        let taken = poll_exit(&self.set, || Ok(self.set.look()), end, &waker, ticket);
+        taken.map(|item| item.map(|taken| taken.map(|taken| self.set.exited(taken))))
     }
 
     /// Polls it whenever it is woken. It has been polled if `polled`.
