@@ -67,6 +67,9 @@ fn handle(signals: &[i32]) {
 }
 
 fn only_we_ran_it() {
+    if common::sanitizer().as_deref() == Some("thread") {
+        return common::skipped("the thread sanitizer runs handlers later, in whoever uses our memory then");
+    }
     assert!(runs().ours.load(Ordering::Relaxed) > 0, "the storm reached nobody");
     assert_eq!(runs().others.load(Ordering::Relaxed), 0, "it ran in a child");
 }
