@@ -18,6 +18,7 @@ const TESTS: &[(&str, fn())] = &[
     ("ended_child", ended_child),
     ("taken_child", taken_child),
     ("kill_on_drop", kill_on_drop),
+    ("kill_on_drop_before_end_of_input", kill_on_drop_before_end_of_input),
     ("no_reap_on_drop", no_reap_on_drop),
     ("pipes_close", pipes_close),
     ("set_empty", set_empty),
@@ -112,6 +113,21 @@ fn kill_on_drop() {
         until_ended(&seen.0);
         reap_all_dropped();
         assert_eq!(state(&seen), State::Reaped);
+    });
+}
+
+/// It does nothing more: it must not take the end of its input for a word.
+fn kill_on_drop_before_end_of_input() {
+    check_leaks(|| {
+        for _ in 0..common::times(100) {
+            let child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+            let mut child = Child::try_from(child).unwrap();
+            child.set_kill_on_drop(true);
+            let handle = child.handle();
+            drop(child);
+            reap_all_dropped();
+            assert_eq!(handle.known_exit().unwrap().signal(), Some(childset::Signal::KILL));
+        }
     });
 }
 

@@ -61,13 +61,14 @@ pub use stop::Containment;
 /// # std::io::Result::Ok(())
 /// ```
 pub struct Child {
+    /// Dropped first: a child that is killed when it is dropped sees no end of its input before.
+    pub(crate) shared: Keeper,
     /// The writing end of the pipe to the child's standard input, if there is one.
     pub stdin: Option<ChildStdin>,
     /// The reading end of the pipe from the child's standard output, if there is one.
     pub stdout: Option<ChildStdout>,
     /// The reading end of the pipe from the child's standard error, if there is one.
     pub stderr: Option<ChildStderr>,
-    pub(crate) shared: Keeper,
 }
 
 impl Child {
