@@ -24,7 +24,7 @@ impl Child {
     /// ```
     ///
     /// # Errors
-    /// As [`wait`](Child::wait), and those of reading a pipe.
+    /// As [`wait`](Child::wait), and those of reading a pipe; `EMFILE`, `ENFILE`: no descriptor to block on.
     pub fn wait_with_output(self) -> io::Result<Output> {
         self.capture().wait().map(Into::into)
     }

@@ -111,7 +111,7 @@ impl Child {
     /// # Errors
     /// - [`StatusUnknown`](crate::StatusUnknown): somebody else took the status, and the kernel kept none.
     /// - [`SpawnError`](crate::SpawnError): it was [launched](crate::Command::launch), and its program could not be run.
-    /// - The reactor cannot watch the child: `ENOMEM`, `ENOSPC`.
+    /// - The reactor cannot start, or cannot watch the child: `EMFILE`, `ENFILE`, `ENOMEM`, `ENOSPC`.
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing.

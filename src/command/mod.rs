@@ -77,6 +77,12 @@ pub use spawn::started::Spawn;
 /// open; `Child::output` does not wait for ever for a process that the child has left behind; with a
 /// [`std::process::Stdio`] instead of the [`Stdio`] here, a command can be spawned once.
 ///
+/// # What does not see it
+///
+/// The child calls the kernel by itself. Libraries that wrap `exec` or `fork` of the C library (by `LD_PRELOAD`) see none
+/// of these spawns. Code that is unloaded (dlclose(3)) while one of its threads spawns, or while a child that it
+/// [launched](Command::launch) is on its way, takes the child's code away: a plugin must not be.
+///
 /// # On a copy
 ///
 /// These children run on a copy of this process's memory, so that their spawn costs more as that grows:

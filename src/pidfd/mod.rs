@@ -68,6 +68,8 @@ pub(crate) fn unsupported(message: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::Unsupported, message)
 }
 
+/// The descriptor, for poll(2) and epoll(7). Those of children may have numbers of 1,024 and more, which select(2) cannot
+/// take.
 impl AsFd for Pidfd {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
