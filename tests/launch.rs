@@ -241,6 +241,8 @@ fn failures_in_a_set() {
 
 /// Before there is a process, it fails as `spawn` does.
 fn failures_of_the_call() {
+    // What is closed needs no copy.
+    common::open_stdio();
     check_leaks(|| {
         let set = ChildSet::new().unwrap();
         let error = Command::new("true\0").launch().unwrap_err();
@@ -318,7 +320,7 @@ fn killed_at_once() {
             let mut command = Command::new("sleep");
             let mut child = command.arg("60").stdout(Stdio::piped()).launch().unwrap();
             child.kill().unwrap();
-            assert_eq!(child.stdout.take().unwrap().read(&mut [0]).unwrap(), 0);
+            assert_eq!(common::read(child.stdout.take().unwrap(), &mut [0]), 0);
             assert_eq!(child.wait().unwrap().signal(), Some(Signal::KILL));
         }
     });
@@ -358,8 +360,8 @@ fn a_pipe_waits_for_the_table() {
         let mut command = Command::new("true");
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).launch().unwrap();
         let call = held.next(30_000).expect("the child gets there");
-        let mut stdout = child.stdout.take().unwrap();
-        let read = std::thread::spawn(move || stdout.read(&mut [0]).unwrap());
+        let stdout = child.stdout.take().unwrap();
+        let read = std::thread::spawn(move || common::read(stdout, &mut [0]));
         let stdin = child.stdin.take().unwrap();
         let lent = std::thread::spawn(move || stdin.as_fd().as_raw_fd());
         std::thread::sleep(Duration::from_millis(50));
@@ -460,6 +462,7 @@ fn standard_descriptors_replaced() {
 
 /// What is closed, or is closed over `execve`, is so in the child.
 fn standard_descriptors_closed() {
+    common::open_stdio();
     let directory = Dir::new();
     let listing = directory.path().join("listing");
     let file = File::options().create(true).append(true).open(&listing).unwrap();

@@ -105,11 +105,14 @@ impl Held {
     /// The next call, if there is one within so many milliseconds.
     pub(crate) fn next(&self, milliseconds: i32) -> Option<Call> {
         const RECEIVE: u64 = 0xc050_2100;
+        if !super::readable(&self.0, std::time::Duration::from_millis(milliseconds as u64)) {
+            return None;
+        }
         let mut fd = libc::pollfd { fd: self.0.as_raw_fd(), events: libc::POLLIN, revents: 0 };
         // `struct seccomp_notif`: the id, and then the pid.
         let mut notice = [0u64; 10];
         // SAFETY: so much is written.
-        let polled = again(|| unsafe { libc::poll(&mut fd, 1, milliseconds) }).unwrap();
+        let polled = again(|| unsafe { libc::poll(&mut fd, 1, 0) }).unwrap();
         // Once all are gone who could call, it is readable in another way, and old kernels would block.
         let came = polled == 1 && fd.revents & libc::POLLIN != 0;
         // SAFETY: so much is written. It fails if the process has gone meanwhile.
@@ -135,8 +138,9 @@ impl Held {
         last[..4].copy_from_slice(&(-errno).to_ne_bytes());
         last[4..].copy_from_slice(&flags.to_ne_bytes());
         let response = [call.id, 0, u64::from_ne_bytes(last)];
+        // It fails if the process has gone meanwhile.
         // SAFETY: so much is read.
-        unsafe { libc::ioctl(self.0.as_raw_fd(), SEND as _, &response) };
+        let _ = again(|| unsafe { libc::ioctl(self.0.as_raw_fd(), SEND as _, &response) });
     }
 }
 
