@@ -239,10 +239,17 @@ fn failures_in_a_set() {
     });
 }
 
+/// Whether a child would inherit all three.
+fn has_stdio() -> bool {
+    // SAFETY: it only asks.
+    (0..3).all(|number| unsafe { libc::fcntl(number, libc::F_GETFD) } == 0)
+}
+
 /// Before there is a process, it fails as `spawn` does.
 fn failures_of_the_call() {
-    // What is closed needs no copy.
-    common::open_stdio();
+    if !has_stdio() {
+        return skipped("what is closed needs no copy");
+    }
     check_leaks(|| {
         let set = ChildSet::new().unwrap();
         let error = Command::new("true\0").launch().unwrap_err();
@@ -462,7 +469,9 @@ fn standard_descriptors_replaced() {
 
 /// What is closed, or is closed over `execve`, is so in the child.
 fn standard_descriptors_closed() {
-    common::open_stdio();
+    if !has_stdio() {
+        return skipped("some are closed already, or async-io's");
+    }
     let directory = Dir::new();
     let listing = directory.path().join("listing");
     let file = File::options().create(true).append(true).open(&listing).unwrap();
