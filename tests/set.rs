@@ -580,7 +580,12 @@ fn threads_that_wait_sleep_after_a_close() {
     let set = ChildSet::new().unwrap();
     let key = set.insert(common::held(), ()).unwrap();
     let taken = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..16).map(|_| scope.spawn(|| set.wait(None).unwrap().is_some())).collect();
+        let wait = || {
+            // What wakes it is the set.
+            common::block_signals();
+            set.wait(None).unwrap().is_some()
+        };
+        let threads: Vec<_> = (0..16).map(|_| scope.spawn(wait)).collect();
         std::thread::sleep(Duration::from_millis(100));
         set.close();
         std::thread::sleep(Duration::from_millis(100));

@@ -321,7 +321,7 @@ fn searches_with_the_ids_of_the_child() {
     let (closed, open) = (place.path().join("closed"), place.path().join("open"));
     for directory in [&closed, &open] {
         fs::create_dir(directory).unwrap();
-        fs::copy(std::env::current_exe().unwrap(), directory.join("prog")).unwrap();
+        common::copy(std::env::current_exe().unwrap(), directory.join("prog"));
     }
     fs::set_permissions(&closed, Permissions::from_mode(0o750)).unwrap();
     const GROUP: u32 = 65533;

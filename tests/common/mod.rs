@@ -378,6 +378,12 @@ pub(crate) fn again(mut call: impl FnMut() -> i32) -> io::Result<i32> {
     }
 }
 
+/// Copies a program. `fs::copy` does not go on after a signal.
+pub(crate) fn copy(from: impl AsRef<Path>, to: impl AsRef<Path>) {
+    std::fs::write(&to, std::fs::read(from).unwrap()).unwrap();
+    std::fs::set_permissions(to, Permissions::from_mode(0o755)).unwrap();
+}
+
 /// Reads what comes next. `Read::read` alone does not go on after a signal.
 pub(crate) fn read(mut from: impl Read, buffer: &mut [u8]) -> usize {
     loop {

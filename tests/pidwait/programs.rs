@@ -1,6 +1,5 @@
 //! The processes that are waited for, and those that wait.
 
-use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
 use std::process::{exit, Child, ChildStdin, ChildStdout, Command, Output, Stdio};
@@ -48,7 +47,7 @@ impl Programs {
         let path = self.dir.path().join(format!("{}{suffix}", self.name));
         if !path.exists() {
             let which = Command::new("sh").args(["-c", "command -v \"$0\"", program]).output().unwrap();
-            fs::copy(String::from_utf8(which.stdout).unwrap().trim(), &path).unwrap();
+            common::copy(String::from_utf8(which.stdout).unwrap().trim(), &path);
         }
         path
     }
