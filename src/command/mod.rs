@@ -21,7 +21,7 @@ use std::fmt;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 
-use crate::child::Stdio;
+use crate::child::{Kind, Stdio};
 use crate::sys::launch::until_all_released;
 use crate::sys::plan::PreExec;
 use describe::{add, add_options, add_some};
@@ -122,12 +122,8 @@ impl OnDrop {
 }
 
 impl Command {
-    /// Before descriptors of the caller's are closed, which he may wait for the end of: those who were launched with them
-    /// have their own.
     fn before_closing(&self) {
-        if !self.options.fds.is_empty() || self.stdio.iter().flatten().any(|stdio| stdio.0.is_fd()) {
-            until_all_released();
-        }
+        before_closing(&self.options, self.stdio.iter().flatten().map(|stdio| &stdio.0));
     }
 
     fn note_null_byte(&mut self, string: &OsStr, what: &'static str) {
@@ -146,6 +142,14 @@ impl Command {
             check(string.as_bytes(), what)?;
         }
         Ok(())
+    }
+}
+
+/// Before descriptors of the caller's are closed, for whose end of file he may wait: waits until those who were launched
+/// with them have their own.
+fn before_closing<'a>(options: &Options, stdio: impl IntoIterator<Item = &'a Kind>) {
+    if !options.fds.is_empty() || stdio.into_iter().any(Kind::is_fd) {
+        until_all_released();
     }
 }
 

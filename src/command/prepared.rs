@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use super::describe::{add, add_options, add_some};
 use super::options::Options;
+use super::spawn::can_be_launched;
 use super::spawn::layout::Layout;
 use super::spawn::started::{Spawn, Start, Started};
-use super::OnDrop;
+use super::{before_closing, OnDrop};
 use crate::child::{Child, Kind};
-use crate::sys::launch::until_all_released;
 use crate::sys::plan::{PreExec, Step};
 use crate::watch::dropped::sweep;
 
@@ -52,10 +52,7 @@ pub(super) struct Template {
 
 impl Drop for Prepared {
     fn drop(&mut self) {
-        // As when a `Command` is dropped.
-        if !self.0.options.fds.is_empty() || self.0.stdio.iter().any(Kind::is_fd) {
-            until_all_released();
-        }
+        before_closing(&self.0.options, &self.0.stdio);
     }
 }
 
@@ -150,7 +147,7 @@ impl Start for &Prepared {
     }
 
     fn start_unawaited(self) -> io::Result<Started> {
-        match self.0.can_be_launched() {
+        match can_be_launched(&self.0.options, &self.0.acts) {
             true => self.0.start_unawaited(),
             false => self.start(),
         }

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use super::child::{run, Birth};
 use super::clone::{self, clone3_is_there, dumps_end_all, not_made, CloneArgs};
 use super::origin::{Origin, PerProcess};
-use super::plan::{Environment, Failure, Life, Memory, Plan, Source, Stage};
+use super::plan::{Environment, Failure, Plan, Stage};
 use super::raw::{call, on_new_stack, HAS_NEW_STACK};
 use super::report::Report;
 use super::signal::Blocked;
@@ -91,22 +91,9 @@ pub(crate) fn is_possible() -> bool {
         let _blocked = Blocked::all();
         let nothing: CStrings = std::iter::empty::<[&[u8]; 1]>().collect();
         let found = clone::spawn(&Plan {
-            life: Life::Child,
-            memory: Memory::Shared,
-            cgroup: None,
             first_unneeded: Some(3),
-            stdio: [Source::Inherit; 3],
-            fds: &[],
             close: &[(3, u32::MAX)],
-            close_singly: false,
-            steps: &[],
-            parent_death: None,
-            raise: 0,
-            acts: &[],
-            programs: &nothing,
-            argv: &nothing,
-            environment: Environment::Own(&nothing),
-            alone: None,
+            ..Plan::new(&nothing, &nothing, Environment::Own(&nothing))
         });
         match found.map_err(|failure| failure.stage) {
             Err(Stage::Exec(_)) => KNOWN.store(if clone3_is_there() { YES } else { NO }, Ordering::Relaxed),
@@ -130,6 +117,7 @@ pub(crate) fn launch(cargo: Arc<dyn Cargo>) -> Result<(OwnedFd, u32, Arc<Flight>
     flights.make_room();
     let stack = Stack::take().map_err(not_made)?;
     let (start, size) = (stack.start() as u64, stack.size() as u64);
+    let plan = cargo.plan();
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let flight = Arc::new(Flight {
         number: NEXT.fetch_add(1, Ordering::Relaxed).wrapping_add(1).max(1),
@@ -138,12 +126,11 @@ pub(crate) fn launch(cargo: Arc<dyn Cargo>) -> Result<(OwnedFd, u32, Arc<Flight>
         released: AtomicBool::new(false),
         report: Report::default(),
         stack: Mutex::new(Some(stack)),
-        parent: cargo.plan().noticed_parent(),
+        parent: plan.noticed_parent(),
         is_guarded: dumps_end_all(),
         aboard: Aboard(Arc::as_ptr(&cargo)),
         cargo: Mutex::new(Some(Arc::clone(&cargo))),
     });
-    let plan = cargo.plan();
     let mut pidfd: RawFd = -1;
     let place = flight.place.as_ptr() as u64;
     let mut args = clone::clone_args(&plan, clone::flags(&plan) & !(libc::CLONE_VFORK as u64), &mut pidfd);
@@ -198,12 +185,14 @@ unsafe extern "C" fn board(flight: *mut ()) -> ! {
 /// In the child: says that it has left the shared table.
 pub(super) fn say_left_table(place: &AtomicU32) {
     place.store(LEFT_TABLE, Ordering::Release);
-    // SAFETY: the address is that of a live word, which it only serves to find those who wait.
-    let _ = unsafe { call(libc::SYS_futex, wake_all(place)) };
+    wake_all(place);
 }
 
-fn wake_all(place: &AtomicU32) -> [usize; 5] {
-    [place.as_ptr() as usize, libc::FUTEX_WAKE as usize, i32::MAX as usize, 0, 0]
+/// Also in the child.
+fn wake_all(place: &AtomicU32) {
+    let args = [place.as_ptr() as usize, libc::FUTEX_WAKE as usize, i32::MAX as usize, 0, 0];
+    // SAFETY: the address is that of a live word, which only serves to find those who wait.
+    let _ = unsafe { call(libc::SYS_futex, args) };
 }
 
 /// Waits until the child of this flight has its own descriptors, and closes ours: from then on, ends of file are seen.
@@ -317,10 +306,7 @@ impl Flight {
             if !is_waiting(place) {
                 if place == 0 {
                     // The kernel wakes one alone.
-                    // SAFETY: the address is that of a live word, which it only serves to find those who wait.
-                    unsafe {
-                        libc::syscall(libc::SYS_futex, self.place.as_ptr(), libc::FUTEX_WAKE, i32::MAX)
-                    };
+                    wake_all(&self.place);
                 }
                 return true;
             }

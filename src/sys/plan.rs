@@ -42,7 +42,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) alone: Option<Alone<'a>>,
 }
 
-/// What is left to a child that nobody waits for.
+/// What a child does by itself where nobody waits for it.
 #[derive(Clone, Copy)]
 pub(crate) struct Alone<'a> {
     /// The arguments of `/bin/sh` for a script without an interpreter, and a null pointer at the end; the child puts the
@@ -50,7 +50,30 @@ pub(crate) struct Alone<'a> {
     pub(crate) shell: &'a [AtomicPtr<c_char>],
 }
 
-impl Plan<'_> {
+impl<'a> Plan<'a> {
+    /// To run a program, and nothing else: on this process's memory, with a descriptor table of its own.
+    #[inline]
+    pub(crate) fn new(programs: &'a CStrings, argv: &'a CStrings, environment: Environment<'a>) -> Plan<'a> {
+        Plan {
+            life: Life::Child,
+            memory: Memory::Shared,
+            cgroup: None,
+            first_unneeded: None,
+            stdio: [Source::Inherit; 3],
+            fds: &[],
+            close: &[],
+            close_singly: false,
+            steps: &[],
+            parent_death: None,
+            raise: 0,
+            acts: &[],
+            programs,
+            argv,
+            environment,
+            alone: None,
+        }
+    }
+
     /// The pid of this process, if the child is to notice its death: only then is it worth a getpid(2).
     pub(super) fn noticed_parent(&self) -> Option<u32> {
         self.parent_death.map(|_| std::process::id())
@@ -81,6 +104,13 @@ pub(crate) enum Life {
     /// The kernel reaps it, and kills it when the last descriptor of it is closed (Linux 7.1). Without privilege,
     /// that is allowed only for a child that can gain none either.
     Autokill { no_new_privs: bool },
+}
+
+impl Life {
+    /// Whether the kernel kills it with us, so that it need not ask for a signal.
+    pub(crate) fn ends_with_us(self) -> bool {
+        matches!(self, Life::Autokill { .. })
+    }
 }
 
 /// On what memory the child runs until its `execve`.

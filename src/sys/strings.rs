@@ -36,7 +36,7 @@ impl Growing {
         Growing { bytes: Vec::with_capacity(64 * count), starts: Vec::with_capacity(count) }
     }
 
-    /// In parts, of which none has a null byte.
+    /// Adds a string, given in parts. No part has a null byte.
     pub(crate) fn push<const N: usize>(&mut self, parts: [&[u8]; N]) {
         self.starts.push(self.bytes.len());
         parts.iter().for_each(|part| self.bytes.extend_from_slice(part));

@@ -34,7 +34,7 @@ impl Cargo for Load {
         Plan {
             life: self.life,
             first_unneeded: self.first_unneeded,
-            parent_death: self.parent_death.filter(|_| !matches!(self.life, Life::Autokill { .. })),
+            parent_death: self.parent_death.filter(|_| !self.life.ends_with_us()),
             alone: Some(Alone { shell: &self.shell }),
             ..self.layout.plan(sources(&self.stdio), &self.fds, self.close.as_slice())
         }
@@ -76,7 +76,7 @@ impl Load {
     }
 }
 
-/// What cannot be made in this way is spawned.
+/// Whether a command can be launched. Any other is spawned.
 pub(in crate::command) fn can_be_launched(options: &Options, acts: &[PreExec]) -> bool {
     acts.is_empty() && options.memory() == Memory::Shared && launch::is_possible()
 }
@@ -84,10 +84,6 @@ pub(in crate::command) fn can_be_launched(options: &Options, acts: &[PreExec]) -
 impl Template {
     pub(in crate::command) fn job(&self) -> Job<'_> {
         Job { layout: &self.layout, options: &self.options, acts: &self.acts }
-    }
-
-    pub(in crate::command) fn can_be_launched(&self) -> bool {
-        can_be_launched(&self.options, &self.acts)
     }
 
     pub(in crate::command) fn launch(self: &Arc<Self>) -> io::Result<Spawned> {

@@ -10,7 +10,7 @@ use crate::command::error::SpawnError;
 use crate::command::Command;
 use crate::pidfd::Signal;
 use crate::sys::held::Held;
-use crate::sys::plan::{Environment, Failure, Life, Memory, Plan, Source, Stage, Step};
+use crate::sys::plan::{Environment, Failure, Plan, Source, Stage, Step};
 use crate::sys::strings::{CStrings, Growing};
 
 /// What execvp(3) searches where the environment has no `PATH`.
@@ -91,7 +91,7 @@ impl Layout {
         ([[shell]].into_iter().collect(), std::iter::once([shell]).chain(argv).collect())
     }
 
-    /// On this process's memory, with a descriptor table of its own, and with nothing that is not laid out.
+    /// With nothing that is not laid out: see [`Plan::new`].
     #[inline]
     pub(super) fn plan<'p>(
         &'p self,
@@ -99,24 +99,8 @@ impl Layout {
         fds: &'p [(RawFd, Held)],
         close: &'p [(u32, u32)],
     ) -> Plan<'p> {
-        Plan {
-            life: Life::Child,
-            memory: Memory::Shared,
-            cgroup: None,
-            first_unneeded: None,
-            stdio,
-            fds,
-            close,
-            close_singly: false,
-            steps: &self.steps,
-            parent_death: None,
-            raise: 0,
-            acts: &[],
-            programs: &self.programs,
-            argv: &self.argv,
-            environment: self.environment(),
-            alone: None,
-        }
+        let plan = Plan::new(&self.programs, &self.argv, self.environment());
+        Plan { stdio, fds, close, steps: &self.steps, ..plan }
     }
 
     /// Says what could not be done.

@@ -133,7 +133,7 @@ impl<'j> Job<'j> {
         let life = self.life();
         if life != Life::Child {
             let by_kernel =
-                Plan { life, parent_death: plan.parent_death.filter(|_| life == Life::Autoreap), ..*plan };
+                Plan { life, parent_death: plan.parent_death.filter(|_| !life.ends_with_us()), ..*plan };
             let refused = Cell::new(false);
             let made = self.run(&mut { by_kernel }, &|plan| {
                 clone::spawn(plan).inspect_err(|failure| refused.set(is_life_refused(*failure)))
