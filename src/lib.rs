@@ -148,9 +148,10 @@ pub use async_pidfd::AsyncPidfdExt;
 pub use child::Stdio;
 pub use child::{
     AdoptError, Capture, Captured, Child, ChildHandle, ChildStderr, ChildStdin, ChildStdout, Containment,
+    Event, Events, Limit, Unit,
 };
 #[cfg(feature = "command")]
-pub use command::{unix, Command, Prepared, Resource, Spawn, SpawnError};
+pub use command::{unix, Command, Prepared, Pty, Resource, Spawn, SpawnError};
 pub use pidfd::{
     CoreDump, Exit, Forked, Gone, Info, Pidfd, Signal, State, StateChange, StatusUnknown, Usage,
 };

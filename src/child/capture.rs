@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::io;
 use std::process::Output;
+use std::time::Duration;
 
 use super::pump::Pump;
 use super::Child;
@@ -22,6 +23,19 @@ pub struct Captured {
     /// Whether somebody, most likely a process that the child left behind, still held a pipe open when the
     /// grace was over. What comes later is not in here.
     pub pipe_open: bool,
+    /// The limit at which the child was killed with its [unit](crate::Unit), if one was reached. What it had written until
+    /// then is in here.
+    pub limit: Option<Limit>,
+}
+
+/// A limit of a [`Capture`] that was reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Limit {
+    /// The [time](Capture::time_limit).
+    Time,
+    /// The [size](Capture::size_limit).
+    Size,
 }
 
 /// Leaves out what `std` has no place for.
@@ -36,8 +50,8 @@ impl From<Captured> for Output {
 /// It waits when it is told to: [`wait`](Capture::wait) blocks, and `.await` (with the feature `async-io`) awaits.
 /// Standard input is closed first, after the [`input`](Capture::input) if there is one. It returns when the child
 /// has ended and its pipes are at their end; or, where another process holds one open, when nothing has come for
-/// the [drain grace](Child::set_drain_grace) after the exit. [`Captured::pipe_open`] says so. Nothing that was
-/// written before the exit is lost.
+/// the [drain grace](Child::set_drain_grace) after the exit, and at its [drain limit](Child::set_drain_limit) in any case.
+/// [`Captured::pipe_open`] says so. Nothing that was written before the exit is lost.
 ///
 /// ```
 /// use childset::{Command, Stdio};
@@ -55,6 +69,15 @@ impl From<Captured> for Output {
 pub struct Capture {
     child: Child,
     input: Vec<u8>,
+    limits: Limits,
+}
+
+/// What a child is killed at.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) time: Option<Duration>,
+    /// In bytes.
+    pub(super) size: usize,
 }
 
 impl Child {
@@ -62,7 +85,7 @@ impl Child {
     ///
     /// [`output`](Child::wait_with_output) gives less, in a type of `std`.
     pub fn capture(self) -> Capture {
-        Capture { child: self, input: Vec::new() }
+        Capture { child: self, input: Vec::new(), limits: Limits { time: None, size: usize::MAX } }
     }
 }
 
@@ -75,18 +98,52 @@ impl Capture {
         self
     }
 
+    /// Kills the child with its [unit](crate::Unit) if it has not ended, or its pipes are not at their end, this long after
+    /// the wait began. [`Captured::limit`] says so.
+    ///
+    /// ```
+    /// # use childset::{Command, Limit, Signal, Stdio, Unit};
+    /// # use std::time::Duration;
+    /// let mut command = Command::new("sh");
+    /// command.args(["-c", "echo hello; sleep 60; echo late"]).stdout(Stdio::piped()).unit(Unit::ProcessGroup);
+    /// let captured = command.spawn()?.capture().time_limit(Duration::from_millis(300)).wait()?;
+    /// assert_eq!(captured.limit, Some(Limit::Time));
+    /// assert_eq!(captured.exit.signal(), Some(Signal::KILL));
+    /// assert_eq!(captured.stdout, b"hello\n");
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn time_limit(mut self, limit: Duration) -> Capture {
+        self.limits.time = Some(limit);
+        self
+    }
+
+    /// Kills the child with its [unit](crate::Unit) if it writes more than so many bytes to its pipes, taken together, of
+    /// which the first are kept. [`Captured::limit`] says so.
+    ///
+    /// ```
+    /// # use childset::{Command, Limit, Stdio};
+    /// let yes = Command::new("yes").stdout(Stdio::piped()).spawn()?;
+    /// let captured = yes.capture().size_limit(1000).wait()?;
+    /// assert_eq!((captured.stdout.len(), captured.limit), (1000, Some(Limit::Size)));
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn size_limit(mut self, bytes: usize) -> Capture {
+        self.limits.size = bytes;
+        self
+    }
+
     /// Blocks until the child has ended and its output is there: see [`Capture`].
     ///
     /// # Errors
-    /// As [`Child::wait`], and those of reading a pipe.
+    /// As [`Child::wait`], and those of reading a pipe; `EPERM`: a limit was reached, and the child may not be killed.
     pub fn wait(mut self) -> io::Result<Captured> {
-        Pump::new(&mut self.child, self.input)?.run(&self.child.shared)
+        Pump::new(&mut self.child, self.input, self.limits)?.run(&self.child.shared)
     }
 
     /// Not boxed, unlike the future of `IntoFuture`, which has to be named.
     #[cfg(feature = "async-io")]
     pub(super) fn captured(mut self) -> impl Future<Output = io::Result<Captured>> + Send + 'static {
-        let pump = Pump::new(&mut self.child, self.input);
+        let pump = Pump::new(&mut self.child, self.input, self.limits);
         let shared = self.child.shared;
         async move { pump?.pump(&shared).await }
     }

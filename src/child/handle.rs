@@ -2,6 +2,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
+use super::unit::KILL;
 use super::{Child, Keeper, Shared};
 use crate::pidfd::{Exit, Gone, Signal};
 
@@ -61,12 +62,17 @@ impl ChildHandle {
         self.0.send_signal_to_group(signal.into())
     }
 
-    /// Sends `SIGKILL`; a child that is gone is no error: as [`Child::kill`].
+    /// Sends `SIGKILL` to the unit; that nobody is left is no error: as [`Child::kill`].
     ///
     /// # Errors
     /// As [`Child::kill`].
     pub fn kill(&self) -> io::Result<()> {
-        Gone::is_fine(self.0.own_pidfd()?.kill())
+        Gone::is_fine(self.0.send_to_unit(KILL).map(drop))
+    }
+
+    /// Whether nobody is left of its unit.
+    pub(crate) fn is_unit_gone(&self) -> io::Result<bool> {
+        self.0.is_unit_gone()
     }
 }
 

@@ -75,6 +75,7 @@ impl Drop for Keeper {
         if shared.keepers.0.fetch_sub(1, Ordering::AcqRel) > 1 {
             return;
         }
+        shared.kill_dropped_cgroup();
         // Handles that are left must neither put off what dropping does, nor do it later.
         if Arc::get_mut(&mut shared).is_none() && shared.process().let_go() {
             hand_over(Orphan::Shared(shared));

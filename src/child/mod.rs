@@ -5,6 +5,7 @@ mod wait;
 
 mod adopt;
 mod capture;
+mod events;
 mod handle;
 mod keeper;
 mod output;
@@ -15,6 +16,7 @@ mod shared;
 #[cfg(feature = "command")]
 mod stdio;
 mod stop;
+mod unit;
 
 use std::fmt;
 
@@ -29,12 +31,14 @@ pub(crate) use shared::Shared;
 pub(crate) use stdio::Kind;
 
 pub use adopt::AdoptError;
-pub use capture::{Capture, Captured};
+pub use capture::{Capture, Captured, Limit};
+pub use events::{Event, Events};
 pub use handle::ChildHandle;
 pub use pipe::{ChildStderr, ChildStdin, ChildStdout};
 #[cfg(feature = "command")]
 pub use stdio::Stdio;
-pub use stop::Containment;
+pub(crate) use unit::{KILL, Looks, TERMINATE};
+pub use unit::{Containment, Unit};
 
 /// A child process: its pidfd, its pipes, and its exit once that was taken.
 ///

@@ -110,4 +110,26 @@ impl Child {
     pub fn set_drain_grace(&mut self, grace: Duration) {
         self.shared.set_drain_grace(grace);
     }
+
+    /// Sets how long after the exit the end of a pipe that somebody else holds open is waited for at most, however much
+    /// comes through it. The default is 5 s, or the [drain grace](Child::set_drain_grace) if that is longer; less than a
+    /// millisecond is one.
+    ///
+    /// ```
+    /// # use childset::{Command, Stdio, Unit};
+    /// # use std::time::{Duration, Instant};
+    /// let line = "(while sleep 0.01; do echo more; done) & echo first";
+    /// let mut command = Command::new("sh");
+    /// let mut child = command.args(["-c", line]).stdout(Stdio::piped()).unit(Unit::ProcessGroup).spawn()?;
+    /// let handle = child.handle();
+    /// child.set_drain_limit(Duration::from_millis(300));
+    /// let captured = child.capture().wait()?;
+    /// assert!(captured.pipe_open && captured.stdout.starts_with(b"first\n"));
+    /// # // Before Linux 6.9 nothing reaches the group of a leader that was reaped.
+    /// # let _ = handle.kill();
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn set_drain_limit(&mut self, limit: Duration) {
+        self.shared.set_drain_limit(limit);
+    }
 }

@@ -11,34 +11,38 @@ use rustix::event::PollFlags;
 use super::stdio::Stdio;
 #[cfg(feature = "command")]
 use crate::sys::launch::{until_released, Flight};
+#[cfg(feature = "async-io")]
+use crate::sys::low::above_stdio;
 use crate::sys::poll::poll_one;
+use crate::sys::signal::without_sigpipe;
 use crate::watch::registered::{Numbered, Registered};
 
 /// Our end of a pipe. It becomes `O_NONBLOCK` at the first await, and reads and writes that are not awaited
 /// block all the same.
 #[derive(Debug)]
-pub(crate) struct Pipe(
+pub(crate) struct Pipe {
     /// With the number of its flight, if the child may still need its end from us: that is closed here before this one is
     /// used. 0 if not.
-    Registered<Numbered>,
-);
+    end: Registered<Numbered>,
+    is_closed: bool,
+}
 
 impl Pipe {
     fn new(fd: OwnedFd) -> Pipe {
-        Pipe(Registered::new(Numbered { fd, number: AtomicU32::new(0) }))
+        Pipe { end: Registered::new(Numbered { fd, number: AtomicU32::new(0) }), is_closed: false }
     }
 
     /// Of a child that was just made.
     #[cfg(feature = "command")]
     pub(crate) fn of_started(fd: OwnedFd, flight: Option<&Arc<Flight>>) -> Pipe {
         let number = AtomicU32::new(flight.map_or(0, |flight| flight.number()));
-        Pipe(Registered::new(Numbered { fd, number }))
+        Pipe { end: Registered::new(Numbered { fd, number }), is_closed: false }
     }
 
     fn end(&self) -> &Registered<Numbered> {
         #[cfg(feature = "command")]
         {
-            let flight = &self.0.get().number;
+            let flight = &self.end.get().number;
             match flight.load(Ordering::Relaxed) {
                 0 => {}
                 number => {
@@ -47,7 +51,7 @@ impl Pipe {
                 }
             }
         }
-        &self.0
+        &self.end
     }
 
     fn fd(&self) -> &OwnedFd {
@@ -56,7 +60,7 @@ impl Pipe {
 
     fn into_fd(self) -> OwnedFd {
         self.end();
-        self.0.into_inner().fd
+        self.end.into_inner().fd
     }
 
     /// Blocks where the descriptor does not.
@@ -78,6 +82,9 @@ impl Pipe {
     }
 
     fn write(&self, buffer: &[u8]) -> io::Result<usize> {
+        if self.is_closed {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
         self.retry(PollFlags::OUT, |fd| rustix::io::write(fd, buffer))
     }
 
@@ -97,9 +104,27 @@ impl Pipe {
         without_waiting(|| rustix::io::read(self.fd(), rustix::buffer::spare_capacity(buffer)))
     }
 
-    /// Writes what fits into an `O_NONBLOCK` pipe; `None` if nothing does now.
+    /// How many bytes are in it.
+    pub(super) fn pending(&self) -> usize {
+        rustix::io::ioctl_fionread(self.fd()).map_or(0, |count| count as usize)
+    }
+
+    /// Writes what fits into an `O_NONBLOCK` pipe; `None` if nothing does now. That nobody reads is an error alone, and no
+    /// signal.
     pub(super) fn try_write(&self, bytes: &[u8]) -> io::Result<Option<usize>> {
-        without_waiting(|| rustix::io::write(self.fd(), bytes))
+        without_waiting(|| without_sigpipe(|| rustix::io::write(self.fd(), bytes)))
+    }
+
+    /// Closes it. A descriptor that cannot be written to takes its place, since it may be borrowed later.
+    #[cfg(feature = "async-io")]
+    fn close(&mut self) -> io::Result<()> {
+        if !self.is_closed {
+            let flags = rustix::event::epoll::CreateFlags::CLOEXEC;
+            let nothing = above_stdio(rustix::event::epoll::create(flags)?)?;
+            self.end();
+            *self = Pipe { is_closed: true, ..Pipe::new(nothing) };
+        }
+        Ok(())
     }
 
     #[cfg(feature = "async-io")]
@@ -208,8 +233,8 @@ macro_rules! pipe_end {
 pipe_end! {
     /// The writing end of the pipe to a child's standard input.
     ///
-    /// It writes at once as `std`'s does, or awaited with async-io, whichever one calls. Dropping it is what
-    /// closes it.
+    /// It writes at once as `std`'s does, or awaited with async-io, whichever one calls. Dropping it closes it, and so
+    /// does `close().await`.
     ///
     /// ```
     /// # use childset::{Command, Stdio};
@@ -292,7 +317,7 @@ mod awaited {
             mut poll_ready: impl FnMut(&Async<BorrowedFd<'static>>) -> Poll<io::Result<()>>,
         ) -> Poll<io::Result<R>> {
             // The flag is set first, since what is registered is awaited with calls that must not block.
-            if !self.0.is_registered() {
+            if !self.end.is_registered() {
                 rustix::io::ioctl_fionbio(self.fd(), true)?;
             }
             self.source()?;
@@ -301,7 +326,7 @@ mod awaited {
                     Err(rustix::io::Errno::AGAIN) => {
                         if let Err(error) = ready!(poll_ready(self.source()?)) {
                             // async-io has kept the waker, and would not ask the kernel again.
-                            self.0.unregister();
+                            self.end.unregister();
                             return Poll::Ready(Err(error));
                         }
                     }
@@ -322,6 +347,9 @@ mod awaited {
             context: &mut Context<'_>,
             buffer: &[u8],
         ) -> Poll<io::Result<usize>> {
+            if self.0.is_closed {
+                return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+            }
             self.0.poll(|fd| rustix::io::write(fd, buffer), |source| source.poll_writable(context))
         }
 
@@ -329,9 +357,13 @@ mod awaited {
             Poll::Ready(Ok(()))
         }
 
-        /// Does nothing: the pipe is closed when it is dropped.
-        fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Poll::Ready(Ok(()))
+        /// Closes the pipe: the child reads its end, and further writes are
+        /// [`BrokenPipe`](io::ErrorKind::BrokenPipe).
+        ///
+        /// # Errors
+        /// `EMFILE`, `ENFILE`, `ENOMEM`: no descriptor to put in its place. It is open still; dropping it closes it.
+        fn poll_close(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(self.0.close())
         }
     }
 

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::pidfd::{Forked, Gone, Pidfd, Signal};
 use crate::sys::origin::Origin;
 use crate::sys::signal::kill_group;
+use super::unit::{Unit, KILL};
 use crate::watch::dropped::{hand_over, Orphan};
 use crate::watch::registered::Owner;
 
@@ -27,6 +28,9 @@ pub(crate) struct Process {
     reaped: AtomicBool,
     /// Whether it was made the leader of a process group.
     pub(crate) leads_group: bool,
+    pub(crate) unit: Unit,
+    /// What is left of the unit at its end is killed before it is reaped.
+    kills_rest: AtomicBool,
 }
 
 impl Process {
@@ -40,6 +44,8 @@ impl Process {
             reap_on_drop: AtomicBool::new(true),
             reaped: AtomicBool::new(false),
             leads_group: false,
+            unit: Unit::Process,
+            kills_rest: AtomicBool::new(false),
         }
     }
 
@@ -54,6 +60,8 @@ impl Process {
             reap_on_drop: AtomicBool::new(*self.reap_on_drop.get_mut()),
             reaped: AtomicBool::new(*self.reaped.get_mut()),
             leads_group: self.leads_group,
+            unit: self.unit,
+            kills_rest: AtomicBool::new(*self.kills_rest.get_mut()),
         }
     }
 
@@ -104,18 +112,36 @@ impl Process {
         self.reaped.store(true, Ordering::Release);
     }
 
+    pub(crate) fn was_reaped(&self) -> bool {
+        self.reaped.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_kills_rest(&self) {
+        self.kills_rest.store(true, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(super) fn kills_rest(&self) -> bool {
+        self.kills_rest.load(Ordering::Relaxed)
+    }
+
+    /// Whether dropping it is to kill its unit, of which some may be left after its own end.
+    pub(super) fn kills_when_dropped(&self) -> bool {
+        self.kill_on_drop.load(Ordering::Relaxed) && self.origin.is_here()
+    }
+
     /// Does what dropping does, except the reaping. Returns whether that is to be done.
     pub(super) fn let_go(&self) -> bool {
         if !self.origin.is_here() {
             return false;
         }
+        if self.kills_when_dropped() && (self.unit != Unit::Process || !self.was_reaped()) {
+            // It fails if nobody is left, or nobody who is ours to kill: both leave nothing to do.
+            let _ = self.send_to_unit(KILL);
+        }
         // Once only: what is done here is not done again when the process is dropped.
         if self.reaped.swap(true, Ordering::AcqRel) {
             return false;
-        }
-        if self.kill_on_drop.load(Ordering::Relaxed) {
-            // It fails if the process is gone already, or not ours to kill: both leave nothing to do.
-            let _ = self.pidfd().kill();
         }
         self.is_our_child && self.reap_on_drop.load(Ordering::Relaxed)
     }

@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
 
-use super::capture::Captured;
+use super::capture::{Captured, Limit, Limits};
 use super::pipe::Pipe;
+use super::unit::KILL;
 use super::{Child, Shared};
-use crate::pidfd::{Edge, Exit};
+use crate::pidfd::{Edge, Exit, Gone};
 use crate::sys::poll::poll;
 use crate::watch::dropped::{sweep, wakes_sweepers};
 
@@ -23,7 +24,21 @@ pub(super) struct Pump {
     grace: Duration,
     /// When the pipes are given up: from the exit on, and put off whenever something comes.
     deadline: Option<Instant>,
+    /// When they are given up whatever comes: set at the exit. Not before what was in them at that moment was read.
+    last: Option<Instant>,
+    due: usize,
+    /// When the child is killed.
+    time: Option<Instant>,
+    /// How many bytes may still come before it is killed.
+    room: usize,
+    room_is_exceeded: bool,
+    reached: Option<Limit>,
     exit: Option<Exit>,
+    /// While a tracer holds back the zombie.
+    edge: Option<Edge>,
+    /// How often something was moved without a pause.
+    #[cfg(feature = "async-io")]
+    moves: u8,
 }
 
 /// What a step has come to.
@@ -39,7 +54,7 @@ const CHUNK: usize = 64 * 1024;
 
 impl Pump {
     /// Takes the pipes. Without input, standard input is closed at once.
-    pub(super) fn new(child: &mut Child, input: Vec<u8>) -> io::Result<Pump> {
+    pub(super) fn new(child: &mut Child, input: Vec<u8>, limits: Limits) -> io::Result<Pump> {
         child.shared.check()?;
         let pump = Pump {
             stdin: child.stdin.take().map(Pipe::from).filter(|_| !input.is_empty()),
@@ -51,7 +66,16 @@ impl Pump {
             ],
             grace: child.shared.drain_grace(),
             deadline: None,
+            last: None,
+            due: 0,
+            time: limits.time.and_then(|time| Instant::now().checked_add(time)),
+            room: limits.size,
+            room_is_exceeded: false,
+            reached: None,
             exit: None,
+            edge: None,
+            #[cfg(feature = "async-io")]
+            moves: 0,
         };
         for pipe in pump.stdin.iter().chain(pump.outputs.iter().filter_map(|(pipe, _)| pipe.as_ref())) {
             pipe.set_nonblocking(true)?;
@@ -65,16 +89,17 @@ impl Pump {
         if self.exit.is_none() {
             self.exit = shared.try_wait()?;
         }
+        if self.exit.is_some() && self.last.is_none() {
+            self.last = Instant::now().checked_add(shared.drain_limit());
+            let pipes = self.outputs.iter().filter_map(|(pipe, _)| pipe.as_ref());
+            self.due = pipes.map(Pipe::pending).sum();
+        }
         self.write()?;
-        let mut moved = false;
-        for (pipe, buffer) in &mut self.outputs {
-            if let Some(reading) = pipe {
-                match reading.try_read(buffer, CHUNK)? {
-                    Some(0) => *pipe = None,
-                    Some(_) => moved = true,
-                    None => {}
-                }
-            }
+        let moved = self.read()?;
+        if self.room_is_exceeded {
+            self.stop(shared, Limit::Size)?;
+        } else if self.time.is_some_and(|time| time <= Instant::now()) {
+            self.stop(shared, Limit::Time)?;
         }
         let Some(exit) = self.exit else {
             return Ok(if moved { Progress::Moved } else { Progress::Idle });
@@ -83,12 +108,63 @@ impl Pump {
         if moved || self.deadline.is_none() {
             self.deadline = Instant::now().checked_add(self.grace);
         }
-        let over = !moved && self.deadline.is_some_and(|deadline| deadline <= Instant::now());
+        let is_past = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= Instant::now());
+        let over = (!moved && is_past(self.deadline)) || (self.due == 0 && is_past(self.last));
         Ok(match at_end || over {
             true => Progress::Done(self.finish(exit)),
             false if moved => Progress::Moved,
             false => Progress::Idle,
         })
+    }
+
+    /// True if something came.
+    fn read(&mut self) -> io::Result<bool> {
+        let mut moved = false;
+        for (pipe, buffer) in &mut self.outputs {
+            let Some(reading) = pipe else {
+                continue;
+            };
+            match reading.try_read(buffer, CHUNK)? {
+                Some(0) => *pipe = None,
+                Some(count) => {
+                    moved = true;
+                    self.due = self.due.saturating_sub(count);
+                    let excess = count.saturating_sub(self.room);
+                    self.room = self.room.saturating_sub(count);
+                    if excess > 0 {
+                        buffer.truncate(buffer.len() - excess);
+                        self.room_is_exceeded = true;
+                    }
+                }
+                None => {}
+            }
+        }
+        Ok(moved)
+    }
+
+    /// Kills the unit. What has come until now is all, if there was too much of it.
+    fn stop(&mut self, shared: &Shared, limit: Limit) -> io::Result<()> {
+        if self.reached.is_some() {
+            return Ok(());
+        }
+        (self.reached, self.time, self.stdin) = (Some(limit), None, None);
+        let killed = Gone::is_fine(shared.send_to_unit(KILL).map(drop));
+        if self.exit.is_none() {
+            killed?;
+        }
+        if limit == Limit::Size || self.exit.is_some() {
+            self.last = Some(Instant::now());
+            self.due = 0;
+        }
+        if limit == Limit::Size {
+            self.outputs.iter_mut().for_each(|(pipe, _)| *pipe = None);
+        }
+        Ok(())
+    }
+
+    /// When there is something to do even if nothing happens.
+    fn next_deadline(&self) -> Option<Instant> {
+        [self.deadline, self.last.filter(|_| self.due == 0), self.time].into_iter().flatten().min()
     }
 
     fn write(&mut self) -> io::Result<()> {
@@ -110,29 +186,39 @@ impl Pump {
     fn finish(&mut self, exit: Exit) -> Captured {
         let pipe_open = self.outputs.iter().any(|(pipe, _)| pipe.is_some());
         let [stdout, stderr] = [0, 1].map(|index| std::mem::take(&mut self.outputs[index].1));
-        Captured { exit, stdout, stderr, pipe_open }
+        Captured { exit, stdout, stderr, pipe_open, limit: self.reached }
     }
 
     /// Blocks until all is there.
     pub(super) fn run(mut self, shared: &Shared) -> io::Result<Captured> {
-        let mut edge = None;
         loop {
-            match self.step(shared)? {
-                Progress::Done(captured) => return Ok(captured),
-                Progress::Moved => continue,
-                Progress::Idle => {}
-            }
-            // A zombie that a tracer holds back is readable all the time: only an edge tells of more.
-            if self.exit.is_none() && edge.is_none() && shared.pidfd().has_ended()? {
-                edge = Some(Edge::new(shared.pidfd())?);
-                continue;
-            }
-            let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            self.block(shared, edge.as_ref(), left)?;
-            if let Some(edge) = &edge {
-                edge.consume()?;
+            if let Some(captured) = self.advance(shared)? {
+                return Ok(captured);
             }
         }
+    }
+
+    /// Moves what can be moved, or blocks until something happens. Gives all that is left at the end.
+    pub(super) fn advance(&mut self, shared: &Shared) -> io::Result<Option<Captured>> {
+        match self.step(shared)? {
+            Progress::Done(captured) => return Ok(Some(captured)),
+            Progress::Moved => return Ok(None),
+            Progress::Idle => {}
+        }
+        // A zombie that a tracer holds back is readable all the time: only an edge tells of more.
+        if self.exit.is_none() && self.edge.is_none() && shared.pidfd().has_ended()? {
+            self.edge = Some(Edge::new(shared.pidfd())?);
+            return Ok(None);
+        }
+        let left = self.next_deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        self.block(shared, self.edge.as_ref(), left)?;
+        self.edge.as_ref().map_or(Ok(()), Edge::consume)?;
+        Ok(None)
+    }
+
+    /// What has come of standard output and standard error, and was not taken.
+    pub(super) fn outputs(&mut self) -> [&mut Vec<u8>; 2] {
+        self.outputs.each_mut().map(|(_, buffer)| buffer)
     }
 
     fn block(&self, shared: &Shared, edge: Option<&Edge>, left: Option<Duration>) -> io::Result<()> {
@@ -161,6 +247,7 @@ mod awaited {
     use std::task::{Context, Poll};
 
     use async_io::Timer;
+    use futures_lite::ready;
 
     use crate::watch::dropped::start_reactor;
 
@@ -171,33 +258,51 @@ mod awaited {
         pub(in super::super) async fn pump(mut self, shared: &Shared) -> io::Result<Captured> {
             let mut ended = pin!(shared.exit());
             let mut timer = None;
-            poll_fn(move |context| {
-                // Bounded, so that a chatty child leaves the executor its turn.
-                for _ in 0..16 {
-                    if self.exit.is_none() {
-                        if let Poll::Ready(exit) = ended.as_mut().poll(context) {
-                            self.exit = Some(exit?);
-                        }
-                    }
-                    let mut again = match self.step(shared)? {
-                        Progress::Done(captured) => return Poll::Ready(Ok(captured)),
-                        Progress::Moved => true,
-                        Progress::Idle => self.poll_pipes(context)?,
-                    };
-                    if let Some(deadline) = self.deadline {
-                        start_reactor()?;
-                        let timer = timer.get_or_insert_with(|| Timer::at(deadline));
-                        timer.set_at(deadline);
-                        again |= Pin::new(timer).poll(context).is_ready();
-                    }
-                    if !again {
-                        return Poll::Pending;
-                    }
+            poll_fn(move |context| loop {
+                if let Some(captured) = ready!(self.poll(shared, ended.as_mut(), &mut timer, context))? {
+                    return Poll::Ready(Ok(captured));
                 }
-                context.waker().wake_by_ref();
-                Poll::Pending
             })
             .await
+        }
+
+        /// Ready if something was moved, or with all that is left at the end.
+        pub(in super::super) fn poll(
+            &mut self,
+            shared: &Shared,
+            mut ended: Pin<&mut (impl Future<Output = io::Result<Exit>> + ?Sized)>,
+            timer: &mut Option<Timer>,
+            context: &mut Context<'_>,
+        ) -> Poll<io::Result<Option<Captured>>> {
+            loop {
+                if self.exit.is_none() {
+                    if let Poll::Ready(exit) = ended.as_mut().poll(context) {
+                        self.exit = Some(exit?);
+                    }
+                }
+                let mut again = match self.step(shared)? {
+                    Progress::Done(captured) => return Poll::Ready(Ok(Some(captured))),
+                    Progress::Moved => {
+                        // Bounded, so that a chatty child leaves the executor its turn.
+                        self.moves = (self.moves + 1) % 16;
+                        if self.moves == 0 {
+                            context.waker().wake_by_ref();
+                            return Poll::Pending;
+                        }
+                        return Poll::Ready(Ok(None));
+                    }
+                    Progress::Idle => self.poll_pipes(context)?,
+                };
+                if let Some(deadline) = self.next_deadline() {
+                    start_reactor()?;
+                    let timer = timer.get_or_insert_with(|| Timer::at(deadline));
+                    timer.set_at(deadline);
+                    again |= Pin::new(timer).poll(context).is_ready();
+                }
+                if !again {
+                    return Poll::Pending;
+                }
+            }
         }
 
         /// Whether any pipe became ready meanwhile; else the task is woken when one does.

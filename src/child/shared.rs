@@ -8,15 +8,19 @@ use rustix::event::{PollFd, PollFlags};
 
 use super::keeper::Keepers;
 use super::Process;
+#[cfg(feature = "command")]
+use super::unit::{Unit, KILL};
 #[cfg(feature = "async-io")]
 use crate::async_pidfd::take_exit;
-use crate::pidfd::{collect, Collected, Edge, Exit, Forked, Pidfd, Signal, StatusUnknown};
+use crate::pidfd::{collect, Collected, Edge, Exit, Forked, Pidfd, Signal, StateChange, StatusUnknown};
 use crate::sync::lock;
 #[cfg(feature = "command")]
 use crate::sys::launch::Flight;
 #[cfg(feature = "command")]
 use crate::sys::plan::{Failure, Stage};
 use crate::sys::poll::poll;
+#[cfg(feature = "command")]
+use crate::watch::cgroup::Cgroup;
 use crate::watch::dropped::{sweep, wakes_sweepers};
 use crate::watch::registered::Registered;
 use crate::watch::Watched;
@@ -30,6 +34,8 @@ pub(crate) struct Shared {
     kept: Mutex<Option<Exit>>,
     /// In milliseconds.
     drain_grace: AtomicU32,
+    /// In milliseconds; 0 unless set.
+    drain_limit: AtomicU32,
     /// Few have it.
     made: Option<Box<Made>>,
 }
@@ -38,13 +44,20 @@ pub(crate) struct Shared {
 #[derive(Debug)]
 pub(crate) struct Made {
     /// The one that the process was made in.
-    pub(crate) cgroup: Option<Arc<OwnedFd>>,
+    #[cfg(feature = "command")]
+    pub(crate) cgroup: Option<Arc<Cgroup>>,
     /// Of a child whose `execve` nobody has waited for.
     #[cfg(feature = "command")]
     pub(crate) flight: Option<Arc<Flight>>,
 }
 
 const DRAIN_GRACE: u32 = 200;
+
+const DRAIN_LIMIT: Duration = Duration::from_secs(5);
+
+fn millis(time: Duration) -> u32 {
+    u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
+}
 
 impl Shared {
     #[inline]
@@ -54,6 +67,7 @@ impl Shared {
             keepers: Keepers::one(),
             kept: Mutex::new(kept),
             drain_grace: AtomicU32::new(DRAIN_GRACE),
+            drain_limit: AtomicU32::new(0),
             made: None,
         }
     }
@@ -63,8 +77,23 @@ impl Shared {
         Shared { made, ..self }
     }
 
-    pub(crate) fn cgroup(&self) -> Option<&Arc<OwnedFd>> {
-        self.made.as_ref()?.cgroup.as_ref()
+    #[cfg(feature = "command")]
+    pub(crate) fn cgroup(&self) -> Option<&Cgroup> {
+        self.made.as_ref()?.cgroup.as_deref()
+    }
+
+    /// Of a unit that the process alone does not know.
+    pub(super) fn kill_dropped_cgroup(&self) {
+        #[cfg(feature = "command")]
+        if self.process().unit == Unit::Cgroup && self.process().kills_when_dropped() {
+            // As of a process, where it fails there is nothing to do.
+            let _ = self.cgroup().map(|cgroup| cgroup.send(KILL));
+        }
+    }
+
+    /// While it is locked, nobody reaps the child.
+    pub(super) fn lock_kept(&self) -> impl Drop + '_ {
+        lock(&self.kept)
     }
 
     /// How long pipes may be silent after the exit before their end is no longer waited for.
@@ -73,8 +102,19 @@ impl Shared {
     }
 
     pub(crate) fn set_drain_grace(&self, grace: Duration) {
-        let millis = u32::try_from(grace.as_millis()).unwrap_or(u32::MAX);
-        self.drain_grace.store(millis, Ordering::Relaxed);
+        self.drain_grace.store(millis(grace), Ordering::Relaxed);
+    }
+
+    /// How long after the exit the end of pipes is waited for, whatever comes through them.
+    pub(crate) fn drain_limit(&self) -> Duration {
+        match self.drain_limit.load(Ordering::Relaxed) {
+            0 => DRAIN_LIMIT.max(self.drain_grace()),
+            limit => Duration::from_millis(limit.into()),
+        }
+    }
+
+    pub(crate) fn set_drain_limit(&self, limit: Duration) {
+        self.drain_limit.store(millis(limit).max(1), Ordering::Relaxed);
     }
 
     pub(crate) fn process(&self) -> &Process {
@@ -98,8 +138,9 @@ impl Shared {
 
     /// Whether there is nothing to it but the process.
     pub(crate) fn is_plain(&self) -> bool {
-        let grace = self.drain_grace.load(Ordering::Relaxed);
-        self.made.is_none() && grace == DRAIN_GRACE && self.kept().is_none()
+        let (grace, limit) = (&self.drain_grace, &self.drain_limit);
+        let unset = grace.load(Ordering::Relaxed) == DRAIN_GRACE && limit.load(Ordering::Relaxed) == 0;
+        self.made.is_none() && unset && self.kept().is_none()
     }
 
     pub(crate) fn into_process(self) -> Process {
@@ -136,6 +177,7 @@ impl Shared {
         if let Some(exit) = *kept {
             return Ok(Collected::Exit(exit));
         }
+        self.process().before_reaping();
         let collected = collect(self.pidfd(), libc::WNOHANG)?;
         if let Collected::Exit(exit) = collected {
             self.process().set_reaped();
@@ -198,6 +240,14 @@ impl Shared {
         let mut fds = [child, sweepers].map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
         poll(&mut fds, left)?;
         Ok(!fds[0].revents().is_empty())
+    }
+
+    pub(super) fn try_wait_state(&self) -> io::Result<Option<StateChange>> {
+        self.check()?;
+        match self.process().was_reaped() {
+            true => Ok(Some(StateChange::Ended)),
+            false => self.pidfd().try_wait_state(),
+        }
     }
 
     /// Signals the group, while nobody reaps its leader.

@@ -4,31 +4,12 @@
 use std::future::Future;
 use std::io;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use super::Child;
+use super::unit::{Looks, KILL, TERMINATE};
+use super::{Child, Containment, Shared, Unit};
 use crate::pidfd::{Exit, Gone, Signal};
-
-/// How far [`Child::kill_tree`] reached.
-///
-/// ```
-/// # use childset::{Command, Containment};
-/// let child = Command::new("sleep").arg("60").spawn()?;
-/// // It is in our process group, which is spared.
-/// assert_eq!(child.kill_tree()?, Containment::Process);
-/// # child.wait()?;
-/// # std::io::Result::Ok(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Containment {
-    /// The cgroup that the child was made in: everything in it and below.
-    Cgroup,
-    /// The process group that the child leads: all but processes that left it.
-    ProcessGroup,
-    /// The child alone.
-    Process,
-}
 
 impl Child {
     /// Sends a signal. To a zombie it does nothing.
@@ -48,7 +29,8 @@ impl Child {
         self.shared.own_pidfd()?.send_signal(signal)
     }
 
-    /// Sends `SIGKILL`; a child that has ended is no error, as in `std`.
+    /// Sends `SIGKILL` to the child's [unit](crate::Unit), which is the child alone unless set; that nobody is left is no
+    /// error, as in `std`.
     ///
     /// ```
     /// # use childset::{Command, Signal};
@@ -60,12 +42,13 @@ impl Child {
     /// ```
     ///
     /// # Errors
-    /// `EPERM`: the child changed its user.
+    /// - `EPERM`: the child, or all of its unit, changed their user.
+    /// - [`Unsupported`](io::ErrorKind::Unsupported): it led a process group and was reaped, before Linux 6.9.
     pub fn kill(&self) -> io::Result<()> {
-        Gone::is_fine(self.shared.own_pidfd()?.kill())
+        Gone::is_fine(self.shared.send_to_unit(KILL).map(drop))
     }
 
-    /// Whether dropping the `Child` kills it; false unless set.
+    /// Whether dropping the `Child` kills its [unit](crate::Unit); false unless set.
     ///
     /// ```
     /// # use childset::{Command, Signal};
@@ -89,7 +72,10 @@ impl Child {
         self.shared.process().reap_on_drop.store(reap, Ordering::Relaxed);
     }
 
-    /// Ends the child: `SIGTERM`, and `SIGKILL` if it has not ended when the grace is over. Blocks until it has.
+    /// Ends the child's [unit](crate::Unit), which is the child alone unless set: `SIGTERM`, and `SIGKILL` to what is left
+    /// when the grace is over. Blocks until the child has ended, and the rest has or was killed.
+    ///
+    /// `SIGCONT` follows `SIGTERM`, so that a stopped process can act on it.
     ///
     /// ```
     /// # use childset::{Command, Signal};
@@ -99,21 +85,33 @@ impl Child {
     /// # std::io::Result::Ok(())
     /// ```
     ///
+    /// What is left of a [`Session`](crate::Unit::Session), and before Linux 6.9 of a process group, is killed as soon as the
+    /// child has ended, since it cannot be named afterwards.
+    ///
     /// # Errors
-    /// As [`wait`](Child::wait) and [`wait_timeout`](Child::wait_timeout), and `EPERM`: the child changed its user.
+    /// As [`wait`](Child::wait) and [`wait_timeout`](Child::wait_timeout), and `EPERM`: the child, or all of its unit,
+    /// changed their user.
     pub fn wait_terminated(&self, grace: Duration) -> io::Result<Exit> {
-        if let Some(exit) = self.try_wait()? {
-            return Ok(exit);
+        let deadline = Instant::now().checked_add(grace);
+        let exit = match self.shared.begin_ending()? {
+            Some(exit) => Some(exit),
+            None => self.shared.wait_until(deadline)?,
+        };
+        let exit = match exit {
+            Some(exit) => exit,
+            None => {
+                self.kill()?;
+                self.wait()?
+            }
+        };
+        let mut looks = Looks::new();
+        while let Some(pause) = self.shared.end_rest(deadline, &mut looks)? {
+            thread::sleep(pause);
         }
-        Gone::is_fine(self.send_signal(Signal::TERM))?;
-        if let Some(exit) = self.wait_timeout(grace)? {
-            return Ok(exit);
-        }
-        self.kill()?;
-        self.wait()
+        Ok(exit)
     }
 
-    /// Ends the child: `SIGTERM`, and `SIGKILL` if it has not ended when the grace is over.
+    /// Ends the child's [unit](crate::Unit): as [`wait_terminated`](Child::wait_terminated), awaited.
     ///
     /// The future does not borrow the `Child`, which is dropped only together with it.
     ///
@@ -127,7 +125,7 @@ impl Child {
     /// ```
     ///
     /// # Errors
-    /// As [`exit`](Child::exit), and `EPERM`: the child changed its user.
+    /// As [`exit`](Child::exit), and `EPERM`: the child, or all of its unit, changed their user.
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing; `SIGTERM` has been sent once it was polled.
@@ -135,20 +133,63 @@ impl Child {
     pub fn terminate(&self, grace: Duration) -> impl Future<Output = io::Result<Exit>> + Send + 'static {
         let shared = self.shared.clone();
         async move {
-            if let Some(exit) = shared.try_wait()? {
-                return Ok(exit);
-            }
-            Gone::is_fine(shared.own_pidfd()?.send_signal(Signal::TERM))?;
-            let exit = async { Some(shared.exit().await) };
-            let over = async {
-                async_io::Timer::after(grace).await;
-                None
+            let deadline = Instant::now().checked_add(grace);
+            let exit = match shared.begin_ending()? {
+                Some(exit) => Some(exit),
+                None => {
+                    let exit = async { Some(shared.exit().await) };
+                    let over = async {
+                        async_io::Timer::after(grace).await;
+                        None
+                    };
+                    futures_lite::future::or(exit, over).await.transpose()?
+                }
             };
-            if let Some(exit) = futures_lite::future::or(exit, over).await {
-                return exit;
+            let exit = match exit {
+                Some(exit) => exit,
+                None => {
+                    Gone::is_fine(shared.send_to_unit(KILL).map(drop))?;
+                    shared.exit().await?
+                }
+            };
+            let mut looks = Looks::new();
+            while let Some(pause) = shared.end_rest(deadline, &mut looks)? {
+                async_io::Timer::after(pause).await;
             }
-            Gone::is_fine(shared.own_pidfd()?.kill())?;
-            shared.exit().await
+            Ok(exit)
+        }
+    }
+
+    /// Blocks until nobody is left of the child's [unit](crate::Unit), or the time is over: then false. For
+    /// [`Process`](crate::Unit::Process), that is when the child was reaped.
+    ///
+    /// A cgroup is empty when all of its processes have ended, and a process group also when they were reaped. Both are
+    /// looked at now and then. Of a session, and of a process group before Linux 6.9, nothing can be told once the child
+    /// was reaped: true.
+    ///
+    /// ```
+    /// # use childset::{Command, Unit};
+    /// # use std::time::Duration;
+    /// let mut command = Command::new("sh");
+    /// let child = command.args(["-c", "sleep 0.1 &"]).unit(Unit::ProcessGroup).spawn()?;
+    /// child.wait()?;
+    /// assert!(child.wait_unit_gone(Duration::from_secs(60))?);
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of reading `cgroup.events`; [`Forked`](crate::Forked).
+    pub fn wait_unit_gone(&self, timeout: Duration) -> io::Result<bool> {
+        let deadline = Instant::now().checked_add(timeout);
+        let mut looks = Looks::new();
+        loop {
+            if self.shared.is_unit_gone()? {
+                return Ok(true);
+            }
+            match looks.next(deadline) {
+                Duration::ZERO => return Ok(false),
+                pause => thread::sleep(pause),
+            }
         }
     }
 
@@ -175,9 +216,9 @@ impl Child {
         self.shared.send_signal_to_group(signal.into())
     }
 
-    /// Sends `SIGKILL` to the child and to what it has started, as far as that is contained: to its cgroup, if
-    /// it was made in one with [`Command::cgroup`](crate::Command::cgroup) (Linux 5.14); else to its process
-    /// group, if it was made to lead one; else to the child alone. Says which.
+    /// Sends `SIGKILL` to the child and to what it has started, as far as that is contained, whatever its
+    /// [unit](crate::Unit): to its cgroup, if it was made in one; else to its session, if that is its unit; else to its
+    /// process group, if it was made to lead one; else to the child alone. Says which.
     ///
     /// ```
     /// # use childset::{Command, Containment, Signal};
@@ -188,31 +229,40 @@ impl Child {
     /// ```
     ///
     /// # Errors
-    /// - Those of opening and writing `cgroup.kill`, such as `EACCES`.
+    /// - Those of the cgroup's files, such as `EACCES`, and of `/proc` for a session.
     /// - `EPERM`: the child, or all of its group, changed their user.
     /// - [`Unsupported`](io::ErrorKind::Unsupported): it led a process group and was reaped, before Linux 6.9.
     ///
     /// That nobody is left is no error.
     pub fn kill_tree(&self) -> io::Result<Containment> {
-        self.shared.check()?;
-        let process = self.shared.process();
-        if let Some(cgroup) = self.shared.cgroup() {
-            use rustix::fs::{openat, Mode, OFlags};
-            let flags = OFlags::WRONLY | OFlags::CLOEXEC;
-            match openat(cgroup, "cgroup.kill", flags, Mode::empty()) {
-                Ok(file) => {
-                    rustix::io::write(file, b"1")?;
-                    return Ok(Containment::Cgroup);
-                }
-                Err(rustix::io::Errno::NOENT) => {}
-                Err(error) => return Err(error.into()),
-            }
+        self.shared.kill_tree()
+    }
+}
+
+impl Shared {
+    /// Asks the unit to end; or gives the exit, if the child has ended.
+    fn begin_ending(&self) -> io::Result<Option<Exit>> {
+        let exit = self.try_wait()?;
+        if exit.is_none() || self.process().unit != Unit::Process {
+            self.process().begin_ending();
+            Gone::is_fine(self.send_to_unit(TERMINATE).map(drop)).or_else(|error| match exit {
+                // Its group cannot be named any more.
+                Some(_) if error.kind() == io::ErrorKind::Unsupported => Ok(()),
+                _ => Err(error),
+            })?;
         }
-        if process.leads_group {
-            Gone::is_fine(self.send_signal_to_group(Signal::KILL))?;
-            return Ok(Containment::ProcessGroup);
+        Ok(exit)
+    }
+
+    /// After the child's end: how long to wait before the next call, while something is left of its unit. At the deadline,
+    /// kills that.
+    fn end_rest(&self, deadline: Option<Instant>, looks: &mut Looks) -> io::Result<Option<Duration>> {
+        if self.process().unit == Unit::Process || self.is_unit_gone()? {
+            return Ok(None);
         }
-        self.kill()?;
-        Ok(Containment::Process)
+        match looks.next(deadline) {
+            Duration::ZERO => Gone::is_fine(self.send_to_unit(KILL).map(drop)).map(|()| None),
+            pause => Ok(Some(pause)),
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use super::Child;
-use crate::pidfd::{Exit, Pidfd};
+use crate::pidfd::{Exit, Pidfd, StateChange};
 use crate::watch::dropped::wakes_sweepers;
 
 impl Child {
@@ -90,6 +90,33 @@ impl Child {
     /// As [`try_wait`](Child::try_wait).
     pub fn try_status(&self) -> io::Result<Option<ExitStatus>> {
         Ok(self.try_wait()?.map(|exit| exit.status()))
+    }
+
+    /// Takes the next stop or continuation of the child, or `None` if there is none to report. Never blocks.
+    ///
+    /// Each is reported once; the end as often as one asks, without taking the exit. A pidfd does not become readable by a
+    /// stop or a continuation, and so nothing can wait for both that and the exit. `SIGCHLD` tells: call this in a program
+    /// that handles it (by signal-hook or async-signal, say, without `SA_NOCLDSTOP`), or now and then. Where nothing else is
+    /// waited for, [`Pidfd::wait_state`] blocks. See waitid(2).
+    ///
+    /// ```
+    /// # use childset::{Command, Signal, StateChange};
+    /// let child = Command::new("sleep").arg("60").spawn()?;
+    /// assert_eq!(child.try_wait_state()?, None);
+    /// child.send_signal(Signal::STOP)?;
+    /// assert_eq!(child.pidfd().wait_state()?, StateChange::Stopped(Signal::STOP));
+    /// child.send_signal(Signal::CONT)?;
+    /// while child.try_wait_state()? != Some(StateChange::Continued) {}
+    /// # child.kill()?;
+    /// # child.wait()?;
+    /// assert_eq!(child.try_wait_state()?, Some(StateChange::Ended));
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// # Errors
+    /// `ECHILD`: the process is not our child, or somebody else has reaped it.
+    pub fn try_wait_state(&self) -> io::Result<Option<StateChange>> {
+        self.shared.try_wait_state()
     }
 
     /// Awaits the end of the child, and returns the same exit as often as it is called.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::unix::CommandExt;
 use super::{Command, Resource};
 use crate::pidfd::Signal;
+use crate::watch::cgroup::Cgroup;
 
 /// What the process is to be: its user, group, limits, signals.
 ///
@@ -185,7 +186,8 @@ impl Command {
     ///
     /// Spawning fails with `EBADF` if it is no such directory, and with `EACCES` if it may not be written.
     ///
-    /// [`Child::kill_tree`](crate::Child::kill_tree) kills all that is in there.
+    /// It is the child's [`unit`](Command::unit) if that is said. [`Child::kill_tree`](crate::Child::kill_tree) kills all
+    /// that is in there in any case.
     ///
     /// ```
     /// # use childset::{Command, Stdio};
@@ -202,7 +204,7 @@ impl Command {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn cgroup<F: Into<OwnedFd>>(&mut self, directory: F) -> &mut Command {
-        self.options.cgroup = Some(Arc::new(directory.into()));
+        self.options.cgroup = Some(Arc::new(Cgroup::given(directory.into())));
         self
     }
 }

@@ -2,11 +2,13 @@
 
 use std::ffi::{CStr, OsStr};
 use std::fmt::{Debug, DebugStruct};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
 
 use super::options::Options;
 use super::resource::Resource;
+use crate::child::Unit;
 use crate::pidfd::Signal;
 use crate::sys::plan::Step;
 
@@ -32,7 +34,9 @@ pub(super) fn describe(step: &Step) -> String {
     let path = |path: &CStr| quoted(path.to_bytes());
     match step {
         Step::SetSid => "start a session (setsid)".into(),
+        Step::ControllingTerminal => "make the terminal the controlling one (TIOCSCTTY)".into(),
         Step::SetPgid(group) => format!("join process group {group} (setpgid)"),
+        Step::Foreground => "put its process group into the foreground (tcsetpgrp)".into(),
         Step::SetRlimit(resource, limit) => {
             let resource = Resource::from(*resource);
             format!("set {resource} to {} and {} (setrlimit)", limit.rlim_cur, limit.rlim_max)
@@ -51,6 +55,7 @@ pub(super) fn describe(step: &Step) -> String {
         Step::SetGid(gid) => format!("set the group id to {gid} (setgid)"),
         Step::SetUid(uid) => format!("set the user id to {uid} (setuid)"),
         Step::Chdir(directory) => format!("enter the working directory {} (chdir)", path(directory)),
+        Step::Fchdir => "enter the working directory, a descriptor (fchdir)".into(),
         Step::NoNewPrivs => "give up new privileges (PR_SET_NO_NEW_PRIVS)".into(),
         Step::DefaultDisposition(signal) => {
             format!("reset {} to its default (sigaction)", Signal::from(*signal))
@@ -62,11 +67,14 @@ pub(super) fn describe(step: &Step) -> String {
 /// Adds what was set of the options, under the names of the methods that set it.
 pub(super) fn add_options(f: &mut DebugStruct<'_, '_>, options: &Options) {
     let fds: Vec<_> = options.fds.iter().map(|(number, source)| (*number, source.as_raw_fd())).collect();
+    let number = |fd: &Option<Arc<OwnedFd>>| fd.as_ref().map(|fd| fd.as_raw_fd());
     let closed: Vec<_> = options.close.iter().map(|&(first, last)| first..=last).collect();
     add_some(f, "search_path", options.search_path.as_ref());
     add_some(f, "shell_fallback", options.no_shell.then_some(false));
     add(f, "setsid", &options.session);
+    add_some(f, "controlling_terminal", number(&options.controlling_terminal));
     add_some(f, "process_group", options.process_group);
+    add_some(f, "foreground", number(&options.foreground));
     add(f, "rlimits", &options.rlimits);
     add_some(f, "nice", options.nice);
     add_some(f, "scheduler", options.scheduler);
@@ -77,13 +85,16 @@ pub(super) fn add_options(f: &mut DebugStruct<'_, '_>, options: &Options) {
     add_some(f, "groups", options.groups.as_ref());
     add_some(f, "gid", options.gid);
     add_some(f, "uid", options.uid);
+    add_some(f, "current_dir_fd", number(&options.directory_fd));
+    add_some(f, "from_fd", number(&options.program_fd));
     add(f, "no_new_privs", &options.no_new_privs);
     add_some(f, "parent_death_signal", options.parent_death_signal);
     add(f, "kill_with_parent", &options.kill_with_parent);
     add(f, "autoreap", &options.autoreap);
     add(f, "default_signals", &options.default_dispositions);
     add(f, "signal_mask", &options.signal_mask);
-    add_some(f, "cgroup", options.cgroup.as_ref().map(|cgroup| cgroup.as_raw_fd()));
+    add_some(f, "cgroup", options.cgroup.as_ref().map(|cgroup| cgroup.as_fd().as_raw_fd()));
+    add_some(f, "unit", (options.unit != Unit::Process).then_some(options.unit));
     add(f, "fds", &fds);
     add(f, "inherit_fds", &options.inherit_fds);
     add(f, "close_fds", &closed);

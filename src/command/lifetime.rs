@@ -1,4 +1,5 @@
 use super::Command;
+use crate::child::Unit;
 use crate::pidfd::Signal;
 
 /// What becomes of the process when it is dropped, or this one ends.
@@ -11,7 +12,37 @@ impl Command {
         self
     }
 
-    /// Whether dropping the child kills it; false unless set.
+    /// Says what the process is the first of, and what is ended with it: [`Unit::Process`] unless set.
+    ///
+    /// [`Unit::ProcessGroup`] makes it the leader of a group, as [`process_group(0)`](Command::process_group) does, and
+    /// [`Unit::Session`] that of a session, as [`setsid`](Command::setsid) does. [`Unit::Cgroup`] makes it in the
+    /// [`cgroup`](Command::cgroup) that was given, or in one made for it, which needs the right to make one below that of
+    /// this process. With it, the child runs on a [copy](Command#on-a-copy) of our memory until its `execve`.
+    ///
+    /// ```
+    /// # use childset::{Command, Stdio, Unit};
+    /// # use std::io::Read;
+    /// # use std::time::Duration;
+    /// let mut command = Command::new("sh");
+    /// command.args(["-c", "sleep 60 &"]).stdout(Stdio::piped()).unit(Unit::ProcessGroup);
+    /// let mut child = command.spawn()?;
+    /// child.wait()?;
+    /// # // Before Linux 6.9 nothing reaches the group of a leader that was reaped.
+    /// # if child.send_signal_to_group(0).is_err() { return Ok(()); }
+    /// // What it has left behind.
+    /// child.wait_terminated(Duration::from_secs(5))?;
+    /// assert_eq!(child.stdout.take().unwrap().read(&mut [0])?, 0);
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// Spawning fails with [`Unsupported`](std::io::ErrorKind::Unsupported) where no cgroup can be made for want of the file
+    /// system, and with `EACCES` for want of the right.
+    pub fn unit(&mut self, unit: Unit) -> &mut Command {
+        self.options.unit = unit;
+        self
+    }
+
+    /// Whether dropping the child kills its [`unit`](Command::unit); false unless set.
     ///
     /// ```
     /// # use childset::{Command, Signal};

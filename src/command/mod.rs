@@ -13,6 +13,7 @@ mod prepared;
 mod program;
 mod resource;
 mod spawn;
+mod terminal;
 pub mod unix;
 
 use std::collections::BTreeMap;
@@ -34,6 +35,7 @@ pub use error::SpawnError;
 pub use prepared::Prepared;
 pub use resource::Resource;
 pub use spawn::started::Spawn;
+pub use terminal::Pty;
 
 /// Builds and spawns processes, with the names and defaults of `async_process::Command`.
 ///
@@ -148,7 +150,7 @@ impl Command {
 /// Before descriptors of the caller's are closed, for whose end of file he may wait: waits until those who were launched
 /// with them have their own.
 fn before_closing<'a>(options: &Options, stdio: impl IntoIterator<Item = &'a Kind>) {
-    if !options.fds.is_empty() || stdio.into_iter().any(Kind::is_fd) {
+    if options.has_descriptors() || stdio.into_iter().any(Kind::is_fd) {
         until_all_released();
     }
 }

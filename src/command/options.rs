@@ -7,8 +7,10 @@ use std::sync::Arc;
 
 use super::error::{c_string, SpawnError};
 use super::resource::Resource;
+use crate::child::Unit;
 use crate::pidfd::Signal;
 use crate::sys::plan::{Life, Memory, Step};
+use crate::watch::cgroup::Cgroup;
 
 /// What Linux offers beyond program, arguments, environment and the three standard descriptors.
 #[derive(Clone, Default)]
@@ -18,7 +20,9 @@ pub(super) struct Options {
     /// A file that the kernel cannot execute stays an error.
     pub(super) no_shell: bool,
     pub(super) session: bool,
+    pub(super) controlling_terminal: Option<Arc<OwnedFd>>,
     pub(super) process_group: Option<i32>,
+    pub(super) foreground: Option<Arc<OwnedFd>>,
     /// Soft and hard.
     pub(super) rlimits: Vec<(Resource, u64, u64)>,
     pub(super) nice: Option<i32>,
@@ -28,13 +32,19 @@ pub(super) struct Options {
     pub(super) groups: Option<Vec<u32>>,
     pub(super) gid: Option<u32>,
     pub(super) uid: Option<u32>,
+    /// Instead of a path.
+    pub(super) directory_fd: Option<Arc<OwnedFd>>,
+    /// Instead of a path.
+    pub(super) program_fd: Option<Arc<OwnedFd>>,
     pub(super) no_new_privs: bool,
     pub(super) parent_death_signal: Option<Signal>,
     pub(super) kill_with_parent: bool,
     pub(super) autoreap: bool,
     pub(super) default_dispositions: Vec<Signal>,
     pub(super) signal_mask: Vec<Signal>,
-    pub(super) cgroup: Option<Arc<OwnedFd>>,
+    /// As it was given.
+    pub(super) cgroup: Option<Arc<Cgroup>>,
+    pub(super) unit: Unit,
     pub(super) fds: Vec<(RawFd, Arc<OwnedFd>)>,
     pub(super) inherit_fds: bool,
     /// Ranges to close, both ends included, but for what is installed in them.
@@ -46,10 +56,12 @@ impl Options {
     /// the directory is entered with those of the child, as `std` does it.
     pub(super) fn steps(&self, directory: Option<&Path>) -> io::Result<Vec<Step>> {
         let mut steps = Vec::new();
-        if self.session {
+        if self.starts_session() {
             steps.push(Step::SetSid);
         }
-        steps.extend(self.process_group.map(Step::SetPgid));
+        steps.extend(self.controlling_terminal.as_ref().map(|_| Step::ControllingTerminal));
+        steps.extend(self.group().map(Step::SetPgid));
+        steps.extend(self.foreground.as_ref().map(|_| Step::Foreground));
         steps.extend(self.rlimits.iter().map(|&(resource, soft, hard)| {
             Step::SetRlimit(resource.as_raw(), libc::rlimit64 { rlim_cur: soft, rlim_max: hard })
         }));
@@ -65,6 +77,7 @@ impl Options {
         steps.extend(self.gid.map(Step::SetGid));
         steps.extend(self.uid.map(Step::SetUid));
         match (directory, &self.chroot) {
+            _ if self.directory_fd.is_some() => steps.push(Step::Fchdir),
             (Some(directory), _) => {
                 let directory = c_string(directory.as_os_str().as_bytes(), "the working directory")?;
                 steps.push(Step::Chdir(directory));
@@ -81,6 +94,40 @@ impl Options {
         steps.extend(dispositions.map(|signal| Step::DefaultDisposition(signal.as_raw())));
         steps.push(Step::SignalMask(mask(&self.signal_mask)?));
         Ok(steps)
+    }
+
+    /// A terminal can only become that of a session which the child leads.
+    pub(super) fn starts_session(&self) -> bool {
+        self.session || self.controlling_terminal.is_some() || self.unit == Unit::Session
+    }
+
+    /// The group that it is to join, or 0 for one of its own.
+    fn group(&self) -> Option<i32> {
+        // The leader of a session leads a group.
+        let own = self.unit == Unit::ProcessGroup && !self.starts_session();
+        self.process_group.or(own.then_some(0))
+    }
+
+    pub(super) fn leads_group(&self) -> bool {
+        self.starts_session() || self.group() == Some(0)
+    }
+
+    /// The cgroup to make a child in.
+    pub(super) fn cgroup_of_child(&self) -> io::Result<Option<Arc<Cgroup>>> {
+        if self.unit != Unit::Cgroup || self.cgroup.is_some() {
+            return Ok(self.cgroup.clone());
+        }
+        let made = Cgroup::create().map_err(|error| match error.raw_os_error() {
+            Some(errno) => SpawnError::new("make a cgroup (mkdir)".into(), errno).into(),
+            None => error,
+        });
+        Ok(Some(Arc::new(made?)))
+    }
+
+    /// Whether the caller gave descriptors, which others may wait for the end of.
+    pub(super) fn has_descriptors(&self) -> bool {
+        let needs = [&self.controlling_terminal, &self.foreground, &self.directory_fd, &self.program_fd];
+        !self.fds.is_empty() || needs.into_iter().any(Option::is_some)
     }
 
     /// The signal to ask for at the parent's death.
@@ -108,7 +155,11 @@ impl Options {
     /// likes. One in a cgroup may be killed for want of memory with all of its cgroup (`memory.oom.group`), and then
     /// the kernel kills all who share its memory.
     pub(super) fn memory(&self) -> Memory {
-        match self.uid.is_some() || self.gid.is_some() || self.cgroup.is_some() {
+        match self.uid.is_some()
+            || self.gid.is_some()
+            || self.cgroup.is_some()
+            || self.unit == Unit::Cgroup
+        {
             true => Memory::Copied,
             false => Memory::Shared,
         }

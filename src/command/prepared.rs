@@ -147,7 +147,7 @@ impl Start for &Prepared {
     }
 
     fn start_unawaited(self) -> io::Result<Started> {
-        match can_be_launched(&self.0.options, &self.0.acts) {
+        match can_be_launched(&self.0.options, &self.0.acts, &self.0.layout.paths) {
             true => self.0.start_unawaited(),
             false => self.start(),
         }

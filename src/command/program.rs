@@ -1,6 +1,9 @@
 use std::ffi::OsStr;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::{CommandArgs, CommandEnvs};
+use std::sync::Arc;
 
 use super::Command;
 
@@ -70,6 +73,28 @@ impl Command {
         self
     }
 
+    /// Starts to build a command that runs the program behind a descriptor: an executable, or a script, opened in any
+    /// way (`O_PATH` will do). See fexecve(3).
+    ///
+    /// It is named, and has as its argument 0, `/dev/fd/N`. A script keeps the descriptor, by whose name its interpreter
+    /// opens it: where there is no `/dev/fd`, it cannot be run. A program does not.
+    ///
+    /// ```
+    /// use childset::Command;
+    /// use std::fs::File;
+    ///
+    /// let file = File::open("/bin/sh")?;
+    /// let child = Command::from_fd(file).args(["-c", "exit 3"]).spawn()?;
+    /// assert_eq!(child.wait()?.code(), Some(3));
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn from_fd<F: Into<OwnedFd>>(program: F) -> Command {
+        let program = program.into();
+        let mut command = Command::new(format!("/dev/fd/{}", program.as_raw_fd()));
+        command.options.program_fd = Some(Arc::new(program));
+        command
+    }
+
     /// Sets the working directory. A relative program is then relative to it.
     ///
     /// ```
@@ -82,6 +107,25 @@ impl Command {
     pub fn current_dir<P: AsRef<Path>>(&mut self, directory: P) -> &mut Command {
         self.note_null_byte(directory.as_ref().as_os_str(), "the working directory");
         self.std.current_dir(directory);
+        self.options.directory_fd = None;
+        self
+    }
+
+    /// Sets the working directory to the one behind a descriptor, instead of
+    /// [`current_dir`](Command::current_dir). See fchdir(2).
+    ///
+    /// ```
+    /// # use childset::{Command, Stdio};
+    /// use std::fs::File;
+    ///
+    /// let mut command = Command::new("pwd");
+    /// command.current_dir_fd(File::open("/usr")?).stdout(Stdio::piped());
+    /// assert_eq!(command.spawn()?.wait_with_output()?.stdout, b"/usr\n");
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn current_dir_fd<F: Into<OwnedFd>>(&mut self, directory: F) -> &mut Command {
+        self.before_closing();
+        self.options.directory_fd = Some(Arc::new(directory.into()));
         self
     }
 
@@ -155,8 +199,24 @@ impl Command {
         self.std.get_envs()
     }
 
-    /// The working directory, if it was set: see [`get_program`](Command::get_program).
+    /// The working directory, if it was set by its path: see [`get_program`](Command::get_program).
     pub fn get_current_dir(&self) -> Option<&Path> {
-        self.std.get_current_dir()
+        self.std.get_current_dir().filter(|_| self.options.directory_fd.is_none())
     }
+
+    /// The numbers above 2 of this process's descriptors that the paths of program and directories lead through.
+    pub(super) fn paths_through_descriptors(&self) -> Vec<RawFd> {
+        let program = Some(Path::new(self.get_program())).filter(|_| self.options.program_fd.is_none());
+        let paths = [program, self.get_current_dir(), self.options.chroot.as_deref()];
+        paths.into_iter().flatten().filter_map(through_descriptor).collect()
+    }
+}
+
+/// The descriptor above 2 by which a path leads, such as 3 in `/proc/self/fd/3/bin`.
+fn through_descriptor(path: &Path) -> Option<RawFd> {
+    const WAYS: [&str; 3] = ["/proc/self/fd/", "/dev/fd/", "/proc/thread-self/fd/"];
+    let path = path.as_os_str().as_bytes();
+    let rest = WAYS.iter().find_map(|way| path.strip_prefix(way.as_bytes()))?;
+    let number = rest.split(|&byte| byte == b'/').next()?;
+    std::str::from_utf8(number).ok()?.parse().ok().filter(|&number| number > 2)
 }

@@ -113,6 +113,7 @@ impl Command {
     /// once:
     ///
     /// - those that run [on a copy](Command#on-a-copy);
+    /// - those with a path through a descriptor, such as `/proc/self/fd/3`;
     /// - all, where `clone3`, or `close_range` with `CLOSE_RANGE_UNSHARE`, is refused.
     ///
     /// The variables of this process are copied, as by [`prepare`](Command::prepare), and entries of the environment that
@@ -247,7 +248,7 @@ impl Start for &mut Command {
 
     fn start_unawaited(self) -> io::Result<Started> {
         if self.stdio.iter().flatten().any(|stdio| matches!(stdio.0, Kind::Std(_)))
-            || !can_be_launched(&self.options, &self.acts)
+            || !can_be_launched(&self.options, &self.acts, &self.paths_through_descriptors())
         {
             return self.start();
         }

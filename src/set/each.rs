@@ -4,8 +4,8 @@ use std::io;
 
 use super::member::{Key, Member, Pipes};
 use super::ChildSet;
-use crate::child::{ChildHandle, ChildStderr, ChildStdin, ChildStdout};
-use crate::pidfd::{Gone, Signal};
+use crate::child::{ChildHandle, ChildStderr, ChildStdin, ChildStdout, Containment, KILL, TERMINATE};
+use crate::pidfd::{Gone, Signal, StateChange};
 use crate::watch::Watched;
 
 impl<T> ChildSet<T> {
@@ -79,6 +79,37 @@ impl<T> ChildSet<T> {
         self.members().ok()?.watch.get_mut(slot)?.pipes().and_then(take)
     }
 
+    /// Takes a stop or a continuation of each child that was stopped or continued since the last call. Never blocks; the
+    /// exits are for those who wait.
+    ///
+    /// It asks the kernel once for each child in the set. The set's descriptor does not become readable by a stop:
+    /// [`Child::try_wait_state`](crate::Child::try_wait_state) says when to call this.
+    ///
+    /// ```
+    /// # use childset::{ChildSet, Command, Signal, StateChange};
+    /// let set = ChildSet::new()?;
+    /// let key = set.spawn(Command::new("sleep").arg("60"), ())?;
+    /// set.send_signal(key, Signal::STOP)?;
+    /// while set.state_changes()? != [(key, StateChange::Stopped(Signal::STOP))] {}
+    /// assert_eq!(set.state_changes()?, []);
+    /// set.kill_tree(key)?;
+    /// assert_eq!(set.wait(None)?.unwrap().exit?.signal(), Some(Signal::KILL));
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Forked`](crate::Forked): the set belongs to the process that this one was forked from.
+    pub fn state_changes(&self) -> io::Result<Vec<(Key, StateChange)>> {
+        let members = self.members()?;
+        let changes = members.watch.keys().filter_map(|slot| {
+            let member = members.watch.get(slot).filter(|member| member.is_our_child())?;
+            // One that somebody else has reaped comes out with what is known of it.
+            let change = member.pidfd().try_wait_state().ok()??;
+            Some((self.key(slot), change)).filter(|_| change != StateChange::Ended)
+        });
+        Ok(changes.collect())
+    }
+
     /// Sends a signal to one child. To one that has ended and was not taken it does nothing.
     ///
     /// ```
@@ -120,6 +151,47 @@ impl<T> ChildSet<T> {
     /// - As [`Child::send_signal_to_group`](crate::Child::send_signal_to_group).
     pub fn send_signal_to_group(&self, key: Key, signal: impl Into<Signal>) -> io::Result<()> {
         self.with(key, |member| member.send_signal_to_group(signal.into()))
+    }
+
+    /// Asks one child to end, with its [unit](crate::Unit): `SIGTERM`, and `SIGCONT` so that a stopped process can act on
+    /// it. Does not wait; says how far that reached. [`kill_tree`](ChildSet::kill_tree) may follow, after a grace.
+    ///
+    /// ```
+    /// # use childset::{ChildSet, Command, Containment, Signal, Unit};
+    /// let set = ChildSet::new()?;
+    /// let mut command = Command::new("sh");
+    /// let key = set.spawn(command.args(["-c", "sleep 60 & wait"]).unit(Unit::ProcessGroup), ())?;
+    /// assert_eq!(set.terminate(key)?, Containment::ProcessGroup);
+    /// assert_eq!(set.wait(None)?.unwrap().exit?.signal(), Some(Signal::TERM));
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// # Errors
+    /// - [`Gone`]: the child is no longer in the set, or was reaped.
+    /// - `EPERM`: it, or all of its unit, changed their user.
+    pub fn terminate(&self, key: Key) -> io::Result<Containment> {
+        self.with(key, |member| member.send_to_unit(TERMINATE))
+    }
+
+    /// Sends `SIGKILL` to one child and to what it has started, as far as that is contained: as
+    /// [`Child::kill_tree`](crate::Child::kill_tree).
+    ///
+    /// # Errors
+    /// - [`Gone::NotInSet`]: the child is no longer in the set.
+    /// - As [`Child::kill_tree`](crate::Child::kill_tree).
+    pub fn kill_tree(&self, key: Key) -> io::Result<Containment> {
+        self.with(key, Member::kill_tree)
+    }
+
+    /// Has the units of all children end, or kills them.
+    pub(super) fn end_all(&self, kill: bool) -> io::Result<()> {
+        let mut result = Ok(());
+        for member in self.members()?.watch.values() {
+            member.begin_ending();
+            let sent = member.send_to_unit(if kill { KILL } else { TERMINATE });
+            result = result.and(Gone::is_fine(sent.map(drop)));
+        }
+        result
     }
 
     /// Sends a signal to every child in the set; those that have ended are passed over.

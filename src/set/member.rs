@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use slotmap::{DefaultKey, Key as _};
 
-use crate::child::{Child, ChildHandle, ChildStderr, ChildStdin, ChildStdout, Keeper, Process, Shared};
+use crate::child::{Child, ChildHandle, Containment, ChildStderr, ChildStdin, ChildStdout, Keeper, Process, Shared};
 #[cfg(feature = "command")]
 use crate::command::Started;
 use crate::pidfd::{collect, Collected, Exit, Pidfd, Signal};
@@ -204,6 +204,28 @@ impl<T> Member<T> {
         }
     }
 
+    /// To the whole unit.
+    pub(super) fn send_to_unit(&self, signals: &[Signal]) -> io::Result<Containment> {
+        match &self.holder {
+            // As above.
+            Holder::Owned(process) => process.send_to_unit(signals),
+            Holder::Shared(shared) => shared.send_to_unit(signals),
+        }
+    }
+
+    pub(super) fn kill_tree(&self) -> io::Result<Containment> {
+        match &self.holder {
+            // As above.
+            Holder::Owned(process) => process.kill_tree(),
+            Holder::Shared(shared) => shared.kill_tree(),
+        }
+    }
+
+    /// Has nothing left of the unit when it has come out, or known what it is.
+    pub(super) fn begin_ending(&self) {
+        self.process().begin_ending();
+    }
+
     pub(super) fn pid(&self) -> Option<u32> {
         self.process().pid()
     }
@@ -250,7 +272,10 @@ impl<T> Watched for Member<T> {
 
     fn collect(&self) -> io::Result<Collected> {
         match &self.holder {
-            Holder::Owned(process) => collect(process.pidfd(), libc::WNOHANG),
+            Holder::Owned(process) => {
+                process.before_reaping();
+                collect(process.pidfd(), libc::WNOHANG)
+            }
             Holder::Shared(shared) => shared.collect_told(),
         }
     }

@@ -1,5 +1,6 @@
 use std::fmt;
 use std::io;
+use std::thread;
 use std::time::{Duration, Instant};
 #[cfg(feature = "async-io")]
 use std::{
@@ -9,10 +10,10 @@ use std::{
 };
 
 #[cfg(feature = "async-io")]
-use futures_lite::Stream;
+use futures_lite::{ready, Stream};
 
 use super::{ChildSet, Exited, Until};
-use crate::pidfd::Signal;
+use crate::child::{ChildHandle, Looks};
 
 /// The end of a set's children: their exits, and `SIGKILL` for those that outlive the grace.
 ///
@@ -37,18 +38,26 @@ pub struct Shutdown<'a, T> {
     set: &'a ChildSet<T>,
     /// When to kill; `None` once that was done, and if it is never to be.
     deadline: Option<Instant>,
+    /// Those that have come out, and something of whose units is left.
+    rest: Vec<ChildHandle>,
+    looks: Looks,
     /// What sending the signals met with, to be reported once.
     error: Option<io::Error>,
     #[cfg(feature = "async-io")]
     timer: Option<async_io::Timer>,
+    /// For the next look at the rest.
+    #[cfg(feature = "async-io")]
+    look: Option<async_io::Timer>,
     #[cfg(feature = "async-io")]
     ticket: Option<super::stream::Ticket>,
 }
 
 impl<T> ChildSet<T> {
-    /// Ends all children: `SIGTERM` now, and `SIGKILL` to those that are still there when the grace is over.
+    /// Ends all children with their [units](crate::Unit): `SIGTERM` now, and `SIGCONT`, so that stopped ones can act on it;
+    /// and `SIGKILL` to those that are still there when the grace is over.
     ///
-    /// Their exits are taken from the returned [`Shutdown`], which ends when the set is empty. `SIGKILL` is sent by
+    /// Their exits are taken from the returned [`Shutdown`], which ends when the set is empty and nothing of the units is
+    /// left, or that was killed. `SIGKILL` is sent by
     /// whoever takes them: it comes in time while a thread blocks in [`wait`](Shutdown::wait), or a task awaits
     /// `next()`. Otherwise it comes with the next call that takes an exit. Nobody sends it once the `Shutdown` is
     /// dropped: the rest stays in the set, and lives.
@@ -72,9 +81,13 @@ impl<T> ChildSet<T> {
         Shutdown {
             set: self,
             deadline: Instant::now().checked_add(grace),
-            error: self.send_signal_to_all(Signal::TERM).err(),
+            rest: Vec::new(),
+            looks: Looks::new(),
+            error: self.end_all(false).err(),
             #[cfg(feature = "async-io")]
             timer: None,
+            #[cfg(feature = "async-io")]
+            look: None,
             #[cfg(feature = "async-io")]
             ticket: None,
         }
@@ -90,7 +103,7 @@ impl<T> Shutdown<'_, T> {
     /// let set = ChildSet::new()?;
     /// set.spawn(Command::new("sleep").arg("60"), ())?;
     /// let mut shutdown = set.shutdown(Duration::from_secs(5));
-    /// while !set.is_empty() {
+    /// while !shutdown.is_over() {
     ///     // A frame of a game.
     ///     if let Some(exited) = shutdown.try_wait()? {
     ///         println!("{}", exited.exit?);
@@ -105,7 +118,7 @@ impl<T> Shutdown<'_, T> {
         self.kill_if_due();
         match self.error.take() {
             Some(error) => Err(error),
-            None => self.set.try_wait(),
+            None => Ok(self.set.try_wait()?.inspect(|exited| self.note(exited))),
         }
     }
 
@@ -123,8 +136,16 @@ impl<T> Shutdown<'_, T> {
                 return Err(error);
             }
             let exited = self.set.wait_until(self.deadline, Until::Empty)?;
-            if exited.is_some() || self.deadline.is_none_or(|deadline| Instant::now() < deadline) {
-                return Ok(exited);
+            if let Some(exited) = exited {
+                self.note(&exited);
+                return Ok(Some(exited));
+            }
+            if self.deadline.is_none_or(|deadline| Instant::now() < deadline) {
+                // The set is empty.
+                if self.is_rest_gone() {
+                    return Ok(None);
+                }
+                thread::sleep(self.looks.next(self.deadline));
             }
         }
     }
@@ -144,8 +165,35 @@ impl<T> Shutdown<'_, T> {
     fn kill_if_due(&mut self) {
         if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             self.deadline = None;
-            let error = self.set.send_signal_to_all(Signal::KILL).err();
+            let mut error = self.set.end_all(true).err();
+            for handle in self.rest.drain(..) {
+                error = error.or(handle.kill().err());
+            }
             self.error = self.error.take().or(error);
+        }
+    }
+
+    /// Whether all that was asked to end has ended, or was killed: nothing is left to call for. See
+    /// [`try_wait`](Shutdown::try_wait).
+    pub fn is_over(&mut self) -> bool {
+        self.set.is_empty() && self.is_rest_gone()
+    }
+
+    fn is_rest_gone(&mut self) -> bool {
+        // What cannot be told is no reason to wait.
+        self.rest.retain(|handle| !handle.is_unit_gone().unwrap_or(true));
+        self.rest.is_empty()
+    }
+
+    /// Of a child that has come out: what is left of its unit is to be killed at the deadline.
+    fn note(&mut self, exited: &Exited<T>) {
+        if exited.child.has_unit() {
+            let handle = exited.child.handle();
+            if self.deadline.is_some() {
+                self.rest.push(handle);
+            } else if let Err(error) = handle.kill() {
+                self.error = self.error.take().or(Some(error));
+            }
         }
     }
 }
@@ -173,7 +221,23 @@ impl<T> Stream for Shutdown<'_, T> {
         if let Some(error) = this.error.take() {
             return Poll::Ready(Some(Err(error)));
         }
-        this.set.poll_exit(context, Until::Empty, Some(&mut this.ticket))
+        match ready!(this.set.poll_exit(context, Until::Empty, Some(&mut this.ticket))) {
+            Some(Ok(exited)) => {
+                this.note(&exited);
+                Poll::Ready(Some(Ok(exited)))
+            }
+            Some(Err(error)) => Poll::Ready(Some(Err(error))),
+            None => {
+                while !this.is_rest_gone() {
+                    let pause = this.looks.next(this.deadline);
+                    let look = this.look.get_or_insert_with(|| async_io::Timer::after(pause));
+                    ready!(Pin::new(look).poll(context));
+                    this.look = None;
+                    this.kill_if_due();
+                }
+                Poll::Ready(this.error.take().map(Err))
+            }
+        }
     }
 }
 

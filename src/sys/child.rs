@@ -12,6 +12,7 @@ use super::descriptors::{close_fds, dup_to, install_fds, mark_fds};
 use super::exec::exec;
 use super::guard;
 use super::launch::say_left_table;
+use super::needs::{number, Needs};
 use super::plan::{Failure, Plan, PreExec, Source, Stage, Step};
 use super::raw::call;
 use super::report::Report;
@@ -159,7 +160,7 @@ unsafe fn take_steps(birth: &Birth<'_>) -> Result<(), (Stage, i32)> {
                     guard::catch_dumping(birth.report).map_err(|errno| (Stage::Step(index), errno))?;
                 }
             }
-            perform(step).map_err(|errno| (Stage::Step(index), errno))?;
+            perform(step, plan.needs).map_err(|errno| (Stage::Step(index), errno))?;
         }
     }
     for act in plan.acts {
@@ -312,16 +313,41 @@ unsafe fn raise(signals: u64) {
     }
 }
 
+/// Makes this process's group the foreground one of its terminal. A background group, which it may be, would be stopped for
+/// that: `SIGTTOU` is blocked meanwhile.
+///
+/// # Safety
+/// In a new process, or one that is to be replaced.
+unsafe fn take_foreground(terminal: usize) -> Result<usize, i32> {
+    let stop = SigSet::from_bits(bit(libc::SIGTTOU));
+    let mut before = SigSet::EMPTY;
+    let (stop, before) = (&stop as *const SigSet as usize, &mut before as *mut SigSet as usize);
+    // SAFETY: the sets are of the size that is said, and one integer is read.
+    unsafe {
+        call(libc::SYS_rt_sigprocmask, [libc::SIG_BLOCK as usize, stop, before, SigSet::SIZE, 0])?;
+        let group = call(libc::SYS_getpgid, [0; 5])? as i32;
+        let args = [terminal, libc::TIOCSPGRP as usize, &raw const group as usize, 0, 0];
+        let done = call(libc::SYS_ioctl, args);
+        call(libc::SYS_rt_sigprocmask, [libc::SIG_SETMASK as usize, before, 0, SigSet::SIZE, 0])?;
+        done
+    }
+}
+
 /// # Safety
 /// In a new process, or one that is to be replaced: before `execve`.
-unsafe fn perform(step: &Step) -> Result<(), i32> {
+unsafe fn perform(step: &Step, needs: &Needs) -> Result<(), i32> {
     let by_number = |number, first, second| {
         // SAFETY: the calls below that have numbers alone touch no memory; and the caller's promise.
         unsafe { call(number, [first, second, 0, 0, 0]) }
     };
     let done = match *step {
         Step::SetSid => by_number(libc::SYS_setsid, 0, 0),
+        Step::ControllingTerminal => {
+            by_number(libc::SYS_ioctl, number(&needs.terminal), libc::TIOCSCTTY as usize)
+        }
         Step::SetPgid(group) => by_number(libc::SYS_setpgid, 0, group as usize),
+        // SAFETY: a new process, or one that is to be replaced.
+        Step::Foreground => unsafe { take_foreground(number(&needs.foreground)) },
         Step::SetRlimit(resource, ref limit) => {
             let limit = limit as *const libc::rlimit64 as usize;
             // SAFETY: the limit is read alone, and is of the size that the kernel reads.
@@ -350,6 +376,7 @@ unsafe fn perform(step: &Step) -> Result<(), i32> {
         Step::SetUid(uid) => by_number(ids::SETUID, uid as usize, 0),
         // SAFETY: a string with its null byte.
         Step::Chdir(ref path) => unsafe { call(libc::SYS_chdir, [path.as_ptr() as usize, 0, 0, 0, 0]) },
+        Step::Fchdir => by_number(libc::SYS_fchdir, number(&needs.directory), 0),
         Step::NoNewPrivs => by_number(libc::SYS_prctl, libc::PR_SET_NO_NEW_PRIVS as usize, 1),
         Step::DefaultDisposition(signal) => {
             // SAFETY: a new process, or one that is to be replaced.

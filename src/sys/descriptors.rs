@@ -47,6 +47,15 @@ pub(super) unsafe fn dup_to(source: usize, number: usize) -> Result<(), i32> {
     unsafe { call(libc::SYS_dup3, [source, number, 0, 0, 0]) }.map(drop)
 }
 
+/// Has the descriptor stay open over `execve`.
+///
+/// # Safety
+/// As [`dup_to`].
+pub(super) unsafe fn keep_open(fd: usize) {
+    // SAFETY: it touches no memory, and the table is the caller's to change. It fails on no descriptor that is open.
+    let _ = unsafe { call(libc::SYS_fcntl, [fd, libc::F_SETFD as usize, 0, 0, 0]) };
+}
+
 /// Takes pairs of a number and its source.
 ///
 /// # Safety

@@ -3,7 +3,8 @@
 use std::ffi::c_char;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-use super::descriptors::close_marked;
+use super::descriptors::{close_marked, keep_open};
+use super::needs::ByDescriptor;
 use super::plan::{busy_wait, Alone, Environment, Failure, Plan, Stage, BUSY_RETRIES};
 use super::raw::call;
 use super::strings;
@@ -32,7 +33,10 @@ pub(super) unsafe fn exec(plan: &Plan<'_>) -> Failure {
             {
                 let script = plan.programs.pointers().get(program).copied().unwrap_or(std::ptr::null());
                 // SAFETY: as `try_programs`.
-                return unsafe { by_shell(shell, script, environment) };
+                return unsafe {
+                    keep_program(plan);
+                    by_shell(shell, script, environment)
+                };
             }
             _ => return failure,
         }
@@ -76,6 +80,14 @@ unsafe fn by_shell(
 /// # Safety
 /// In a new process, or one that is to be replaced.
 unsafe fn try_programs(plan: &Plan<'_>, environment: *const *const c_char) -> Failure {
+    match &plan.needs.program {
+        Some(program) if std::ptr::eq(plan.programs, &program.path) => {
+            // SAFETY: the caller's promise.
+            return unsafe { exec_descriptor(plan, program, environment) };
+        }
+        // SAFETY: the caller's promise.
+        _ => unsafe { keep_program(plan) },
+    }
     let mut failure = Failure { stage: Stage::Exec(0), errno: libc::ENOENT };
     for (index, &program) in plan.programs.pointers().iter().enumerate() {
         let args = [program as usize, plan.argv.as_ptr() as usize, environment as usize, 0, 0];
@@ -91,4 +103,41 @@ unsafe fn try_programs(plan: &Plan<'_>, environment: *const *const c_char) -> Fa
         }
     }
     failure
+}
+
+/// As fexecve(3).
+///
+/// # Safety
+/// As [`try_programs`].
+unsafe fn exec_descriptor(
+    plan: &Plan<'_>,
+    program: &ByDescriptor,
+    environment: *const *const c_char,
+) -> Failure {
+    let (fd, nothing) = (program.fd.number() as usize, c"".as_ptr() as usize);
+    let args =
+        [fd, nothing, plan.argv.as_ptr() as usize, environment as usize, libc::AT_EMPTY_PATH as usize];
+    // SAFETY: as for `execve` above.
+    let exec = || unsafe { call(libc::SYS_execveat, args) }.err().unwrap_or(0);
+    let errno = match exec() {
+        // A script, which its interpreter could not open after `execve`.
+        libc::ENOENT => {
+            // SAFETY: the caller's promise.
+            unsafe { keep_open(fd) };
+            exec()
+        }
+        errno => errno,
+    };
+    Failure { stage: Stage::Exec(0), errno }
+}
+
+/// A program that is named by a descriptor is a script, for a shell that has to open it by name.
+///
+/// # Safety
+/// As [`try_programs`].
+unsafe fn keep_program(plan: &Plan<'_>) {
+    if let Some(program) = &plan.needs.program {
+        // SAFETY: the caller's promise.
+        unsafe { keep_open(program.fd.number() as usize) };
+    }
 }

@@ -22,6 +22,8 @@ pub(crate) mod info;
 #[cfg(feature = "command")]
 pub(crate) mod launch;
 pub(crate) mod low;
+#[cfg(feature = "command")]
+pub(crate) mod needs;
 pub(crate) mod origin;
 #[cfg(feature = "command")]
 pub(crate) mod plan;

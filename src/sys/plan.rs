@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::held::Held;
+use super::needs::{Needs, NO_NEEDS};
 use super::strings::CStrings;
 
 /// What the child is to do. The order of its steps is the order of the fields.
@@ -23,6 +24,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) stdio: [Source<'a>; 3],
     /// Descriptors to install: number, and source. No source has a number that is to be installed.
     pub(crate) fds: &'a [(RawFd, Held)],
+    /// What the child uses itself. None of them is in a range to close.
+    pub(crate) needs: &'a Needs,
     /// Ranges of descriptors to close, both ends included.
     pub(crate) close: &'a [(u32, u32)],
     /// Close them one by one, without `close_range`: those that `/proc/self/fd` lists.
@@ -61,6 +64,7 @@ impl<'a> Plan<'a> {
             first_unneeded: None,
             stdio: [Source::Inherit; 3],
             fds: &[],
+            needs: &NO_NEEDS,
             close: &[],
             close_singly: false,
             steps: &[],
@@ -145,7 +149,10 @@ pub(crate) enum Environment<'a> {
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
     SetSid,
+    /// To that of the plan's needs, as for the two others.
+    ControllingTerminal,
     SetPgid(i32),
+    Foreground,
     SetRlimit(u32, libc::rlimit64),
     SetNice(i32),
     SetScheduler(i32, i32),
@@ -157,6 +164,7 @@ pub(crate) enum Step {
     SetGid(u32),
     SetUid(u32),
     Chdir(CString),
+    Fchdir,
     NoNewPrivs,
     DefaultDisposition(i32),
     SignalMask(u64),

@@ -38,6 +38,35 @@ pub(crate) fn kill_group(leader: u32, signal: c_int) -> io::Result<()> {
     super::check(result.into()).map(drop)
 }
 
+/// Has no `SIGPIPE` come of a write: a program that has it at its default would end by it, though it only wanted to know.
+pub(crate) fn without_sigpipe<R>(
+    write: impl FnOnce() -> Result<R, rustix::io::Errno>,
+) -> Result<R, rustix::io::Errno> {
+    // SAFETY: structures of the C library, which its functions fill; all-zero bytes are valid.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        let known = libc::sigaction(libc::SIGPIPE, std::ptr::null(), &mut action) == 0;
+        if known && action.sa_sigaction == libc::SIG_IGN {
+            return write();
+        }
+        let (mut pipe, mut pending, mut mask) = (std::mem::zeroed(), std::mem::zeroed(), std::mem::zeroed());
+        libc::sigemptyset(&mut pipe);
+        libc::sigaddset(&mut pipe, libc::SIGPIPE);
+        libc::sigpending(&mut pending);
+        libc::pthread_sigmask(libc::SIG_BLOCK, &pipe, &mut mask);
+        let written = write();
+        // One that was there before is not ours.
+        if matches!(written, Err(rustix::io::Errno::PIPE)) && libc::sigismember(&pending, libc::SIGPIPE) == 0 {
+            let now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+            while libc::sigtimedwait(&pipe, std::ptr::null_mut(), &now) == -1
+                && io::Error::last_os_error().kind() == io::ErrorKind::Interrupted
+            {}
+        }
+        libc::pthread_sigmask(libc::SIG_SETMASK, &mask, std::ptr::null_mut());
+        written
+    }
+}
+
 /// Restores the signal mask of this thread when it is dropped.
 #[cfg(feature = "command")]
 pub(super) struct Blocked {

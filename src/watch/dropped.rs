@@ -93,7 +93,7 @@ impl Watched for Orphan {
 /// # std::io::Result::Ok(())
 /// ```
 pub fn reap_dropped() -> usize {
-    settle_launched();
+    settle_made();
     let mut dropped = lock(&STATE.get().dropped);
     dropped.reap();
     dropped.len()
@@ -102,16 +102,20 @@ pub fn reap_dropped() -> usize {
 /// Reaps what is due, unless the reactor does: called by whatever spawns, watches, takes or drops a child.
 #[inline]
 pub(crate) fn sweep() {
-    settle_launched();
+    settle_made();
     if UNATTENDED.load(Ordering::Acquire) > 0 {
         lock(&STATE.get().dropped).reap();
     }
 }
 
-/// Gives up what children on their way to `execve` no longer need.
-fn settle_launched() {
+/// Gives up what children on their way to `execve` no longer need, and the cgroups of those that have ended.
+#[inline]
+fn settle_made() {
     #[cfg(feature = "command")]
-    crate::sys::launch::settle();
+    {
+        crate::sys::launch::settle();
+        super::cgroup::remove_left();
+    }
 }
 
 /// What becomes readable when a dropped child has ended, for calls that block: they [`sweep`] then. `None` if the

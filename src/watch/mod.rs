@@ -1,9 +1,12 @@
 //! Many processes in one epoll instance; those that were dropped; and async-io's reactor, which is met here.
 
+#[cfg(feature = "command")]
+pub(crate) mod cgroup;
 pub(crate) mod dropped;
 #[cfg(feature = "async-io")]
 pub(crate) mod reactor;
 pub(crate) mod registered;
+pub(crate) mod session;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt;

@@ -3,12 +3,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use rustix::event::{eventfd, EventfdFlags};
 
 use super::layout::Layout;
-use super::lift::{copy_from, lift_all, out_of_the_way};
+use super::lift::{copy_from, out_of_the_way};
 use super::standard::Standard;
 use super::{Job, Spawned, INHERITED};
 use crate::child::{Kind, Stdio};
@@ -17,6 +17,7 @@ use crate::command::Command;
 use crate::pidfd::Pidfd;
 use crate::sys::descriptors::is_free;
 use crate::sys::fork::{exec_here, Carrier};
+use crate::sys::plan::Plan;
 
 impl Command {
     /// Spawns by `std`, which sets up its own `Stdio` alone.
@@ -28,13 +29,17 @@ impl Command {
         let (std, by_std) = self.std_stdio()?;
         let mut standard = Standard::new();
         standard.open(self.kinds(defaults), &self.options)?;
-        let fds = lift_all(&self.options)?;
+        let job = Job { layout, options: &self.options, acts: &self.acts };
+        let (fds, needs) = job.lift()?;
         // Not before the sources are lifted, which may lie there. Until the end, so that what is ours lies above 2.
         let _occupied = occupy(&self.options)?;
-        let job = Job { layout, options: &self.options, acts: &self.acts };
         let stdio = standard.sources();
-        let to_close = job.to_close(&stdio, by_std, &fds);
-        let mut plan = job.plan(stdio, &fds, to_close.as_slice());
+        let to_close = job.to_close(&stdio, by_std, &fds, &needs);
+        let cgroup = self.options.cgroup_of_child()?;
+        let mut plan = Plan {
+            cgroup: cgroup.as_ref().map(|cgroup| cgroup.as_fd()),
+            ..job.plan(stdio, &fds, &needs, to_close.as_slice())
+        };
         let carrier = RefCell::new(Carrier::new(std));
         let (mut child, pidfd) = job.run(&mut plan, &|plan| carrier.borrow_mut().spawn(plan))?;
         let pidfd =
@@ -50,7 +55,7 @@ impl Command {
             stderr.or(child.stderr.take().map(OwnedFd::from)),
         ];
         let pid = child.id();
-        Ok(Spawned { pidfd: out_of_the_way(pidfd).into(), pid, pipes, autoreaped: false, flight: None })
+        Ok(Spawned { pidfd: out_of_the_way(pidfd).into(), pid, pipes, autoreaped: false, cgroup, flight: None })
     }
 
     /// Replaces this process, by `std`; or says why not.
@@ -59,12 +64,12 @@ impl Command {
         let (std, by_std) = self.std_stdio()?;
         let mut standard = Standard::new();
         standard.open(self.kinds(&INHERITED), &self.options)?;
-        let fds = lift_all(&self.options)?;
-        let _occupied = occupy(&self.options)?;
         let job = Job { layout: &layout, options: &self.options, acts: &self.acts };
+        let (fds, needs) = job.lift()?;
+        let _occupied = occupy(&self.options)?;
         let stdio = standard.sources();
-        let to_close = job.to_close(&stdio, by_std, &fds);
-        let mut plan = job.plan(stdio, &fds, to_close.as_slice());
+        let to_close = job.to_close(&stdio, by_std, &fds, &needs);
+        let mut plan = job.plan(stdio, &fds, &needs, to_close.as_slice());
         let (carrier, is_set_up) = (RefCell::new(Carrier::new(std)), Cell::new(false));
         job.replace(&mut plan, |plan| match is_set_up.replace(true) {
             false => carrier.borrow_mut().exec(plan),

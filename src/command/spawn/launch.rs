@@ -7,13 +7,14 @@ use std::sync::atomic::AtomicPtr;
 use std::sync::Arc;
 
 use super::layout::Layout;
-use super::lift::{lift_all, Ranges};
+use super::lift::Ranges;
 use super::standard::{held, sources, Standard, Theirs};
 use super::{highest, installed, is_life_refused, keep, Job, Spawned};
 use crate::command::options::Options;
 use crate::command::prepared::Template;
 use crate::sys::held::Held;
 use crate::sys::launch::{self, Cargo};
+use crate::sys::needs::Needs;
 use crate::sys::plan::{Alone, Failure, Life, Memory, Plan, PreExec};
 
 /// A command on its way, with all that its child needs.
@@ -24,6 +25,7 @@ struct Load {
     parent_death: Option<i32>,
     stdio: [Theirs; 3],
     fds: Vec<(RawFd, Held)>,
+    needs: Needs,
     close: Ranges,
     first_unneeded: Option<u32>,
     shell: Vec<AtomicPtr<c_char>>,
@@ -36,12 +38,13 @@ impl Cargo for Load {
             first_unneeded: self.first_unneeded,
             parent_death: self.parent_death.filter(|_| !self.life.ends_with_us()),
             alone: Some(Alone { shell: &self.shell }),
-            ..self.layout.plan(sources(&self.stdio), &self.fds, self.close.as_slice())
+            ..self.layout.plan(sources(&self.stdio), &self.fds, &self.needs, self.close.as_slice())
         }
     }
 
     fn release(&self) {
-        held(&self.stdio).chain(self.fds.iter().map(|(_, fd)| fd)).for_each(Held::release);
+        let fds = self.fds.iter().map(|(_, fd)| fd);
+        held(&self.stdio).chain(fds).chain(self.needs.held()).for_each(Held::release);
     }
 
     fn explain(&self, failure: Failure) -> io::Error {
@@ -54,22 +57,23 @@ impl Load {
         let Template { layout, options, stdio: [stdin, stdout, stderr], .. } = &**template;
         let mut standard = Standard::new();
         standard.open([stdin, stdout, stderr], options)?;
-        let fds = lift_all(options)?;
+        let (fds, needs) = template.job().lift()?;
         let installed = installed(&standard.sources());
         let leaves_table = !options.inherit_fds;
         if leaves_table {
             standard.copy_inherited(options)?;
         }
-        let highest = highest(&standard.sources(), &fds) as u32;
+        let highest = highest(&standard.sources(), &fds, &needs) as u32;
         let last = if leaves_table { highest } else { u32::MAX };
         let load = Load {
             layout: Arc::clone(layout),
             life: template.job().life(),
             parent_death: options.parent_death(),
-            close: Ranges::to_close(options, installed, &fds, last),
+            close: Ranges::to_close(options, installed, &fds, &needs, last),
             first_unneeded: leaves_table.then_some(highest + 1),
             stdio: standard.theirs,
             fds,
+            needs,
             shell: if options.no_shell { Vec::new() } else { layout.argv_of_shell() },
         };
         Ok((load, standard.pipes))
@@ -77,8 +81,10 @@ impl Load {
 }
 
 /// Whether a command can be launched. Any other is spawned.
-pub(in crate::command) fn can_be_launched(options: &Options, acts: &[PreExec]) -> bool {
-    acts.is_empty() && options.memory() == Memory::Shared && launch::is_possible()
+///
+/// Descriptors that its paths lead through cannot be held for it, since they have to keep their numbers.
+pub(in crate::command) fn can_be_launched(options: &Options, acts: &[PreExec], paths: &[RawFd]) -> bool {
+    acts.is_empty() && paths.is_empty() && options.memory() == Memory::Shared && launch::is_possible()
 }
 
 impl Template {
@@ -93,7 +99,7 @@ impl Template {
             let failure = match launch::launch(Arc::clone(&load) as Arc<dyn Cargo>) {
                 Ok((pidfd, pid, flight)) => {
                     let (pidfd, autoreaped) = (keep(pidfd)?, load.life != Life::Child);
-                    return Ok(Spawned { pidfd, pid, pipes, autoreaped, flight: Some(flight) });
+                    return Ok(Spawned { pidfd, pid, pipes, autoreaped, cgroup: None, flight: Some(flight) });
                 }
                 Err(failure) => failure,
             };

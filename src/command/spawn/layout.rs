@@ -10,6 +10,7 @@ use crate::command::error::SpawnError;
 use crate::command::Command;
 use crate::pidfd::Signal;
 use crate::sys::held::Held;
+use crate::sys::needs::Needs;
 use crate::sys::plan::{Environment, Failure, Plan, Source, Stage, Step};
 use crate::sys::strings::{CStrings, Growing};
 
@@ -29,6 +30,8 @@ pub(in crate::command) struct Layout {
     /// Where it may be, in the order in which to try.
     pub(in crate::command) programs: CStrings,
     pub(in crate::command) steps: Vec<Step>,
+    /// The numbers of descriptors that its paths lead through.
+    pub(in crate::command) paths: Vec<RawFd>,
 }
 
 impl Layout {
@@ -51,6 +54,7 @@ impl Layout {
             envp: environment.as_ref().map(variables),
             programs: candidates(program, path.as_deref().unwrap_or(OsStr::new(DEFAULT_PATH))),
             steps: command.options.steps(command.get_current_dir())?,
+            paths: command.paths_through_descriptors(),
         })
     }
 
@@ -83,9 +87,13 @@ impl Layout {
     }
 
     /// `/bin/sh` with the program as its script, as execvp(3) runs one that the kernel does not know how to.
-    pub(in crate::command) fn argv_for_shell(&self, program: usize) -> (CStrings, CStrings) {
+    pub(in crate::command) fn argv_for_shell(
+        &self,
+        programs: &CStrings,
+        program: usize,
+    ) -> (CStrings, CStrings) {
         let shell: &[u8] = b"/bin/sh";
-        let script = self.programs.iter().skip(program).take(1);
+        let script = programs.iter().skip(program).take(1);
         let arguments = self.argv.iter().skip(1);
         let argv = script.chain(arguments).map(|string| [string.to_bytes()]);
         ([[shell]].into_iter().collect(), std::iter::once([shell]).chain(argv).collect())
@@ -97,10 +105,12 @@ impl Layout {
         &'p self,
         stdio: [Source<'p>; 3],
         fds: &'p [(RawFd, Held)],
+        needs: &'p Needs,
         close: &'p [(u32, u32)],
     ) -> Plan<'p> {
-        let plan = Plan::new(&self.programs, &self.argv, self.environment());
-        Plan { stdio, fds, close, steps: &self.steps, ..plan }
+        let programs = needs.program.as_ref().map_or(&self.programs, |program| &program.path);
+        let plan = Plan::new(programs, &self.argv, self.environment());
+        Plan { stdio, fds, needs, close, steps: &self.steps, ..plan }
     }
 
     /// Says what could not be done.

@@ -8,8 +8,9 @@ use rustix::io::{fcntl_dupfd_cloexec, Errno};
 
 use crate::command::error::SpawnError;
 use crate::command::options::Options;
-use crate::sys::descriptors::copy_of_inherited;
+use crate::sys::descriptors::{copy_of_inherited, is_free};
 use crate::sys::held::Held;
+use crate::sys::needs::{ByDescriptor, Needs};
 
 /// Descriptors below this cost a child nothing that matters: the kernel copies their table in such units.
 const LOW: RawFd = 64;
@@ -59,6 +60,25 @@ pub(super) fn lift_all(options: &Options) -> io::Result<Vec<(RawFd, Held)>> {
         .collect()
 }
 
+/// Copies of what the child uses itself, so that `execve` closes them; `paths` are the numbers that paths lead through.
+pub(super) fn lift_needs(options: &Options, paths: &[RawFd]) -> io::Result<Needs> {
+    let lifted = |fd: &Option<Arc<OwnedFd>>| {
+        let copy = fd.as_ref().map(|fd| copy(fd, options).map(Held::alone));
+        copy.transpose()
+    };
+    let program = lifted(&options.program_fd)?.map(|fd| {
+        let path = format!("/dev/fd/{}", fd.number());
+        ByDescriptor { fd, path: [[path.as_bytes()]].into_iter().collect() }
+    });
+    Ok(Needs {
+        terminal: lifted(&options.controlling_terminal)?,
+        foreground: lifted(&options.foreground)?,
+        directory: lifted(&options.directory_fd)?,
+        program,
+        paths: paths.iter().copied().filter(|&number| !is_free(number)).collect(),
+    })
+}
+
 fn copy(fd: &OwnedFd, options: &Options) -> io::Result<OwnedFd> {
     let mut from = 3;
     loop {
@@ -90,7 +110,7 @@ pub(super) fn out_of_the_way(fd: OwnedFd) -> OwnedFd {
 /// Ranges of descriptors, both ends included.
 #[derive(Debug, Default)]
 pub(super) struct Ranges {
-    /// Of the ranges, for which nothing need be allocated if no descriptors are installed.
+    /// Of the ranges, for which nothing need be allocated if none is left out.
     only: Option<[(u32, u32); 1]>,
     several: Vec<(u32, u32)>,
 }
@@ -101,15 +121,18 @@ impl Ranges {
         options: &Options,
         installed: [bool; 3],
         fds: &[(RawFd, Held)],
+        needs: &Needs,
         last: u32,
     ) -> Ranges {
+        let left = fds.iter().map(|&(number, _)| number as u32);
+        let left = left.chain(needs.numbers().map(|number| number as u32));
         match (&options.close[..], options.inherit_fds) {
             ([], true) => Ranges::default(),
-            ([], false) => Ranges::between(fds, last),
+            ([], false) => Ranges::between(left, last),
             (ranges, inherit) => {
                 let unasked = (!inherit).then_some((3, u32::MAX));
                 let mut installed: Vec<u32> = (0..3).filter(|&number| installed[number as usize]).collect();
-                installed.extend(fds.iter().map(|&(number, _)| number as u32));
+                installed.extend(left);
                 installed.sort_unstable();
                 let mut several = Vec::new();
                 for (first, end) in ranges.iter().copied().chain(unasked) {
@@ -120,12 +143,12 @@ impl Ranges {
         }
     }
 
-    /// All from 3 to `last` but those that are installed.
-    fn between(fds: &[(RawFd, Held)], last: u32) -> Ranges {
-        if fds.is_empty() {
+    /// All from 3 to `last` but these.
+    fn between(left: impl Iterator<Item = u32>, last: u32) -> Ranges {
+        let mut numbers: Vec<_> = left.collect();
+        if numbers.is_empty() {
             return Ranges { only: (last >= 3).then_some([(3, last)]), several: Vec::new() };
         }
-        let mut numbers: Vec<_> = fds.iter().map(|&(number, _)| number as u32).collect();
         numbers.sort_unstable();
         let mut several = Vec::new();
         leave_out(&numbers, 3, last, &mut several);
@@ -159,15 +182,12 @@ mod tests {
     use std::fs::File;
     use std::sync::Arc;
 
-    use super::{Held, Options, Ranges};
+    use super::{Held, Needs, Options, Ranges};
 
     #[test]
     fn ranges_leave_out_what_is_installed() {
-        let null = Arc::new(File::open("/dev/null").unwrap().into());
-        let between = |numbers: &[i32], last| {
-            let fds: Vec<_> = numbers.iter().map(|&number| (number, Held::shared(&null))).collect();
-            Ranges::between(&fds, last).as_slice().to_vec()
-        };
+        let between =
+            |numbers: &[u32], last| Ranges::between(numbers.iter().copied(), last).as_slice().to_vec();
         assert_eq!(between(&[], 2), []);
         assert_eq!(between(&[], 9), [(3, 9)]);
         assert_eq!(between(&[3], 9), [(4, 9)]);
@@ -181,9 +201,8 @@ mod tests {
         let to_close = |close: &[(u32, u32)], inherit_fds, last| {
             let options = Options { close: close.to_vec(), inherit_fds, ..Options::default() };
             let null = Arc::new(File::open("/dev/null").unwrap().into());
-            Ranges::to_close(&options, [false, true, false], &[(5, Held::shared(&null))], last)
-                .as_slice()
-                .to_vec()
+            let (fds, needs) = ([(5, Held::shared(&null))], Needs { paths: vec![1], ..Needs::NONE });
+            Ranges::to_close(&options, [false; 3], &fds, &needs, last).as_slice().to_vec()
         };
         assert_eq!(to_close(&[], true, 9), []);
         assert_eq!(to_close(&[], false, 9), [(3, 4), (6, 9)]);

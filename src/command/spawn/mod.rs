@@ -19,15 +19,17 @@ use super::error::SpawnError;
 use super::options::Options;
 use crate::child::Kind;
 use crate::pidfd::Pidfd;
+use crate::watch::cgroup::Cgroup;
 use crate::sys::clone;
 use crate::sys::fork::exec_here;
 use crate::sys::held::Held;
 use crate::sys::launch::Flight;
+use crate::sys::needs::Needs;
 use crate::sys::plan::{
     busy_wait, Environment, Failure, Life, Memory, Plan, PreExec, Source, Stage, BUSY_RETRIES,
 };
 use layout::{own_environment, Layout};
-use lift::{copy_from, lift_all, out_of_the_way, Ranges};
+use lift::{copy_from, lift_all, lift_needs, out_of_the_way, Ranges};
 use standard::Standard;
 
 pub(super) use launch::can_be_launched;
@@ -43,6 +45,7 @@ pub(super) struct Spawned {
     pipes: [Option<OwnedFd>; 3],
     /// Whether the kernel reaps it.
     autoreaped: bool,
+    cgroup: Option<Arc<Cgroup>>,
     /// If nobody has waited for its `execve`.
     flight: Option<Arc<Flight>>,
 }
@@ -61,33 +64,35 @@ impl<'j> Job<'j> {
     pub(super) fn spawn(&self, stdio: [&Kind; 3]) -> io::Result<Spawned> {
         let mut standard = Standard::new();
         standard.open(stdio, self.options)?;
-        let fds = lift_all(self.options)?;
+        let (fds, needs) = self.lift()?;
         // A child that enters its cgroup itself needs that, too.
-        let cgroup = self.options.cgroup.as_ref().map_or(2, |cgroup| cgroup.as_raw_fd());
+        let cgroup = self.options.cgroup_of_child()?;
         let stdio = standard.sources();
-        let highest = highest(&stdio, &fds).max(cgroup);
+        let highest = highest(&stdio, &fds, &needs);
+        let highest = cgroup.as_ref().map_or(highest, |cgroup| highest.max(cgroup.as_fd().as_raw_fd()));
         // A child that `fork` makes has a table of its own from the start.
         let leaves_table = !self.options.inherit_fds && self.acts.is_empty();
         let last = if leaves_table { highest as u32 } else { u32::MAX };
-        let to_close = Ranges::to_close(self.options, installed(&stdio), &fds, last);
+        let to_close = Ranges::to_close(self.options, installed(&stdio), &fds, &needs, last);
         let mut plan = Plan {
+            cgroup: cgroup.as_ref().map(|cgroup| cgroup.as_fd()),
             first_unneeded: leaves_table.then_some(highest as u32 + 1),
-            ..self.plan(stdio, &fds, to_close.as_slice())
+            ..self.plan(stdio, &fds, &needs, to_close.as_slice())
         };
         let (pidfd, pid) = self.living(&mut plan)?;
         let autoreaped = plan.life != Life::Child;
         let pipes = standard.pipes;
-        Ok(Spawned { pidfd: keep(pidfd)?, pid, pipes, autoreaped, flight: None })
+        Ok(Spawned { pidfd: keep(pidfd)?, pid, pipes, autoreaped, cgroup, flight: None })
     }
 
     /// Has this process become the program; or says why not.
     pub(super) fn exec(&self, stdio: [&Kind; 3]) -> io::Result<io::Error> {
         let mut standard = Standard::new();
         standard.open(stdio, self.options)?;
-        let fds = lift_all(self.options)?;
+        let (fds, needs) = self.lift()?;
         let stdio = standard.sources();
-        let to_close = Ranges::to_close(self.options, installed(&stdio), &fds, u32::MAX);
-        let mut plan = self.plan(stdio, &fds, to_close.as_slice());
+        let to_close = Ranges::to_close(self.options, installed(&stdio), &fds, &needs, u32::MAX);
+        let mut plan = self.plan(stdio, &fds, &needs, to_close.as_slice());
         self.replace(&mut plan, exec_here)
     }
 
@@ -103,15 +108,32 @@ impl<'j> Job<'j> {
     }
 
     /// Of a child with a descriptor table of its own; some of the three may have been set up before.
-    fn to_close(&self, stdio: &[Source<'_>; 3], before: [bool; 3], fds: &[(RawFd, Held)]) -> Ranges {
+    fn to_close(
+        &self,
+        stdio: &[Source<'_>; 3],
+        before: [bool; 3],
+        fds: &[(RawFd, Held)],
+        needs: &Needs,
+    ) -> Ranges {
         let by_plan = installed(stdio);
         let installed = [0, 1, 2].map(|number| before[number] || by_plan[number]);
-        Ranges::to_close(self.options, installed, fds, u32::MAX)
+        Ranges::to_close(self.options, installed, fds, needs, u32::MAX)
+    }
+
+    /// The descriptors that the child gets, and those that it uses itself.
+    fn lift(&self) -> io::Result<(Vec<(RawFd, Held)>, Needs)> {
+        Ok((lift_all(self.options)?, lift_needs(self.options, &self.layout.paths)?))
     }
 
     /// With a descriptor table of its own.
     #[inline]
-    fn plan<'p>(&self, stdio: [Source<'p>; 3], fds: &'p [(RawFd, Held)], close: &'p [(u32, u32)]) -> Plan<'p>
+    fn plan<'p>(
+        &self,
+        stdio: [Source<'p>; 3],
+        fds: &'p [(RawFd, Held)],
+        needs: &'p Needs,
+        close: &'p [(u32, u32)],
+    ) -> Plan<'p>
     where
         'j: 'p,
     {
@@ -120,7 +142,7 @@ impl<'j> Job<'j> {
             cgroup: self.options.cgroup.as_ref().map(|cgroup| cgroup.as_fd()),
             parent_death: self.options.parent_death(),
             acts: self.acts,
-            ..self.layout.plan(stdio, fds, close)
+            ..self.layout.plan(stdio, fds, needs, close)
         }
     }
 
@@ -165,7 +187,13 @@ impl<'j> Job<'j> {
             match (stage, errno) {
                 (Stage::Unshare, _) => {
                     // The child did nothing to the table that it shared: now with a copy of it.
-                    let to_close = Ranges::to_close(self.options, installed(&plan.stdio), plan.fds, u32::MAX);
+                    let to_close = Ranges::to_close(
+                        self.options,
+                        installed(&plan.stdio),
+                        plan.fds,
+                        plan.needs,
+                        u32::MAX,
+                    );
                     let plan = &mut Plan { first_unneeded: None, close: to_close.as_slice(), ..*plan };
                     return self.run(plan, make);
                 }
@@ -184,7 +212,7 @@ impl<'j> Job<'j> {
                     return self.run(&mut Plan { environment: Environment::Own(&copy), ..*plan }, make);
                 }
                 (Stage::Exec(program), libc::ENOEXEC) if self.may_run_by_shell(plan) => {
-                    let (shell, argv) = self.layout.argv_for_shell(program);
+                    let (shell, argv) = self.layout.argv_for_shell(plan.programs, program);
                     return self.run(&mut Plan { programs: &shell, argv: &argv, ..*plan }, make);
                 }
                 (Stage::Exec(_), _) if !self.is_laid_out(plan) => {
@@ -232,12 +260,13 @@ fn keep(pidfd: OwnedFd) -> io::Result<Pidfd> {
 }
 
 /// The highest number that the child needs while it leaves the table.
-fn highest(stdio: &[Source<'_>; 3], fds: &[(RawFd, Held)]) -> RawFd {
+fn highest(stdio: &[Source<'_>; 3], fds: &[(RawFd, Held)], needs: &Needs) -> RawFd {
     let stdio = stdio.iter().filter_map(|source| match source {
         Source::Fd(fd) => Some(fd.number()),
         Source::Inherit | Source::Null | Source::Closed => None,
     });
-    stdio.chain(fds.iter().map(|(_, fd)| fd.number())).fold(2, RawFd::max)
+    let fds = fds.iter().map(|(_, fd)| fd.number());
+    stdio.chain(fds).chain(needs.numbers()).fold(2, RawFd::max)
 }
 
 fn installed(stdio: &[Source<'_>; 3]) -> [bool; 3] {

@@ -17,13 +17,14 @@ pub(crate) struct Started {
 impl Started {
     #[inline(always)]
     pub(in crate::command) fn new(spawned: Spawned, options: &Options, on_drop: OnDrop) -> Started {
-        let Spawned { pidfd, pid, pipes, autoreaped, flight } = spawned;
+        let Spawned { pidfd, pid, pipes, autoreaped, cgroup, flight } = spawned;
         let mut process = Process::new(pidfd, Some(pid), true);
         process.reap_on_drop = AtomicBool::new(on_drop.reap && !autoreaped);
         process.kill_on_drop = AtomicBool::new(on_drop.kill);
-        process.leads_group = options.session || options.process_group == Some(0);
-        let made = (flight.is_some() || options.cgroup.is_some())
-            .then(|| Box::new(Made { cgroup: options.cgroup.clone(), flight }));
+        process.leads_group = options.leads_group();
+        process.unit = options.unit;
+        let made =
+            (flight.is_some() || cgroup.is_some()).then(|| Box::new(Made { cgroup, flight }));
         Started { process, made, pipes }
     }
 

@@ -1,0 +1,207 @@
+//! What a child is the first of: all that ends it ends the whole of that.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use super::{Child, Process, Shared};
+use crate::pidfd::{Forked, Gone, Signal};
+use crate::watch::session;
+
+/// What a [`Command`](crate::Command)'s process is the first of, and what is ended with it.
+///
+/// [`kill`](crate::Child::kill), [`terminate`](crate::Child::wait_terminated), `kill_on_drop` and
+/// [`shutdown`](crate::ChildSet::shutdown) end the whole unit. [`send_signal`](crate::Child::send_signal) and waiting are
+/// always for the process alone.
+///
+/// ```
+/// # use childset::{Command, Stdio, Unit};
+/// # use std::io::Read;
+/// let mut command = Command::new("sh");
+/// command.args(["-c", "sleep 60 & wait"]).stdout(Stdio::piped()).unit(Unit::ProcessGroup);
+/// let mut child = command.spawn()?;
+/// child.kill()?;
+/// // Nobody is left who could write.
+/// assert_eq!(child.stdout.take().unwrap().read(&mut [0])?, 0);
+/// # std::io::Result::Ok(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Unit {
+    /// The process alone.
+    #[default]
+    Process,
+    /// Its process group, which it leads. A process can leave that: by setpgid(2) as shells with job control do, or by
+    /// setsid(2) as daemons do.
+    ProcessGroup,
+    /// Its session, which it leads, with all process groups in it: what a shell with job control starts. Needs `/proc`.
+    ///
+    /// The kernel has no call for a session. Its processes are looked for in `/proc`, until no new one is found.
+    Session,
+    /// A cgroup (version 2), which no process leaves without the right to: the one given by
+    /// [`Command::cgroup`](crate::Command::cgroup), or one that is made for it below this process's own, and removed when
+    /// it is empty.
+    Cgroup,
+}
+
+/// How far a signal to a child's unit reached, or [`Child::kill_tree`](crate::Child::kill_tree).
+///
+/// ```
+/// # use childset::{Command, Containment};
+/// let child = Command::new("sleep").arg("60").spawn()?;
+/// // It is in our process group, which is spared.
+/// assert_eq!(child.kill_tree()?, Containment::Process);
+/// # child.wait()?;
+/// # std::io::Result::Ok(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Containment {
+    /// The cgroup that the child was made in: everything in it and below.
+    Cgroup,
+    /// The session that the child leads: all but processes that left it.
+    Session,
+    /// The process group that the child leads: all but processes that left it.
+    ProcessGroup,
+    /// The child alone.
+    Process,
+}
+
+/// `SIGCONT` follows, so that a stopped process can act on it.
+pub(crate) const TERMINATE: &[Signal] = &[Signal::TERM, Signal::CONT];
+
+pub(crate) const KILL: &[Signal] = &[Signal::KILL];
+
+/// How long to wait before the next look at what is left of a unit, where the kernel does not say.
+pub(crate) struct Looks(Duration);
+
+impl Looks {
+    pub(crate) fn new() -> Looks {
+        Looks(Duration::from_millis(1))
+    }
+
+    /// Up to the deadline at most.
+    pub(crate) fn next(&mut self, deadline: Option<Instant>) -> Duration {
+        let step = self.0;
+        self.0 = (step * 2).min(Duration::from_millis(50));
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        left.map_or(step, |left| step.min(left))
+    }
+}
+
+impl Process {
+    /// Sends signals to the unit; to one that is a cgroup, [`Shared`] does. The caller sees to it that the process is not
+    /// reaped meanwhile.
+    pub(crate) fn send_to_unit(&self, signals: &[Signal]) -> io::Result<Containment> {
+        Forked::check(self.origin())?;
+        let reached = match (self.unit, self.pid()) {
+            (Unit::Session, Some(leader)) if !self.was_reaped() => {
+                session::send(leader, signals)?;
+                return Ok(Containment::Session);
+            }
+            (Unit::Session | Unit::ProcessGroup, _) => {
+                signals.iter().try_for_each(|&signal| self.send_signal_to_group(signal))
+            }
+            (Unit::Process | Unit::Cgroup, _) => return self.send_to_process(signals),
+        };
+        match reached {
+            // It may have left the group itself.
+            Err(error) if Gone::from_io_error(&error).is_some() => self.send_to_process(signals),
+            reached => reached.map(|()| Containment::ProcessGroup),
+        }
+    }
+
+    fn send_to_process(&self, signals: &[Signal]) -> io::Result<Containment> {
+        signals.iter().try_for_each(|&signal| self.pidfd().send_signal(signal))?;
+        Ok(Containment::Process)
+    }
+
+    /// Sends `SIGKILL` as far as the process contains what it has started.
+    pub(crate) fn kill_tree(&self) -> io::Result<Containment> {
+        match self.leads_group && self.unit != Unit::Session {
+            true => {
+                Gone::is_fine(self.send_signal_to_group(Signal::KILL))?;
+                Ok(Containment::ProcessGroup)
+            }
+            false => {
+                let reached = self.send_to_unit(KILL);
+                reached.or_else(|error| Gone::is_fine(Err(error)).map(|()| Containment::Process))
+            }
+        }
+    }
+
+    /// Has what is left of the unit killed at the end of this process, where it could not be named afterwards.
+    pub(crate) fn begin_ending(&self) {
+        let by_number = match self.unit {
+            Unit::Process | Unit::Cgroup => false,
+            Unit::Session => true,
+            Unit::ProcessGroup => {
+                let asked = self.pidfd().send_signal_to_group(0);
+                asked.is_err_and(|error| error.kind() == io::ErrorKind::Unsupported)
+            }
+        };
+        if by_number {
+            self.set_kills_rest();
+        }
+    }
+
+    /// Called before it may be reaped: until then, its number is its own.
+    pub(crate) fn before_reaping(&self) {
+        if self.kills_rest() && self.pidfd().has_ended().unwrap_or(false) {
+            // Nobody may be left.
+            let _ = self.send_to_unit(KILL);
+        }
+    }
+}
+
+impl Child {
+    /// Whether it is the first of more than itself.
+    pub(crate) fn has_unit(&self) -> bool {
+        self.shared.process().unit != Unit::Process
+    }
+}
+
+impl Shared {
+    /// Sends signals to the unit, while nobody reaps its first process.
+    pub(crate) fn send_to_unit(&self, signals: &[Signal]) -> io::Result<Containment> {
+        self.check()?;
+        #[cfg(feature = "command")]
+        if let (Unit::Cgroup, Some(cgroup)) = (self.process().unit, self.cgroup()) {
+            cgroup.send(signals)?;
+            return Ok(Containment::Cgroup);
+        }
+        let _kept = self.lock_kept();
+        self.process().send_to_unit(signals)
+    }
+
+    /// As far as what it has started is contained.
+    pub(crate) fn kill_tree(&self) -> io::Result<Containment> {
+        self.check()?;
+        #[cfg(feature = "command")]
+        if let Some(cgroup) = self.cgroup() {
+            if cgroup.send(KILL)? {
+                return Ok(Containment::Cgroup);
+            }
+        }
+        let _kept = self.lock_kept();
+        self.process().kill_tree()
+    }
+
+    /// Whether nobody is left of the unit, as far as can be told once its first process was reaped.
+    pub(crate) fn is_unit_gone(&self) -> io::Result<bool> {
+        self.check()?;
+        match self.process().unit {
+            Unit::Process => Ok(self.process().was_reaped()),
+            #[cfg(feature = "command")]
+            Unit::Cgroup => self.cgroup().map_or(Ok(true), |cgroup| Ok(!cgroup.is_populated()?)),
+            // A session cannot be named any more.
+            _ if !self.process().was_reaped() => Ok(false),
+            _ => match self.pidfd().send_signal_to_group(0) {
+                Ok(()) => Ok(false),
+                // Somebody is there, of another user.
+                Err(error) if error.raw_os_error() == Some(libc::EPERM) => Ok(false),
+                Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(true),
+                Err(error) => Gone::is_fine(Err(error)).map(|()| true),
+            },
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Descriptors that a child uses on its way to `execve`, and that are not for its program.
+
+use std::os::fd::RawFd;
+
+use super::held::Held;
+use super::strings::CStrings;
+
+/// Copies, which `execve` closes, except for the paths.
+pub(crate) struct Needs {
+    /// To become the controlling terminal.
+    pub(crate) terminal: Option<Held>,
+    /// The terminal whose foreground group the child's is to be.
+    pub(crate) foreground: Option<Held>,
+    /// The working directory.
+    pub(crate) directory: Option<Held>,
+    pub(crate) program: Option<ByDescriptor>,
+    /// The numbers of this process's own descriptors that paths lead through. They stay as they are.
+    pub(crate) paths: Vec<RawFd>,
+}
+
+/// A program that is named by a descriptor.
+pub(crate) struct ByDescriptor {
+    pub(crate) fd: Held,
+    /// `/dev/fd/N`, for the interpreter of a script.
+    pub(crate) path: CStrings,
+}
+
+/// Of most children.
+pub(crate) static NO_NEEDS: Needs = Needs::NONE;
+
+impl Needs {
+    pub(crate) const NONE: Needs =
+        Needs { terminal: None, foreground: None, directory: None, program: None, paths: Vec::new() };
+
+    /// Those that are held for the child.
+    pub(crate) fn held(&self) -> impl Iterator<Item = &Held> {
+        let program = self.program.as_ref().map(|program| &program.fd);
+        [self.terminal.as_ref(), self.foreground.as_ref(), self.directory.as_ref(), program]
+            .into_iter()
+            .flatten()
+    }
+
+    /// The numbers that must be open until `execve`.
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = RawFd> + '_ {
+        self.held().map(Held::number).chain(self.paths.iter().copied())
+    }
+}
+
+/// The number, or one that is no descriptor.
+pub(super) fn number(held: &Option<Held>) -> usize {
+    held.as_ref().map_or(usize::MAX, |held| held.number() as usize)
+}

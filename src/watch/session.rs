@@ -1,0 +1,55 @@
+//! The processes of a session, which the kernel has no call for.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io;
+
+use crate::pidfd::{Gone, Pidfd, Signal};
+
+/// How often those that were started meanwhile are looked for.
+const ROUNDS: usize = 16;
+
+/// Sends signals to all processes in the session of this leader, which was not reaped.
+///
+/// # Errors
+/// `/proc` cannot be read; or none of them may be signalled.
+pub(crate) fn send(leader: u32, signals: &[Signal]) -> io::Result<()> {
+    let mut seen = HashSet::new();
+    let mut refused = None;
+    let mut any = false;
+    for _ in 0..ROUNDS {
+        let new: Vec<u32> = members(leader)?.into_iter().filter(|&pid| seen.insert(pid)).collect();
+        if new.is_empty() {
+            break;
+        }
+        for pid in new {
+            // Once there is a descriptor, the number cannot become another's unnoticed.
+            let sent = Pidfd::open(pid).and_then(|pidfd| match session(pid) == Some(leader) {
+                true => signals.iter().try_for_each(|&signal| pidfd.send_signal(signal)),
+                false => Ok(()),
+            });
+            match Gone::is_fine(sent) {
+                Ok(()) => any = true,
+                Err(error) => refused = Some(error),
+            }
+        }
+    }
+    match refused {
+        Some(error) if !any => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn members(leader: u32) -> io::Result<Vec<u32>> {
+    let names = fs::read_dir("/proc")?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let pids = names.filter_map(|name| name.parse().ok());
+    Ok(pids.filter(|&pid| session(pid) == Some(leader)).collect())
+}
+
+/// The sixth field, counted from the end of the second: a name may hold anything.
+fn session(pid: u32) -> Option<u32> {
+    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let name_end = stat.iter().rposition(|&byte| byte == b')')?;
+    let fields = std::str::from_utf8(&stat[name_end + 1..]).ok()?;
+    fields.split_ascii_whitespace().nth(3)?.parse().ok()
+}

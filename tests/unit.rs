@@ -1,0 +1,488 @@
+//! What ends a child ends its unit: its process group, its session, its cgroup.
+
+#![allow(unsafe_code)]
+
+mod common;
+
+use std::io::{BufRead, BufReader, Read};
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use childset::{
+    reap_dropped, Child, ChildSet, Command, Containment, Pidfd, Signal, State, Stdio, Unit,
+};
+use common::check_leaks;
+
+const TESTS: &[(&str, fn())] = &[
+    ("each_end_ends_the_unit", each_end_ends_the_unit),
+    ("a_process_alone_is_the_default", a_process_alone_is_the_default),
+    ("a_stopped_one_can_act_on_its_end", a_stopped_one_can_act_on_its_end),
+    ("what_is_left_is_killed_at_the_deadline", what_is_left_is_killed_at_the_deadline),
+    ("what_is_left_may_end_by_itself", what_is_left_may_end_by_itself),
+    ("a_cgroup_is_removed_when_it_is_empty", a_cgroup_is_removed_when_it_is_empty),
+    ("a_cgroup_that_cannot_be_made", a_cgroup_that_cannot_be_made),
+    ("a_leader_that_left_its_group", a_leader_that_left_its_group),
+    ("many_trees", many_trees),
+    ("stops_in_a_set", stops_in_a_set),
+    #[cfg(feature = "async-io")]
+    ("awaited", awaited),
+];
+
+const ROLES: &[(&str, fn())] = &[("tree", tree)];
+
+fn main() {
+    match common::role() {
+        Some(role) => common::play(&role, ROLES, 60).expect("a role"),
+        None => common::main(TESTS),
+    }
+}
+
+const LONG: Duration = Duration::from_secs(30);
+const SHORT: Duration = Duration::from_millis(300);
+
+/// Starts one process in its group, one in a group of its own, and one in a session of its own, says their pids, and waits
+/// with them. All ignore these signals.
+fn tree() {
+    let ignored = std::env::var("CHILDSET_TEST_IGNORED").unwrap_or_default();
+    for signal in ignored.split_whitespace() {
+        // SAFETY: no handler is set.
+        unsafe { libc::signal(signal.parse().unwrap(), libc::SIG_IGN) };
+    }
+    let ends = std::env::var_os("CHILDSET_TEST_LEADER_ENDS").is_some();
+    let start = |prepare: fn()| {
+        // SAFETY: this process has one thread.
+        match unsafe { libc::fork() } {
+            0 => {
+                prepare();
+                pause();
+            }
+            pid => pid,
+        }
+    };
+    let member = start(|| {});
+    // SAFETY: no memory is touched.
+    let own_group = start(|| unsafe { assert_eq!(libc::setpgid(0, 0), 0) });
+    // SAFETY: as above.
+    let own_session = start(|| unsafe { assert_ne!(libc::setsid(), -1) });
+    // They must be where they belong before they are told of.
+    for (pid, is_there) in [
+        // SAFETY: as above.
+        (own_group, (|pid| unsafe { libc::getpgid(pid) } == pid) as fn(i32) -> bool),
+        // SAFETY: as above.
+        (own_session, |pid| unsafe { libc::getsid(pid) } == pid),
+    ] {
+        while !is_there(pid) {
+            std::thread::yield_now();
+        }
+    }
+    println!("{member} {own_group} {own_session}");
+    if !ends {
+        pause();
+    }
+}
+
+fn pause() -> ! {
+    common::end_after(60);
+    loop {
+        // SAFETY: no memory is touched.
+        unsafe { libc::pause() };
+    }
+}
+
+/// A child, and the three that it has started.
+struct Tree {
+    child: Child,
+    started: [Pidfd; 3],
+}
+
+/// Those of the three that a unit holds.
+fn held(unit: Unit) -> usize {
+    match unit {
+        Unit::ProcessGroup => 1,
+        Unit::Session => 2,
+        Unit::Cgroup => 3,
+        _ => 0,
+    }
+}
+
+fn containment(unit: Unit) -> Containment {
+    match unit {
+        Unit::ProcessGroup => Containment::ProcessGroup,
+        Unit::Session => Containment::Session,
+        Unit::Cgroup => Containment::Cgroup,
+        _ => Containment::Process,
+    }
+}
+
+fn command(unit: Unit, ignored: &[Signal], ends: bool) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    let ignored: Vec<_> = ignored.iter().map(|signal| signal.as_raw().to_string()).collect();
+    command.env("CHILDSET_TEST_ROLE", "tree").env("CHILDSET_TEST_IGNORED", ignored.join(" "));
+    if ends {
+        command.env("CHILDSET_TEST_LEADER_ENDS", "1");
+    }
+    command.stdout(Stdio::piped()).unit(unit).reap_on_drop(true);
+    command
+}
+
+impl Tree {
+    fn of(mut child: Child) -> Tree {
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let pids: Vec<u32> = line.split_whitespace().map(|pid| pid.parse().unwrap()).collect();
+        let started = <[u32; 3]>::try_from(pids).unwrap().map(|pid| Pidfd::open(pid).unwrap());
+        Tree { child, started }
+    }
+
+    fn new(unit: Unit) -> Tree {
+        Tree::of(command(unit, &[], false).spawn().unwrap())
+    }
+}
+
+/// Exactly so many of the three have ended, and then all are.
+fn assert_ended(started: &[Pidfd; 3], count: usize, what: &str) {
+    let start = Instant::now();
+    for pidfd in &started[..count] {
+        let left = LONG.saturating_sub(start.elapsed());
+        assert!(common::readable(pidfd, left), "{what}: one is left");
+    }
+    for pidfd in &started[count..] {
+        assert_eq!(pidfd.state().unwrap(), State::Running, "{what}: one too many has ended");
+        pidfd.kill().unwrap();
+    }
+    started.iter().for_each(|pidfd| common::until_ended(pidfd));
+}
+
+/// The units that can be had here.
+fn units() -> Vec<Unit> {
+    let mut units = vec![Unit::ProcessGroup, Unit::Session];
+    match Command::new("true").unit(Unit::Cgroup).spawn() {
+        Ok(child) => {
+            child.wait().unwrap();
+            units.push(Unit::Cgroup);
+        }
+        Err(error) => common::skipped(error),
+    }
+    units
+}
+
+fn each_end_ends_the_unit() {
+    for unit in units() {
+        let ends: [(&str, fn(Tree) -> [Pidfd; 3]); 9] = [
+            ("kill", |tree| {
+                tree.child.kill().unwrap();
+                assert_eq!(tree.child.wait().unwrap().signal(), Some(Signal::KILL));
+                tree.started
+            }),
+            ("handle", |tree| {
+                tree.child.handle().kill().unwrap();
+                assert_eq!(tree.child.wait().unwrap().signal(), Some(Signal::KILL));
+                tree.started
+            }),
+            ("kill_on_drop", |mut tree| {
+                tree.child.set_kill_on_drop(true);
+                tree.started
+            }),
+            ("kill_on_drop, with a handle", |mut tree| {
+                tree.child.set_kill_on_drop(true);
+                let handle = tree.child.handle();
+                drop(tree.child);
+                drop(handle);
+                tree.started
+            }),
+            ("wait_terminated", |tree| {
+                assert_eq!(tree.child.wait_terminated(LONG).unwrap().signal(), Some(Signal::TERM));
+                tree.started
+            }),
+            ("shutdown", |tree| {
+                let set = ChildSet::new().unwrap();
+                set.insert(tree.child, ()).unwrap();
+                let mut shutdown = set.shutdown(LONG);
+                let exited = shutdown.wait().unwrap().unwrap();
+                assert_eq!(exited.exit.unwrap().signal(), Some(Signal::TERM));
+                assert!(shutdown.wait().unwrap().is_none());
+                assert!(shutdown.is_over());
+                tree.started
+            }),
+            ("dropping a set", |mut tree| {
+                tree.child.set_kill_on_drop(true);
+                let set = ChildSet::new().unwrap();
+                set.insert(tree.child, ()).unwrap();
+                tree.started
+            }),
+            ("ChildSet::terminate", |tree| {
+                let set = ChildSet::new().unwrap();
+                let key = set.insert(tree.child, ()).unwrap();
+                let reached = set.terminate(key).unwrap();
+                let exited = set.wait(None).unwrap().unwrap();
+                assert_eq!(exited.exit.unwrap().signal(), Some(Signal::TERM));
+                assert_ne!(reached, Containment::Process);
+                tree.started
+            }),
+            ("ChildSet::kill_tree", |tree| {
+                let set = ChildSet::new().unwrap();
+                let key = set.insert(tree.child, ()).unwrap();
+                assert_ne!(set.kill_tree(key).unwrap(), Containment::Process);
+                assert_eq!(set.wait(None).unwrap().unwrap().exit.unwrap().signal(), Some(Signal::KILL));
+                tree.started
+            }),
+        ];
+        for (name, end) in ends {
+            let started = end(Tree::new(unit));
+            assert_ended(&started, held(unit), &format!("{unit:?}, {name}"));
+        }
+        let tree = Tree::new(unit);
+        assert_eq!(tree.child.kill_tree().unwrap(), containment(unit));
+        assert_ended(&tree.started, held(unit), "kill_tree");
+        tree.child.wait().unwrap();
+    }
+}
+
+fn a_process_alone_is_the_default() {
+    for group in [None, Some(0)] {
+        let mut command = command(Unit::Process, &[], false);
+        if let Some(group) = group {
+            command.process_group(group);
+        }
+        let tree = Tree::of(command.spawn().unwrap());
+        assert_eq!(tree.child.wait_terminated(LONG).unwrap().signal(), Some(Signal::TERM));
+        assert_ended(&tree.started, 0, "alone");
+    }
+}
+
+fn a_stopped_one_can_act_on_its_end() {
+    let script = "trap 'echo term; exit 3' TERM; kill -STOP $$; while :; do sleep 0.05; done";
+    let start = || {
+        let child = Command::new("sh").args(["-c", script]).stdout(Stdio::piped()).spawn().unwrap();
+        assert!(matches!(child.pidfd().wait_state().unwrap(), childset::StateChange::Stopped(_)));
+        child
+    };
+    let child = start();
+    assert_eq!(child.wait_terminated(LONG).unwrap().code(), Some(3));
+    let set = ChildSet::new().unwrap();
+    set.insert(start(), ()).unwrap();
+    let exited = set.shutdown(LONG).wait().unwrap().unwrap();
+    assert_eq!(exited.exit.unwrap().code(), Some(3));
+}
+
+/// Of a group, what is left when its leader was reaped is known from Linux 6.9 on.
+fn can_wait_for_rest(unit: Unit) -> bool {
+    unit == Unit::Cgroup || (unit == Unit::ProcessGroup && common::kernel() >= (6, 9))
+}
+
+fn what_is_left_is_killed_at_the_deadline() {
+    for unit in units() {
+        let stubborn = || Tree::of(command(unit, &[Signal::TERM], true).spawn().unwrap());
+        let check = |started: &[Pidfd; 3], start: Instant| {
+            assert_ended(started, held(unit), &format!("{unit:?}"));
+            if can_wait_for_rest(unit) {
+                assert!(start.elapsed() >= SHORT, "{unit:?}: it got its grace");
+            }
+        };
+        let tree = stubborn();
+        common::until_ended(tree.child.pidfd());
+        let start = Instant::now();
+        assert!(tree.child.wait_terminated(SHORT).unwrap().success());
+        match unit {
+            Unit::Session => assert_ended(&tree.started, 1, "the session has no number any more"),
+            Unit::ProcessGroup if common::kernel() < (6, 9) => assert_ended(&tree.started, 0, "nor the group"),
+            _ => check(&tree.started, start),
+        }
+
+        let tree = stubborn();
+        common::until_ended(tree.child.pidfd());
+        let set = ChildSet::new().unwrap();
+        set.insert(tree.child, ()).unwrap();
+        let start = Instant::now();
+        let mut shutdown = set.shutdown(SHORT);
+        assert!(shutdown.wait().unwrap().unwrap().exit.unwrap().success());
+        assert!(shutdown.wait().unwrap().is_none());
+        check(&tree.started, start);
+    }
+}
+
+fn what_is_left_may_end_by_itself() {
+    for unit in units().into_iter().filter(|&unit| can_wait_for_rest(unit)) {
+        let tree = Tree::of(command(unit, &[], true).spawn().unwrap());
+        tree.child.wait().unwrap();
+        assert!(!tree.child.wait_unit_gone(Duration::ZERO).unwrap());
+        let start = Instant::now();
+        assert!(tree.child.wait_terminated(LONG).unwrap().success());
+        assert!(start.elapsed() < LONG);
+        assert!(tree.child.wait_unit_gone(LONG).unwrap());
+        assert_ended(&tree.started, held(unit), "TERM");
+    }
+}
+
+/// The directories of cgroups that were made for children of this process.
+fn cgroups() -> usize {
+    let prefix = format!("childset-{}-", std::process::id());
+    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
+    let mount = mounts.lines().find(|line| line.split(' ').nth(2) == Some("cgroup2")).unwrap();
+    let own = std::fs::read_to_string("/proc/self/cgroup").unwrap();
+    let own = own.lines().find_map(|line| line.strip_prefix("0::/")).unwrap().to_owned();
+    let path = std::path::Path::new(mount.split(' ').nth(1).unwrap()).join(own);
+    let entries = std::fs::read_dir(path).unwrap();
+    entries.filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with(&prefix)).count()
+}
+
+fn a_cgroup_is_removed_when_it_is_empty() {
+    if !units().contains(&Unit::Cgroup) {
+        return;
+    }
+    check_leaks(|| {
+        let tree = Tree::new(Unit::Cgroup);
+        assert_eq!(cgroups(), 1);
+        tree.child.kill().unwrap();
+        tree.child.wait().unwrap();
+        assert!(tree.child.wait_unit_gone(LONG).unwrap());
+        drop(tree.child);
+        assert_eq!(cgroups(), 0);
+
+        // Somebody is left.
+        let tree = Tree::of(command(Unit::Cgroup, &[], true).spawn().unwrap());
+        tree.child.wait().unwrap();
+        drop(tree.child);
+        assert_eq!(cgroups(), 1);
+        reap_dropped();
+        assert_eq!(cgroups(), 1);
+        assert_ended(&tree.started, 0, "nobody ends them");
+        let start = Instant::now();
+        while cgroups() == 1 {
+            reap_dropped();
+            assert!(start.elapsed() < LONG);
+        }
+
+        // A program that is not there leaves none, and a copy of this process removes none.
+        Command::new("/no/such/program").unit(Unit::Cgroup).spawn().unwrap_err();
+        assert_eq!(cgroups(), 0);
+        let child = Command::new("cat").unit(Unit::Cgroup).stdin(Stdio::piped()).spawn().unwrap();
+        let parent = std::process::id();
+        let child = std::cell::Cell::new(Some(child));
+        assert_eq!(
+            common::in_copy(|| {
+                drop(child.take());
+                0
+            }),
+            0
+        );
+        assert_eq!((cgroups(), std::process::id()), (1, parent));
+        let child = child.take().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    });
+}
+
+fn a_cgroup_that_cannot_be_made() {
+    if !common::may_be_ordinary() || !units().contains(&Unit::Cgroup) || !rustix::process::geteuid().is_root() {
+        return;
+    }
+    common::give_up_root(65534);
+    let error = Command::new("true").unit(Unit::Cgroup).spawn().unwrap_err();
+    assert_eq!(common::errno(&error), libc::EACCES, "{error}");
+    assert!(error.to_string().contains("make a cgroup"), "{error}");
+}
+
+fn a_leader_that_left_its_group() {
+    let mut command = Command::new("sh");
+    // The inner shell joins our group, and leaves the one that it was made to lead.
+    // SAFETY: no memory is touched.
+    let group = unsafe { libc::getpgrp() };
+    let code = format!("import os; os.setpgid(0, {group}); print(flush=True); os.pause()");
+    if !common::has_program("python3", "python3") {
+        return;
+    }
+    command.args(["-c", "exec python3 -c \"$0\"", &code]).stdout(Stdio::piped()).unit(Unit::ProcessGroup);
+    let mut child = command.spawn().unwrap();
+    child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+    let set = ChildSet::new().unwrap();
+    let key = set.insert(child, ()).unwrap();
+    assert_eq!(set.terminate(key).unwrap(), Containment::Process);
+    assert_eq!(set.wait(None).unwrap().unwrap().exit.unwrap().signal(), Some(Signal::TERM));
+}
+
+/// Of three generations: a third ignores SIGTERM, a third has a daemon, a third is stopped.
+fn many_trees() {
+    let count: usize = std::env::var("CHILDSET_TEST_TREES").map_or(30, |count| count.parse().unwrap());
+    for unit in units() {
+        let set = ChildSet::new().unwrap();
+        let mut started = Vec::new();
+        for index in 0..count {
+            let ignored: &[Signal] = if index % 3 == 0 { &[Signal::TERM] } else { &[] };
+            let tree = Tree::of(command(unit, ignored, false).spawn().unwrap());
+            if index % 3 == 2 {
+                tree.child.send_signal(Signal::STOP).unwrap();
+                tree.started.iter().for_each(|pidfd| pidfd.send_signal(Signal::STOP).unwrap());
+            }
+            started.push(tree.started);
+            set.insert(tree.child, index).unwrap();
+        }
+        let mut shutdown = set.shutdown(Duration::from_secs(1));
+        let mut ended = 0;
+        while let Some(exited) = shutdown.wait().unwrap() {
+            let expected = if exited.tag % 3 == 0 { Signal::KILL } else { Signal::TERM };
+            assert_eq!(exited.exit.unwrap().signal(), Some(expected), "{}", exited.tag);
+            ended += 1;
+        }
+        assert_eq!(ended, count);
+        for tree in &started {
+            assert_ended(tree, held(unit), &format!("{unit:?}"));
+        }
+    }
+}
+
+fn stops_in_a_set() {
+    let set = ChildSet::new().unwrap();
+    let keys: Vec<_> = (0..3).map(|tag| set.spawn(Command::new("sleep").arg("60"), tag).unwrap()).collect();
+    set.insert(Pidfd::open(std::process::id()).unwrap(), 9).unwrap();
+    assert_eq!(set.state_changes().unwrap(), []);
+    set.send_signal(keys[1], Signal::STOP).unwrap();
+    let change = |key, expected: childset::StateChange| {
+        let start = Instant::now();
+        loop {
+            match &set.state_changes().unwrap()[..] {
+                [] => assert!(start.elapsed() < LONG),
+                [one] => return assert_eq!(*one, (key, expected)),
+                more => panic!("{more:?}"),
+            }
+        }
+    };
+    change(keys[1], childset::StateChange::Stopped(Signal::STOP));
+    // The set stays as it is: a stop is no exit.
+    assert!(!common::readable(set.as_fd(), Duration::ZERO));
+    set.send_signal(keys[1], Signal::CONT).unwrap();
+    change(keys[1], childset::StateChange::Continued);
+    for key in keys {
+        set.kill_tree(key).unwrap();
+        set.wait(None).unwrap().unwrap().exit.unwrap();
+    }
+}
+
+#[cfg(feature = "async-io")]
+fn awaited() {
+    use futures_lite::future::block_on;
+
+    for unit in units() {
+        let tree = Tree::new(unit);
+        assert_eq!(block_on(tree.child.terminate(LONG)).unwrap().signal(), Some(Signal::TERM));
+        assert_ended(&tree.started, held(unit), "terminate");
+
+        let tree = Tree::of(command(unit, &[Signal::TERM], false).spawn().unwrap());
+        let set = ChildSet::new().unwrap();
+        set.insert(tree.child, ()).unwrap();
+        let mut shutdown = set.shutdown(SHORT);
+        let exited = block_on(shutdown.next()).unwrap().unwrap();
+        assert_eq!(exited.exit.unwrap().signal(), Some(Signal::KILL));
+        assert!(block_on(shutdown.next()).is_none());
+        assert_ended(&tree.started, held(unit), "shutdown");
+
+        let tree = Tree::of(command(unit, &[Signal::TERM], true).spawn().unwrap());
+        common::until_ended(tree.child.pidfd());
+        let set = ChildSet::new().unwrap();
+        set.insert(tree.child, ()).unwrap();
+        let mut shutdown = set.shutdown(SHORT);
+        assert!(block_on(shutdown.next()).unwrap().unwrap().exit.unwrap().success());
+        assert!(block_on(shutdown.next()).is_none());
+        assert_ended(&tree.started, held(unit), "the rest");
+    }
+}
