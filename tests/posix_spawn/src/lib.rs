@@ -36,7 +36,6 @@
 //!   if there are too few. And it takes `/proc` after a `chdir` or `fchdir`.
 //!
 //! Since the builder does the rest:
-//! - `addtcsetpgrp_np` fails, at the spawn, with `ENOTSUP`: the builder has nothing that the child could do it by.
 //! - Variables are sorted, the first of several with one name is passed on alone, and one without `=` is `EINVAL`.
 //! - A program that is open for writing (`ETXTBSY`) is tried for another tenth of a second.
 //! - The scheduling is set after session and group, which tells only by the error where both fail.
@@ -131,10 +130,8 @@ fn spawn<A: AsRef<OsStr>, E: AsRef<OsStr>>(
     }
     attributes.apply(&mut command);
     let start = Start::perform(actions.as_slice(), attributes).map_err(error)?;
-    let kept = start.apply(&mut command).map_err(error)?;
-    let child = command.spawn().map_err(|failure| error(errno_of(&failure)));
-    drop(kept);
-    child
+    start.apply(&mut command).map_err(error)?;
+    command.spawn().map_err(|failure| error(errno_of(&failure)))
 }
 
 /// Name and value of `NAME=VALUE`. As for getenv(3) the first of a name counts.

@@ -16,8 +16,8 @@ use crate::table::Table;
 pub(crate) struct Start {
     table: Table,
     directory: Option<OwnedFd>,
-    /// The descriptor of the terminal in whose foreground the child is put.
-    terminal: Option<RawFd>,
+    /// The terminal in whose foreground the child is put.
+    terminal: Option<Rc<OwnedFd>>,
 }
 
 impl Start {
@@ -48,8 +48,7 @@ impl Start {
             }
             Action::CloseFrom(from) => self.table.close_from(from),
             Action::TcSetPgrp(fd) => {
-                self.table.get(fd)?;
-                self.terminal = Some(fd);
+                self.terminal = Some(self.table.get(fd)?);
             }
         }
         Ok(())
@@ -109,17 +108,15 @@ impl Start {
         }
     }
 
-    /// Has the builder start the child so. What is returned is kept until it was spawned.
-    pub(crate) fn apply(self, command: &mut Command) -> Result<Option<OwnedFd>, i32> {
-        if let Some(directory) = &self.directory {
-            // It closes in the child at `execve`, after the directory was entered through it.
-            command.current_dir(format!("/proc/self/fd/{}", directory.as_raw_fd()));
+    /// Has the builder start the child so.
+    pub(crate) fn apply(self, command: &mut Command) -> Result<(), i32> {
+        if let Some(directory) = self.directory {
+            command.current_dir_fd(directory);
         }
-        if self.terminal.is_some() {
-            return Err(libc::ENOTSUP);
+        if let Some(terminal) = self.terminal {
+            command.foreground(parent::copy_of(terminal.as_raw_fd(), self.table.floor)?);
         }
-        self.table.apply(command, self.directory.as_ref().map(AsRawFd::as_raw_fd))?;
-        Ok(self.directory)
+        self.table.apply(command)
     }
 }
 

@@ -72,13 +72,11 @@ impl Table {
         self.closed_from = Some(self.closed_from.map_or(from, |before| from.min(before)));
     }
 
-    /// Has the builder make the table so. `kept` is close-on-exec, and needed until then.
-    pub(crate) fn apply(self, command: &mut Command, kept: Option<RawFd>) -> Result<(), i32> {
+    /// Has the builder make the table so.
+    pub(crate) fn apply(self, command: &mut Command) -> Result<(), i32> {
         command.inherit_fds(true);
-        match (self.closed_from, kept) {
-            (Some(from), Some(kept)) => drop(command.close_fds(from..kept).close_fds(kept + 1..)),
-            (Some(from), None) => drop(command.close_fds(from..)),
-            (None, _) => {}
+        if let Some(from) = self.closed_from {
+            command.close_fds(from..);
         }
         for (fd, slot) in self.changed {
             match slot {

@@ -1,5 +1,7 @@
 //! The attributes, and what is inherited without them.
 
+use std::os::fd::AsRawFd;
+
 use posix_spawn::{
     RESETIDS, SETPGROUP, SETSCHEDPARAM, SETSCHEDULER, SETSID, SETSIGDEF, SETSIGMASK, USEVFORK,
 };
@@ -45,7 +47,42 @@ fn real_ids(uid: u32, gid: u32) {
     }
 }
 
+/// Makes 5 a terminal, and that the controlling one of the caller.
+fn with_terminal(call: &mut Call) {
+    let pty = childset::Pty::open().unwrap();
+    // SAFETY: no memory is touched but that of the ends, which stay open.
+    unsafe {
+        libc::setsid();
+        assert_eq!(libc::ioctl(pty.terminal.as_raw_fd(), libc::TIOCSCTTY, 0), 0);
+        assert_eq!(libc::dup2(pty.terminal.as_raw_fd(), 5), 5);
+    }
+    std::mem::forget(pty);
+    call.actions.addtcsetpgrp_np(5).unwrap();
+}
+
 pub(crate) const CASES: &[Case] = &[
+    Case(
+        "the foreground, of a new group",
+        |call| {
+            with_terminal(call);
+            call.attributes.setflags(SETPGROUP).unwrap();
+        },
+        &["group own", "foreground of 5: own"],
+    ),
+    Case("the foreground, of the caller's group", with_terminal, &["group the parent's"]),
+    Case(
+        "the foreground of what is no terminal",
+        |call| call.actions.addtcsetpgrp_np(0).unwrap(),
+        &["error 25"],
+    ),
+    Case(
+        "the foreground of what is closed",
+        |call| {
+            call.actions.addclose(5).unwrap();
+            call.actions.addtcsetpgrp_np(5).unwrap();
+        },
+        &["error 9"],
+    ),
     Case(
         "signals are inherited",
         |_| {

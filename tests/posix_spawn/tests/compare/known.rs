@@ -28,17 +28,8 @@ pub(crate) const CASES: &[Differing] = &[
         &["env A=1", "!env A=3"],
         &["env A=1", "env A=3"],
     ),
-    TCSETPGRP,
     LAST_NUMBER,
 ];
-
-/// On a descriptor that is no terminal, since a test may have none.
-const TCSETPGRP: Differing = Differing(
-    "the foreground",
-    |call| call.actions.addtcsetpgrp_np(5).unwrap(),
-    &["error 95"],
-    &["error 25"],
-);
 
 /// The parent's descriptors lie above those of the child's that it makes, and there is no room for one.
 const LAST_NUMBER: Differing = Differing(
