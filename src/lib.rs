@@ -145,7 +145,7 @@ pub mod embedding;
 #[cfg(feature = "async-io")]
 pub use async_pidfd::AsyncPidfdExt;
 #[cfg(feature = "command")]
-pub use child::Stdio;
+pub use child::{Stdio, TreeUsage};
 pub use child::{
     AdoptError, Capture, Captured, Child, ChildHandle, ChildStderr, ChildStdin, ChildStdout, Containment,
     Event, Events, Limit, Unit,

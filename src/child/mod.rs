@@ -16,6 +16,8 @@ mod shared;
 #[cfg(feature = "command")]
 mod stdio;
 mod stop;
+#[cfg(feature = "command")]
+mod tree_usage;
 mod unit;
 
 use std::fmt;
@@ -37,6 +39,8 @@ pub use handle::ChildHandle;
 pub use pipe::{ChildStderr, ChildStdin, ChildStdout};
 #[cfg(feature = "command")]
 pub use stdio::Stdio;
+#[cfg(feature = "command")]
+pub use tree_usage::TreeUsage;
 pub(crate) use unit::{KILL, Looks, TERMINATE};
 pub use unit::{Containment, Unit};
 

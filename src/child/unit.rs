@@ -1,5 +1,6 @@
 //! What a child is the first of: all that ends it ends the whole of that.
 
+use std::collections::HashSet;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -93,21 +94,26 @@ impl Process {
     /// reaped meanwhile.
     pub(crate) fn send_to_unit(&self, signals: &[Signal]) -> io::Result<Containment> {
         Forked::check(self.origin())?;
-        let reached = match (self.unit, self.pid()) {
-            (Unit::Session, Some(leader)) if !self.was_reaped() => {
-                session::send(leader, signals)?;
-                return Ok(Containment::Session);
-            }
-            (Unit::Session | Unit::ProcessGroup, _) => {
+        if let Some(leader) = self.session() {
+            session::send(&HashSet::from([leader]), signals)?;
+            return Ok(Containment::Session);
+        }
+        let reached = match self.unit {
+            Unit::Session | Unit::ProcessGroup => {
                 signals.iter().try_for_each(|&signal| self.send_signal_to_group(signal))
             }
-            (Unit::Process | Unit::Cgroup, _) => return self.send_to_process(signals),
+            Unit::Process | Unit::Cgroup => return self.send_to_process(signals),
         };
         match reached {
             // It may have left the group itself.
             Err(error) if Gone::from_io_error(&error).is_some() => self.send_to_process(signals),
             reached => reached.map(|()| Containment::ProcessGroup),
         }
+    }
+
+    /// The session that is its unit, while that can be named.
+    pub(crate) fn session(&self) -> Option<u32> {
+        self.pid().filter(|_| self.unit == Unit::Session && !self.was_reaped())
     }
 
     fn send_to_process(&self, signals: &[Signal]) -> io::Result<Containment> {

@@ -1,12 +1,13 @@
 //! One child of a set, by its key; and signals.
 
+use std::collections::HashSet;
 use std::io;
 
 use super::member::{Key, Member, Pipes};
 use super::ChildSet;
 use crate::child::{ChildHandle, ChildStderr, ChildStdin, ChildStdout, Containment, KILL, TERMINATE};
 use crate::pidfd::{Gone, Signal, StateChange};
-use crate::watch::Watched;
+use crate::watch::{session, Watched};
 
 impl<T> ChildSet<T> {
     /// Whether this child is in the set: it was not taken, nor removed.
@@ -185,13 +186,19 @@ impl<T> ChildSet<T> {
 
     /// Has the units of all children end, or kills them.
     pub(super) fn end_all(&self, kill: bool) -> io::Result<()> {
-        let mut result = Ok(());
-        for member in self.members()?.watch.values() {
+        let signals = if kill { KILL } else { TERMINATE };
+        let members = self.members()?;
+        let (mut sessions, mut result) = (HashSet::new(), Ok(()));
+        for member in members.watch.values() {
             member.begin_ending();
-            let sent = member.send_to_unit(if kill { KILL } else { TERMINATE });
-            result = result.and(Gone::is_fine(sent.map(drop)));
+            if let Some(session) = member.session() {
+                sessions.insert(session);
+                continue;
+            }
+            result = result.and(Gone::is_fine(member.send_to_unit(signals).map(drop)));
         }
-        result
+        // One look at `/proc` for all. Under the lock nobody reaps their leaders.
+        result.and(if sessions.is_empty() { Ok(()) } else { session::send(&sessions, signals) })
     }
 
     /// Sends a signal to every child in the set; those that have ended are passed over.

@@ -221,6 +221,10 @@ impl<T> Member<T> {
         }
     }
 
+    pub(super) fn session(&self) -> Option<u32> {
+        self.process().session()
+    }
+
     /// Has nothing left of the unit when it has come out, or known what it is.
     pub(super) fn begin_ending(&self) {
         self.process().begin_ending();

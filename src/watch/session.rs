@@ -1,4 +1,4 @@
-//! The processes of a session, which the kernel has no call for.
+//! The processes of sessions, which the kernel has no call for.
 
 use std::collections::HashSet;
 use std::fs;
@@ -9,22 +9,23 @@ use crate::pidfd::{Gone, Pidfd, Signal};
 /// How often those that were started meanwhile are looked for.
 const ROUNDS: usize = 16;
 
-/// Sends signals to all processes in the session of this leader, which was not reaped.
+/// Sends signals to all processes in the sessions of these leaders, of which none was reaped. Reads all of `/proc` at least
+/// twice.
 ///
 /// # Errors
 /// `/proc` cannot be read; or none of them may be signalled.
-pub(crate) fn send(leader: u32, signals: &[Signal]) -> io::Result<()> {
+pub(crate) fn send(leaders: &HashSet<u32>, signals: &[Signal]) -> io::Result<()> {
     let mut seen = HashSet::new();
     let mut refused = None;
     let mut any = false;
     for _ in 0..ROUNDS {
-        let new: Vec<u32> = members(leader)?.into_iter().filter(|&pid| seen.insert(pid)).collect();
+        let new: Vec<u32> = members(leaders)?.into_iter().filter(|&pid| seen.insert(pid)).collect();
         if new.is_empty() {
             break;
         }
         for pid in new {
             // Once there is a descriptor, the number cannot become another's unnoticed.
-            let sent = Pidfd::open(pid).and_then(|pidfd| match session(pid) == Some(leader) {
+            let sent = Pidfd::open(pid).and_then(|pidfd| match is_member(pid, leaders) {
                 true => signals.iter().try_for_each(|&signal| pidfd.send_signal(signal)),
                 false => Ok(()),
             });
@@ -40,10 +41,14 @@ pub(crate) fn send(leader: u32, signals: &[Signal]) -> io::Result<()> {
     }
 }
 
-fn members(leader: u32) -> io::Result<Vec<u32>> {
+fn members(leaders: &HashSet<u32>) -> io::Result<Vec<u32>> {
     let names = fs::read_dir("/proc")?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     let pids = names.filter_map(|name| name.parse().ok());
-    Ok(pids.filter(|&pid| session(pid) == Some(leader)).collect())
+    Ok(pids.filter(|&pid| is_member(pid, leaders)).collect())
+}
+
+fn is_member(pid: u32, leaders: &HashSet<u32>) -> bool {
+    session(pid).is_some_and(|leader| leaders.contains(&leader))
 }
 
 /// The sixth field, counted from the end of the second: a name may hold anything.
