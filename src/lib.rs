@@ -29,6 +29,9 @@
 //! | [a loop of your own](embedding), or GTK's, Qt's, calloop's, tokio's | [the set's descriptor](ChildSet#impl-AsFd-for-ChildSet<T>), and [`ChildSet::try_wait`] |
 //! | [one process, of anybody's](Pidfd) | [`Pidfd`]; `Async<Pidfd>` with [`AsyncPidfdExt`] |
 //! | [a program to run](Command) | [`Command`], [`ChildSet::spawn`]; [`Prepared`] if it is run again and again |
+//! | [a program that starts others](Unit) | [`Command::unit`], and all that ends a child |
+//! | [its lines as they come](Events) | [`Child::events`]; all at the end: [`Child::capture`] |
+//! | [a terminal for it](Pty) | [`Pty`], [`Command::controlling_terminal`], [`Command::foreground`] |
 //! | [no time to wait for its start](Command::launch) | [`Command::launch`], [`ChildSet::launch`] |
 //! | [a child of `std`](std::process::Child) | [`ChildSet::insert`], or [`Child::try_from`](Child#impl-TryFrom<Child>-for-Child) |
 //!
@@ -106,7 +109,6 @@
 //! | Linux | what it adds here | before |
 //! |---|---|---|
 //! | 5.10 | everything but what follows | |
-//! | 5.14 | `kill_tree` of a cgroup | of the process group, where the child leads one |
 //! | 6.9 | signals to a process group by pidfd | `Unsupported`; a `Child` signals by number until it is reaped |
 //! | 6.9 | `reaped()` without looking now and then | looks, every second in the end |
 //! | 6.13 | `Pidfd::info`, and `Pidfd::pid` without `/proc` | `Unsupported`; `pid` reads `/proc` |

@@ -5,9 +5,7 @@
 
 mod common;
 
-use std::fs::File;
-
-use childset::{Child, Command, Containment, Pidfd, Stdio};
+use childset::{Child, Command, Pidfd, Stdio};
 use common::{check_leaks, held, held_with, reap_by_pid, until_ended, until_reaped};
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use rustix::io::retry_on_intr;
@@ -15,8 +13,7 @@ use rustix::io::retry_on_intr;
 type Probe = fn() -> Option<bool>;
 
 /// How each row of the table begins, and whether this kernel has it; `None` where that cannot be tried here.
-const FEATURES: [(&str, Probe); 7] = [
-    ("`kill_tree` of a cgroup", kill_tree_of_a_cgroup),
+const FEATURES: [(&str, Probe); 6] = [
     ("signals to a process group by pidfd", group_signals),
     ("`reaped()` without looking now and then", tells_reaping),
     ("`Pidfd::info`", info),
@@ -62,17 +59,6 @@ fn each_feature_has_a_row_in_both_tables() {
     for ((major, minor), text) in rows {
         assert!(DOCS.contains(&format!("\n//! | {major}.{minor} | {text}\n")), "{text}");
     }
-}
-
-fn kill_tree_of_a_cgroup() -> Option<bool> {
-    let path = common::new_cgroup().ok()?;
-    let mut command = Command::new("cat");
-    command.stdin(Stdio::piped()).stdout(Stdio::null()).cgroup(File::open(&path).unwrap());
-    let child = command.spawn().unwrap();
-    let contained = child.kill_tree().unwrap();
-    child.wait().unwrap();
-    common::remove_cgroup(&path);
-    Some(contained == Containment::Cgroup)
 }
 
 fn group_signals() -> Option<bool> {

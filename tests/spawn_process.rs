@@ -315,12 +315,9 @@ fn cgroup() {
         let mut child = command.spawn().unwrap();
         let stdin = child.stdin.take();
         child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
-        // Before 5.14 there is no `cgroup.kill`, and the child leads no group.
-        let whole = common::kernel() >= (5, 14);
-        let expected = if whole { Containment::Cgroup } else { Containment::Process };
+        let expected = Containment::Cgroup;
         assert_eq!(child.kill_tree().unwrap(), expected);
         assert_eq!(child.wait().unwrap().signal(), Some(Signal::KILL));
-        let stdin = stdin.filter(|_| whole);
         // End of file: nobody is left.
         assert_eq!(child.stdout.take().unwrap().read_to_end(&mut Vec::new()).unwrap(), 0);
         drop(stdin);
