@@ -146,12 +146,12 @@ pub mod embedding;
 
 #[cfg(feature = "async-io")]
 pub use async_pidfd::AsyncPidfdExt;
-#[cfg(feature = "command")]
-pub use child::{Stdio, TreeUsage};
 pub use child::{
     AdoptError, Capture, Captured, Child, ChildHandle, ChildStderr, ChildStdin, ChildStdout, Containment,
     Event, Events, Limit, Unit,
 };
+#[cfg(feature = "command")]
+pub use child::{Stdio, TreeUsage};
 #[cfg(feature = "command")]
 pub use command::{unix, Command, Prepared, Pty, Resource, Spawn, SpawnError};
 pub use pidfd::{

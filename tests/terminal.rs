@@ -174,8 +174,8 @@ fn use_shell(pty: &Pty, shell: u32) {
 
 /// The statuses that a shell tells, as `=number`.
 fn statuses(screen: &str) -> Vec<u8> {
-    let words = screen.split(['\r', '\n', ' ']);
-    words.filter_map(|word| word.strip_prefix('=')?.parse().ok()).collect()
+    let prompts = screen.split('=').skip(1);
+    prompts.filter_map(|rest| rest.split(' ').next()?.parse().ok()).collect()
 }
 
 fn job_control_is_that_of_bash() {
@@ -185,7 +185,7 @@ fn job_control_is_that_of_bash() {
     let mut bash = Command::new("bash");
     // With a prompt that shows the status of each command.
     bash.args(["--norc", "--noprofile", "--noediting", "-i"]).env("PS1", "=$? ").env("TERM", "dumb");
-    let shells = [bash, Command::from(common::reexec("shell").get_program())];
+    let shells = [bash, Command::new(std::env::current_exe().unwrap())];
     let seen = shells.map(|mut shell| {
         if shell.get_program() != "bash" {
             shell.env("CHILDSET_TEST_ROLE", "shell");
@@ -229,7 +229,10 @@ fn shell() {
         let mut line = Vec::new();
         while line.last() != Some(&b'\n') {
             let mut byte = [0];
-            assert_eq!(common::read(io::stdin().as_fd().try_clone_to_owned().map(File::from).unwrap(), &mut byte), 1);
+            assert_eq!(
+                common::read(io::stdin().as_fd().try_clone_to_owned().map(File::from).unwrap(), &mut byte),
+                1
+            );
             line.push(byte[0]);
         }
         match std::str::from_utf8(&line).unwrap().trim() {
@@ -252,7 +255,8 @@ fn shell() {
 
 fn pipeline(line: &str) -> Vec<Child> {
     let mut children: Vec<Child> = Vec::new();
-    let commands: Vec<_> = line.split('|').map(|command| command.split_whitespace().collect::<Vec<_>>()).collect();
+    let commands: Vec<_> =
+        line.split('|').map(|command| command.split_whitespace().collect::<Vec<_>>()).collect();
     for (index, words) in commands.iter().enumerate() {
         let mut command = Command::new(words[0]);
         let group = children.first().map_or(0, |leader| leader.id() as i32);
@@ -297,7 +301,8 @@ fn a_terminal_that_is_not_ours() {
     // Neither end becomes the terminal of this process.
     let pty = Pty::open().unwrap();
     assert!(tcgetpgrp(&pty.terminal).is_err());
-    let flags = rustix::io::fcntl_getfd(&pty.terminal).unwrap() & rustix::io::fcntl_getfd(&pty.controller).unwrap();
+    let flags =
+        rustix::io::fcntl_getfd(&pty.terminal).unwrap() & rustix::io::fcntl_getfd(&pty.controller).unwrap();
     assert!(flags.contains(rustix::io::FdFlags::CLOEXEC));
 }
 

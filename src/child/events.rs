@@ -265,7 +265,10 @@ mod tests {
         ] {
             output.extend_from_slice(came.as_bytes());
             take_lines(&mut output, &mut looked_at, 7, |line| lines.push(String::from_utf8(line).unwrap()));
-            assert_eq!((std::mem::take(&mut lines), &output[..]), (whole.into_iter().map(String::from).collect(), left.as_bytes()));
+            assert_eq!(
+                (std::mem::take(&mut lines), &output[..]),
+                (whole.into_iter().map(String::from).collect(), left.as_bytes())
+            );
             assert_eq!(looked_at, output.len());
         }
         output.extend_from_slice(b"a\nb");

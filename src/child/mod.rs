@@ -6,6 +6,7 @@ mod wait;
 mod adopt;
 mod capture;
 mod events;
+mod flags;
 mod handle;
 mod keeper;
 mod output;
@@ -22,12 +23,11 @@ mod unit;
 
 use std::fmt;
 
+pub(crate) use flags::Flag;
 pub(crate) use keeper::Keeper;
 #[cfg(feature = "command")]
 pub(crate) use pipe::Pipe;
 pub(crate) use process::Process;
-#[cfg(feature = "command")]
-pub(crate) use shared::Made;
 pub(crate) use shared::Shared;
 #[cfg(feature = "command")]
 pub(crate) use stdio::Kind;
@@ -41,8 +41,8 @@ pub use pipe::{ChildStderr, ChildStdin, ChildStdout};
 pub use stdio::Stdio;
 #[cfg(feature = "command")]
 pub use tree_usage::TreeUsage;
-pub(crate) use unit::{KILL, Looks, TERMINATE};
 pub use unit::{Containment, Unit};
+pub(crate) use unit::{Looks, KILL, TERMINATE};
 
 /// A child process: its pidfd, its pipes, and its exit once that was taken.
 ///

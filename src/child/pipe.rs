@@ -3,14 +3,14 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::atomic::AtomicU32;
 #[cfg(feature = "command")]
-use std::sync::{atomic::Ordering, Arc};
+use std::sync::atomic::Ordering;
 
 use rustix::event::PollFlags;
 
 #[cfg(feature = "command")]
 use super::stdio::Stdio;
 #[cfg(feature = "command")]
-use crate::sys::launch::{until_released, Flight};
+use crate::sys::launch::until_released;
 #[cfg(feature = "async-io")]
 use crate::sys::low::above_stdio;
 use crate::sys::poll::poll_one;
@@ -34,8 +34,8 @@ impl Pipe {
 
     /// Of a child that was just made.
     #[cfg(feature = "command")]
-    pub(crate) fn of_started(fd: OwnedFd, flight: Option<&Arc<Flight>>) -> Pipe {
-        let number = AtomicU32::new(flight.map_or(0, |flight| flight.number()));
+    pub(crate) fn of_started(fd: OwnedFd, flight: u32) -> Pipe {
+        let number = AtomicU32::new(flight);
         Pipe { end: Registered::new(Numbered { fd, number }), is_closed: false }
     }
 

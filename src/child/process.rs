@@ -3,12 +3,18 @@
 use std::io;
 use std::num::NonZeroU32;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::atomic::{AtomicBool, Ordering};
+#[cfg(feature = "command")]
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::pidfd::{Forked, Gone, Pidfd, Signal};
-use crate::sys::origin::Origin;
-use crate::sys::signal::kill_group;
+use super::flags::{Flag, Flags};
 use super::unit::{Unit, KILL};
+use crate::pidfd::{Collected, Exit, Forked, Gone, Pidfd, Signal, StatusUnknown};
+#[cfg(feature = "command")]
+use crate::sys::launch::{failed, forget, Failed};
+use crate::sys::origin::Origin;
+#[cfg(feature = "command")]
+use crate::sys::plan::{Failure, Stage};
+use crate::sys::signal::kill_group;
 use crate::watch::dropped::{hand_over, Orphan};
 use crate::watch::registered::Owner;
 
@@ -21,32 +27,27 @@ pub(crate) struct Process {
     pid: Option<NonZeroU32>,
     /// Whose it is: a copy of that process has no business with it.
     origin: Origin,
-    pub(crate) is_our_child: bool,
-    pub(crate) kill_on_drop: AtomicBool,
-    pub(crate) reap_on_drop: AtomicBool,
-    /// Nothing is left to do when it is dropped: it was reaped, or let go.
-    reaped: AtomicBool,
-    /// Whether it was made the leader of a process group.
-    pub(crate) leads_group: bool,
+    flags: Flags,
     pub(crate) unit: Unit,
-    /// What is left of the unit at its end is killed before it is reaped.
-    kills_rest: AtomicBool,
+    /// The number of its launch; 0 if it was spawned, or is known to have failed at nothing.
+    #[cfg(feature = "command")]
+    flight: AtomicU32,
 }
 
 impl Process {
     pub(crate) fn new(pidfd: Pidfd, pid: Option<u32>, is_our_child: bool) -> Process {
-        Process {
+        let process = Process {
             pidfd: Some(pidfd),
             pid: pid.and_then(NonZeroU32::new),
             origin: Origin::here(),
-            is_our_child,
-            kill_on_drop: AtomicBool::new(false),
-            reap_on_drop: AtomicBool::new(true),
-            reaped: AtomicBool::new(false),
-            leads_group: false,
+            flags: Flags::default(),
             unit: Unit::Process,
-            kills_rest: AtomicBool::new(false),
-        }
+            #[cfg(feature = "command")]
+            flight: AtomicU32::new(0),
+        };
+        process.set(Flag::IsOurChild, is_our_child);
+        process.set(Flag::ReapOnDrop, true);
+        process
     }
 
     /// Moves it out from behind a reference; nothing is left there that could be dropped.
@@ -55,13 +56,10 @@ impl Process {
             pidfd: self.pidfd.take(),
             pid: self.pid,
             origin: self.origin,
-            is_our_child: self.is_our_child,
-            kill_on_drop: AtomicBool::new(*self.kill_on_drop.get_mut()),
-            reap_on_drop: AtomicBool::new(*self.reap_on_drop.get_mut()),
-            reaped: AtomicBool::new(*self.reaped.get_mut()),
-            leads_group: self.leads_group,
+            flags: self.flags.take(),
             unit: self.unit,
-            kills_rest: AtomicBool::new(*self.kills_rest.get_mut()),
+            #[cfg(feature = "command")]
+            flight: AtomicU32::new(*self.flight.get_mut()),
         }
     }
 
@@ -109,25 +107,65 @@ impl Process {
 
     /// Nothing is left to reap or to kill.
     pub(crate) fn set_reaped(&self) {
-        self.reaped.store(true, Ordering::Release);
+        self.set(Flag::Reaped, true);
+    }
+
+    #[cfg(feature = "command")]
+    pub(crate) fn flight(&self) -> u32 {
+        self.flight.load(Ordering::Relaxed)
+    }
+
+    #[cfg(feature = "command")]
+    pub(crate) fn set_flight(&mut self, flight: u32) {
+        self.flight = AtomicU32::new(flight);
+    }
+
+    /// What the exit is to those who wait: an error, if it came of a program that could not be run.
+    pub(crate) fn told(&self, exit: io::Result<Exit>) -> io::Result<Exit> {
+        #[cfg(feature = "command")]
+        if self.flight() != 0 {
+            match failed(self.flight()) {
+                None => self.flight.store(0, Ordering::Relaxed),
+                // Before Linux 5.16 the child must not die of it on our memory.
+                Some(Failed { failure: Failure { stage: Stage::Signal, errno: signals }, .. }) => {
+                    return exit.map(|exit| exit.by_signal(signals.trailing_zeros() as i32 + 1));
+                }
+                Some(failed) => return Err(failed.explain()),
+            }
+        }
+        exit
+    }
+
+    /// As [`collect`], for those who wait.
+    pub(crate) fn told_of(&self, collected: io::Result<Collected>) -> io::Result<Collected> {
+        match collected {
+            Ok(Collected::Exit(exit)) => self.told(Ok(exit)).map(Collected::Exit),
+            // Somebody else has reaped it. What it failed at, we know.
+            Err(error) if StatusUnknown::from_io_error(&error).is_some() => {
+                self.told(Err(error)).map(Collected::Exit)
+            }
+            other => other,
+        }
     }
 
     pub(crate) fn was_reaped(&self) -> bool {
-        self.reaped.load(Ordering::Acquire)
-    }
-
-    pub(super) fn set_kills_rest(&self) {
-        self.kills_rest.store(true, Ordering::Relaxed);
+        self.has(Flag::Reaped)
     }
 
     #[inline]
-    pub(super) fn kills_rest(&self) -> bool {
-        self.kills_rest.load(Ordering::Relaxed)
+    pub(crate) fn has(&self, flag: Flag) -> bool {
+        self.flags.has(flag)
+    }
+
+    /// Returns whether it was set before.
+    #[inline]
+    pub(crate) fn set(&self, flag: Flag, on: bool) -> bool {
+        self.flags.set(flag, on)
     }
 
     /// Whether dropping it is to kill its unit, of which some may be left after its own end.
     pub(super) fn kills_when_dropped(&self) -> bool {
-        self.kill_on_drop.load(Ordering::Relaxed) && self.origin.is_here()
+        self.has(Flag::KillOnDrop) && self.origin.is_here()
     }
 
     /// Does what dropping does, except the reaping. Returns whether that is to be done.
@@ -140,10 +178,10 @@ impl Process {
             let _ = self.send_to_unit(KILL);
         }
         // Once only: what is done here is not done again when the process is dropped.
-        if self.reaped.swap(true, Ordering::AcqRel) {
+        if self.set(Flag::Reaped, true) {
             return false;
         }
-        self.is_our_child && self.reap_on_drop.load(Ordering::Relaxed)
+        self.has(Flag::IsOurChild) && self.has(Flag::ReapOnDrop)
     }
 
     /// Signals the process group that the process leads. The caller sees to it that it is not reaped meanwhile.
@@ -153,8 +191,8 @@ impl Process {
             // As long as our child was not reaped, no other group can have its number.
             (Err(error), Some(pid))
                 if error.kind() == io::ErrorKind::Unsupported
-                    && self.is_our_child
-                    && !self.reaped.load(Ordering::Acquire) =>
+                    && self.has(Flag::IsOurChild)
+                    && !self.was_reaped() =>
             {
                 kill_group(pid.get(), signal.as_raw()).map_err(Gone::explain)
             }
@@ -174,7 +212,14 @@ unsafe impl Owner for Process {}
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if self.pidfd.is_some() && self.let_go() {
+        if self.pidfd.is_none() {
+            return;
+        }
+        #[cfg(feature = "command")]
+        if self.flight() != 0 && self.origin.is_here() {
+            forget(self.flight());
+        }
+        if self.let_go() {
             self.pidfd.take().into_iter().map(Orphan::Alone).for_each(hand_over);
         }
     }

@@ -6,18 +6,15 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
 
+use super::flags::Flag;
 use super::keeper::Keepers;
-use super::Process;
 #[cfg(feature = "command")]
 use super::unit::{Unit, KILL};
+use super::Process;
 #[cfg(feature = "async-io")]
 use crate::async_pidfd::take_exit;
-use crate::pidfd::{collect, Collected, Edge, Exit, Forked, Pidfd, Signal, StateChange, StatusUnknown};
+use crate::pidfd::{collect, Collected, Edge, Exit, Forked, Pidfd, Signal, StateChange};
 use crate::sync::lock;
-#[cfg(feature = "command")]
-use crate::sys::launch::Flight;
-#[cfg(feature = "command")]
-use crate::sys::plan::{Failure, Stage};
 use crate::sys::poll::poll;
 #[cfg(feature = "command")]
 use crate::watch::cgroup::Cgroup;
@@ -36,19 +33,9 @@ pub(crate) struct Shared {
     drain_grace: AtomicU32,
     /// In milliseconds; 0 unless set.
     drain_limit: AtomicU32,
-    /// Few have it.
-    made: Option<Box<Made>>,
-}
-
-/// How a child was made, as far as it matters later.
-#[derive(Debug)]
-pub(crate) struct Made {
     /// The one that the process was made in.
     #[cfg(feature = "command")]
-    pub(crate) cgroup: Option<Arc<Cgroup>>,
-    /// Of a child whose `execve` nobody has waited for.
-    #[cfg(feature = "command")]
-    pub(crate) flight: Option<Arc<Flight>>,
+    cgroup: Option<Arc<Cgroup>>,
 }
 
 const DRAIN_GRACE: u32 = 200;
@@ -68,18 +55,19 @@ impl Shared {
             kept: Mutex::new(kept),
             drain_grace: AtomicU32::new(DRAIN_GRACE),
             drain_limit: AtomicU32::new(0),
-            made: None,
+            #[cfg(feature = "command")]
+            cgroup: None,
         }
     }
 
     #[cfg(feature = "command")]
-    pub(crate) fn with(self, made: Option<Box<Made>>) -> Shared {
-        Shared { made, ..self }
+    pub(crate) fn with(self, cgroup: Option<Arc<Cgroup>>) -> Shared {
+        Shared { cgroup, ..self }
     }
 
     #[cfg(feature = "command")]
     pub(crate) fn cgroup(&self) -> Option<&Cgroup> {
-        self.made.as_ref()?.cgroup.as_deref()
+        self.cgroup.as_deref()
     }
 
     /// Of a unit that the process alone does not know.
@@ -140,7 +128,9 @@ impl Shared {
     pub(crate) fn is_plain(&self) -> bool {
         let (grace, limit) = (&self.drain_grace, &self.drain_limit);
         let unset = grace.load(Ordering::Relaxed) == DRAIN_GRACE && limit.load(Ordering::Relaxed) == 0;
-        self.made.is_none() && unset && self.kept().is_none()
+        #[cfg(feature = "command")]
+        let unset = unset && self.cgroup.is_none();
+        unset && self.kept().is_none()
     }
 
     pub(crate) fn into_process(self) -> Process {
@@ -156,18 +146,9 @@ impl Shared {
         }
     }
 
-    /// What the exit is to those who wait: an error, if it came of a program that could not be run.
-    fn told(&self, exit: io::Result<Exit>) -> io::Result<Exit> {
-        #[cfg(feature = "command")]
-        if let Some(made) = &self.made {
-            return made.told(exit);
-        }
-        exit
-    }
-
     /// The exit of a program that was run, if it was taken.
     pub(crate) fn known_exit(&self) -> Option<Exit> {
-        self.kept().and_then(|exit| self.told(Ok(exit)).ok())
+        self.kept().and_then(|exit| self.process().told(Ok(exit)).ok())
     }
 
     /// As [`collect`], but the exit is kept.
@@ -188,14 +169,7 @@ impl Shared {
 
     /// As [`collect`](Shared::collect), for those who wait.
     pub(crate) fn collect_told(&self) -> io::Result<Collected> {
-        match self.collect() {
-            Ok(Collected::Exit(exit)) => self.told(Ok(exit)).map(Collected::Exit),
-            // Somebody else has reaped it. What it failed at, we know.
-            Err(error) if StatusUnknown::from_io_error(&error).is_some() => {
-                self.told(Err(error)).map(Collected::Exit)
-            }
-            other => other,
-        }
+        self.process().told_of(self.collect())
     }
 
     pub(crate) fn try_wait(&self) -> io::Result<Option<Exit>> {
@@ -267,28 +241,13 @@ impl Shared {
     }
 }
 
-#[cfg(feature = "command")]
-impl Made {
-    fn told(&self, exit: io::Result<Exit>) -> io::Result<Exit> {
-        let flight = self.flight.as_ref();
-        match flight.and_then(|flight| Some((flight, flight.failure()?))) {
-            None => exit,
-            // Before Linux 5.16 the child must not die of it on our memory.
-            Some((_, Failure { stage: Stage::Signal, errno: signals })) => {
-                exit.map(|exit| exit.by_signal(signals.trailing_zeros() as i32 + 1))
-            }
-            Some((flight, failure)) => Err(flight.explain(failure)),
-        }
-    }
-}
-
 impl Watched for Shared {
     fn pidfd(&self) -> &Pidfd {
         self.pidfd()
     }
 
     fn is_our_child(&self) -> bool {
-        self.process().is_our_child
+        self.process().has(Flag::IsOurChild)
     }
 
     fn collect(&self) -> io::Result<Collected> {

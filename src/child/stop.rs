@@ -3,10 +3,10 @@
 #[cfg(feature = "async-io")]
 use std::future::Future;
 use std::io;
-use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::flags::Flag;
 use super::unit::{Looks, KILL, TERMINATE};
 use super::{Child, Containment, Shared, Unit};
 use crate::pidfd::{Exit, Gone, Signal};
@@ -62,14 +62,14 @@ impl Child {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn set_kill_on_drop(&mut self, kill: bool) {
-        self.shared.process().kill_on_drop.store(kill, Ordering::Relaxed);
+        self.shared.process().set(Flag::KillOnDrop, kill);
     }
 
     /// Whether a dropped child is reaped when it ends; true unless set.
     ///
     /// Otherwise it stays a zombie until this process ends, or until something else waits for it.
     pub fn set_reap_on_drop(&mut self, reap: bool) {
-        self.shared.process().reap_on_drop.store(reap, Ordering::Relaxed);
+        self.shared.process().set(Flag::ReapOnDrop, reap);
     }
 
     /// Ends the child's [unit](crate::Unit), which is the child alone unless set: `SIGTERM`, and `SIGKILL` to what is left

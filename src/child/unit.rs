@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::io;
 use std::time::{Duration, Instant};
 
+use super::flags::Flag;
 use super::{Child, Process, Shared};
 use crate::pidfd::{Forked, Gone, Signal};
 use crate::watch::session;
@@ -123,7 +124,7 @@ impl Process {
 
     /// Sends `SIGKILL` as far as the process contains what it has started.
     pub(crate) fn kill_tree(&self) -> io::Result<Containment> {
-        match self.leads_group && self.unit != Unit::Session {
+        match self.has(Flag::LeadsGroup) && self.unit != Unit::Session {
             true => {
                 Gone::is_fine(self.send_signal_to_group(Signal::KILL))?;
                 Ok(Containment::ProcessGroup)
@@ -146,13 +147,13 @@ impl Process {
             }
         };
         if by_number {
-            self.set_kills_rest();
+            self.set(Flag::KillsRest, true);
         }
     }
 
     /// Called before it may be reaped: until then, its number is its own.
     pub(crate) fn before_reaping(&self) {
-        if self.kills_rest() && self.pidfd().has_ended().unwrap_or(false) {
+        if self.has(Flag::KillsRest) && self.pidfd().has_ended().unwrap_or(false) {
             // Nobody may be left.
             let _ = self.send_to_unit(KILL);
         }

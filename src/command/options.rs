@@ -118,7 +118,7 @@ impl Options {
             return Ok(self.cgroup.clone());
         }
         let made = Cgroup::create().map_err(|error| match error.raw_os_error() {
-            Some(errno) => SpawnError::new("make a cgroup (mkdir)".into(), errno).into(),
+            Some(errno) => SpawnError::new("make a cgroup (mkdir)", errno).into(),
             None => error,
         });
         Ok(Some(Arc::new(made?)))
@@ -155,11 +155,7 @@ impl Options {
     /// likes. One in a cgroup may be killed for want of memory with all of its cgroup (`memory.oom.group`), and then
     /// the kernel kills all who share its memory.
     pub(super) fn memory(&self) -> Memory {
-        match self.uid.is_some()
-            || self.gid.is_some()
-            || self.cgroup.is_some()
-            || self.unit == Unit::Cgroup
-        {
+        match self.uid.is_some() || self.gid.is_some() || self.cgroup.is_some() || self.unit == Unit::Cgroup {
             true => Memory::Copied,
             false => Memory::Shared,
         }

@@ -6,7 +6,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use slotmap::{DefaultKey, Key as _};
 
-use crate::child::{Child, ChildHandle, Containment, ChildStderr, ChildStdin, ChildStdout, Keeper, Process, Shared};
+#[cfg(feature = "command")]
+use crate::child::Pipe;
+use crate::child::{
+    Child, ChildHandle, ChildStderr, ChildStdin, ChildStdout, Containment, Flag, Keeper, Process, Shared,
+};
 #[cfg(feature = "command")]
 use crate::command::Started;
 use crate::pidfd::{collect, Collected, Exit, Pidfd, Signal};
@@ -128,11 +132,11 @@ pub(super) struct Pipes {
 
 impl Pipes {
     #[cfg(feature = "command")]
-    fn from_ends(ends: [Option<OwnedFd>; 3]) -> Option<Box<Pipes>> {
+    fn from_ends(ends: [Option<OwnedFd>; 3], flight: u32) -> Option<Box<Pipes>> {
         if ends.iter().all(Option::is_none) {
             return None;
         }
-        let [stdin, stdout, stderr] = ends;
+        let [stdin, stdout, stderr] = ends.map(|end| end.map(|end| Pipe::of_started(end, flight)));
         Some(Box::new(Pipes {
             stdin: stdin.map(Into::into),
             stdout: stdout.map(Into::into),
@@ -153,11 +157,12 @@ impl<T> Member<T> {
 
     #[cfg(feature = "command")]
     pub(super) fn from_started(started: Started, tag: T) -> Member<T> {
-        if started.made.is_some() {
+        if started.cgroup.is_some() {
             return Member::from_child(started.into_child(), tag);
         }
         let Started { process, pipes, .. } = started;
-        Member { holder: Holder::Owned(process), pipes: Pipes::from_ends(pipes), tag }
+        let pipes = Pipes::from_ends(pipes, process.flight());
+        Member { holder: Holder::Owned(process), pipes, tag }
     }
 
     pub(super) fn from_child(child: Child, tag: T) -> Member<T> {
@@ -271,14 +276,14 @@ impl<T> Watched for Member<T> {
     }
 
     fn is_our_child(&self) -> bool {
-        self.process().is_our_child
+        self.process().has(Flag::IsOurChild)
     }
 
     fn collect(&self) -> io::Result<Collected> {
         match &self.holder {
             Holder::Owned(process) => {
                 process.before_reaping();
-                collect(process.pidfd(), libc::WNOHANG)
+                process.told_of(collect(process.pidfd(), libc::WNOHANG))
             }
             Holder::Shared(shared) => shared.collect_told(),
         }

@@ -115,8 +115,7 @@ unsafe fn exec_descriptor(
     environment: *const *const c_char,
 ) -> Failure {
     let (fd, nothing) = (program.fd.number() as usize, c"".as_ptr() as usize);
-    let args =
-        [fd, nothing, plan.argv.as_ptr() as usize, environment as usize, libc::AT_EMPTY_PATH as usize];
+    let args = [fd, nothing, plan.argv.as_ptr() as usize, environment as usize, libc::AT_EMPTY_PATH as usize];
     // SAFETY: as for `execve` above.
     let exec = || unsafe { call(libc::SYS_execveat, args) }.err().unwrap_or(0);
     let errno = match exec() {

@@ -3,12 +3,11 @@
 //! Until then the child runs beside us, on our memory, and at first on our descriptor table. What it needs stays: its
 //! stack, its plan and its report until it has left the memory; its descriptors until it has left the table.
 
-use std::collections::VecDeque;
-use std::fmt;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU8, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::child::{run, Birth};
@@ -34,8 +33,8 @@ pub(crate) trait Cargo: Send + Sync {
     fn explain(&self, failure: Failure) -> io::Error;
 }
 
-/// A child that nobody waits for, on its way to `execve`, and what became of it.
-pub(crate) struct Flight {
+/// A child that nobody waits for, on its way to `execve`.
+struct Flight {
     /// Never 0.
     number: u32,
     origin: Origin,
@@ -45,34 +44,55 @@ pub(crate) struct Flight {
     /// Whether the descriptors were given up.
     released: AtomicBool,
     report: Report,
-    /// Taken when the child has left it.
+    /// Nobody will ask what it failed at.
+    is_forgotten: AtomicBool,
+    /// Taken only by `drop`.
     stack: Mutex<Option<Stack>>,
     parent: Option<u32>,
     is_guarded: bool,
-    /// Given up with the stack, unless there is something to explain.
-    cargo: Mutex<Option<Arc<dyn Cargo>>>,
-    aboard: Aboard,
+    cargo: Arc<dyn Cargo>,
 }
 
-/// The cargo, for the child, which takes no lock.
-struct Aboard(*const dyn Cargo);
+/// Dropped when the child has left our memory, or was never made.
+impl Drop for Flight {
+    fn drop(&mut self) {
+        let stack = self.stack.get_mut().unwrap_or_else(PoisonError::into_inner);
+        stack.take().into_iter().for_each(Stack::give_back);
+    }
+}
 
-// SAFETY: only the child uses it, before it has left our memory; so long the flight keeps the cargo, which is `Sync`.
-unsafe impl Send for Aboard {}
-// SAFETY: as above.
-unsafe impl Sync for Aboard {}
+/// What a child failed at on its way.
+#[derive(Clone)]
+pub(crate) struct Failed {
+    pub(crate) failure: Failure,
+    cargo: Arc<dyn Cargo>,
+}
+
+impl Failed {
+    pub(crate) fn explain(&self) -> io::Error {
+        self.cargo.explain(self.failure)
+    }
+}
 
 /// In `place`: the child has a descriptor table of its own. No pid is as high.
 const LEFT_TABLE: u32 = u32::MAX;
 
-/// The flights of this process whose children have not left its memory, as far as is known.
-static FLIGHTS: PerProcess<Flights> = PerProcess::new(|| Flights(Mutex::new(VecDeque::new())));
+static FLIGHTS: PerProcess<Flights> = PerProcess::new(|| Flights(Mutex::default()));
 
-struct Flights(Mutex<VecDeque<Arc<Flight>>>);
+struct Flights(Mutex<Log>);
 
-/// How many there are: lets every call of the crate ask for free. A copy of this process may find a number that is not
+#[derive(Default)]
+struct Log {
+    /// Those of this process whose children have not left its memory, as far as is known.
+    on_way: VecDeque<Arc<Flight>>,
+    /// What became of the others, by their numbers, until their children are forgotten. Nothing stands for success.
+    failed: BTreeMap<u32, Failed>,
+}
+
+/// How many are in `on_way`, and in `failed`: lets every call of the crate ask for free. A copy of this process may find a number that is not
 /// its own, and has it set right by looking once.
 static NUMBER: AtomicUsize = AtomicUsize::new(0);
+static FAILED: AtomicUsize = AtomicUsize::new(0);
 
 /// So many may be on their way at once.
 const MOST: usize = 64;
@@ -105,9 +125,9 @@ pub(crate) fn is_possible() -> bool {
     KNOWN.load(Ordering::Relaxed) == YES
 }
 
-/// Makes a process that does what the plan of its cargo says, and returns when it exists. What it fails at is in the
-/// report of its flight.
-pub(crate) fn launch(cargo: Arc<dyn Cargo>) -> Result<(OwnedFd, u32, Arc<Flight>), Failure> {
+/// Makes a process that does what the plan of its cargo says, and returns when it exists: its descriptor, its pid, and the
+/// number by which it is known what it [`failed`] at. Whoever has that [`forget`]s it.
+pub(crate) fn launch(cargo: Arc<dyn Cargo>) -> Result<(OwnedFd, u32, u32), Failure> {
     static AT_FORK: AtomicBool = AtomicBool::new(false);
     if !AT_FORK.swap(true, Ordering::Relaxed) {
         act_before_forks();
@@ -125,11 +145,11 @@ pub(crate) fn launch(cargo: Arc<dyn Cargo>) -> Result<(OwnedFd, u32, Arc<Flight>
         place: AtomicU32::new(0),
         released: AtomicBool::new(false),
         report: Report::default(),
+        is_forgotten: AtomicBool::new(false),
         stack: Mutex::new(Some(stack)),
         parent: plan.noticed_parent(),
         is_guarded: dumps_end_all(),
-        aboard: Aboard(Arc::as_ptr(&cargo)),
-        cargo: Mutex::new(Some(Arc::clone(&cargo))),
+        cargo: Arc::clone(&cargo),
     });
     let mut pidfd: RawFd = -1;
     let place = flight.place.as_ptr() as u64;
@@ -146,18 +166,16 @@ pub(crate) fn launch(cargo: Arc<dyn Cargo>) -> Result<(OwnedFd, u32, Arc<Flight>
     let pid = unsafe { on_new_stack(libc::SYS_clone3, args, board, Arc::as_ptr(&flight).cast_mut().cast()) };
     drop(blocked);
     if pid < 0 {
-        if let Some(stack) = lock(&flight.stack).take() {
-            stack.give_back();
-        }
         return Err(Failure { stage: Stage::Clone, errno: -pid as i32 });
     }
     if plan.first_unneeded.is_none() {
         // The kernel has copied the table.
         flight.release();
     }
-    flights.add(Arc::clone(&flight));
+    let number = flight.number;
+    flights.add(flight);
     // SAFETY: the kernel made this descriptor for us.
-    Ok((unsafe { OwnedFd::from_raw_fd(pidfd) }, pid as u32, flight))
+    Ok((unsafe { OwnedFd::from_raw_fd(pidfd) }, pid as u32, number))
 }
 
 /// The entry of a child on a stack of its own.
@@ -169,7 +187,7 @@ unsafe extern "C" fn board(flight: *mut ()) -> ! {
     unsafe {
         let flight = &*(flight as *const Flight);
         let birth = Birth {
-            plan: &(*flight.aboard.0).plan(),
+            plan: &flight.cargo.plan(),
             report: &flight.report,
             place: Some(&flight.place),
             has_handlers: false,
@@ -198,9 +216,9 @@ fn wake_all(place: &AtomicU32) {
 /// Waits until the child of this flight has its own descriptors, and closes ours: from then on, ends of file are seen.
 pub(crate) fn until_released(number: u32) {
     if NUMBER.load(Ordering::Acquire) > 0 {
-        let list = lock(&FLIGHTS.get().0);
-        let flight = list.iter().find(|flight| flight.number == number).cloned();
-        drop(list);
+        let log = lock(&FLIGHTS.get().0);
+        let flight = log.on_way.iter().find(|flight| flight.number == number).cloned();
+        drop(log);
         if let Some(flight) = flight {
             flight.until_released();
         }
@@ -211,7 +229,7 @@ pub(crate) fn until_released(number: u32) {
 /// the last ones that they know of.
 pub(crate) fn until_all_released() {
     if NUMBER.load(Ordering::Acquire) > 0 {
-        let list: Vec<_> = lock(&FLIGHTS.get().0).iter().cloned().collect();
+        let list: Vec<_> = lock(&FLIGHTS.get().0).on_way.iter().cloned().collect();
         list.iter().for_each(|flight| flight.until_released());
     }
 }
@@ -224,29 +242,71 @@ pub(crate) fn settle() {
     }
 }
 
+/// What a child failed at on its way, if it has ended. Nothing if it failed at nothing.
+pub(crate) fn failed(number: u32) -> Option<Failed> {
+    if NUMBER.load(Ordering::Acquire) == 0 && FAILED.load(Ordering::Acquire) == 0 {
+        return None;
+    }
+    let mut log = lock(&FLIGHTS.get().0);
+    log.settle();
+    log.failed.get(&number).cloned()
+}
+
+/// Nobody will ask what this one failed at.
+pub(crate) fn forget(number: u32) {
+    if NUMBER.load(Ordering::Acquire) == 0 && FAILED.load(Ordering::Acquire) == 0 {
+        return;
+    }
+    let mut log = lock(&FLIGHTS.get().0);
+    log.settle();
+    if log.failed.remove(&number).is_none() {
+        log.on_way.iter().filter(|flight| flight.number == number).for_each(|flight| {
+            flight.is_forgotten.store(true, Ordering::Relaxed);
+        });
+    }
+    FAILED.store(log.failed.len(), Ordering::Release);
+}
+
+impl Log {
+    /// Gives up what is no longer needed.
+    fn settle(&mut self) {
+        let failed = &mut self.failed;
+        self.on_way.retain(|flight| {
+            let has_left = flight.settle();
+            if has_left && !flight.is_forgotten.load(Ordering::Relaxed) {
+                let cargo = || Arc::clone(&flight.cargo);
+                let failure = flight.report.read();
+                let entry = failure.map(|failure| (flight.number, Failed { failure, cargo: cargo() }));
+                failed.extend(entry);
+            }
+            !has_left
+        });
+        NUMBER.store(self.on_way.len(), Ordering::Release);
+        FAILED.store(self.failed.len(), Ordering::Release);
+    }
+}
+
 impl Flights {
     fn settle(&self) {
         // Whoever has it does the same, or will be followed by others.
-        let Ok(mut list) = self.0.try_lock() else {
-            return;
-        };
-        list.retain(|flight| !flight.settle());
-        NUMBER.store(list.len(), Ordering::Release);
+        if let Ok(mut log) = self.0.try_lock() {
+            log.settle();
+        }
     }
 
     fn add(&self, flight: Arc<Flight>) {
-        let mut list = lock(&self.0);
-        list.push_back(flight);
-        NUMBER.store(list.len(), Ordering::Release);
+        let mut log = lock(&self.0);
+        log.on_way.push_back(flight);
+        NUMBER.store(log.on_way.len(), Ordering::Release);
     }
 
     /// Waits for the oldest until there are few enough.
     fn make_room(&self) {
         while NUMBER.load(Ordering::Acquire) >= MOST {
             let oldest = {
-                let list = lock(&self.0);
-                NUMBER.store(list.len(), Ordering::Release);
-                list.front().cloned()
+                let log = lock(&self.0);
+                NUMBER.store(log.on_way.len(), Ordering::Release);
+                log.on_way.front().cloned()
             };
             if let Some(oldest) = oldest {
                 oldest.wait_while(|place| place != 0, None);
@@ -257,32 +317,19 @@ impl Flights {
 }
 
 impl Flight {
-    /// Gives up what is no longer needed. True if the child has left our memory.
+    /// Gives up the descriptors if they are no longer needed. True if the child has left our memory.
     fn settle(&self) -> bool {
         let place = self.place.load(Ordering::Acquire);
         if place == 0 || place == LEFT_TABLE {
             self.release();
-        }
-        if place == 0 {
-            if let Some(stack) = lock(&self.stack).take() {
-                stack.give_back();
-            }
-            if self.failure().is_none() {
-                drop(lock(&self.cargo).take());
-            }
         }
         place == 0
     }
 
     fn release(&self) {
         if !self.released.swap(true, Ordering::AcqRel) {
-            let cargo = lock(&self.cargo).clone();
-            cargo.iter().for_each(|cargo| cargo.release());
+            self.cargo.release();
         }
-    }
-
-    pub(crate) fn number(&self) -> u32 {
-        self.number
     }
 
     fn until_released(&self) {
@@ -323,22 +370,6 @@ impl Flight {
             unsafe { libc::syscall(libc::SYS_futex, self.place.as_ptr(), libc::FUTEX_WAIT, place, left) };
         }
     }
-
-    /// What the child failed at, as far as it has come. Whole once the child has ended.
-    pub(crate) fn failure(&self) -> Option<Failure> {
-        self.report.read()
-    }
-
-    pub(crate) fn explain(&self, failure: Failure) -> io::Error {
-        let cargo = lock(&self.cargo).clone();
-        cargo.map_or_else(|| io::Error::from_raw_os_error(failure.errno), |cargo| cargo.explain(failure))
-    }
-}
-
-impl fmt::Debug for Flight {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Flight").field("failure", &self.failure()).finish_non_exhaustive()
-    }
 }
 
 /// A copy of this process must not keep the ends of pipes that are only there for a child: others would wait for their
@@ -357,13 +388,13 @@ extern "C" fn before_fork() {
     }
     let flights = FLIGHTS.get();
     // A fork in a signal handler may have interrupted the holder.
-    let list = (0..1000).find_map(|_| {
-        let list: Option<MutexGuard<'_, _>> = flights.0.try_lock().ok();
-        if list.is_none() {
+    let log = (0..1000).find_map(|_| {
+        let log: Option<MutexGuard<'_, _>> = flights.0.try_lock().ok();
+        if log.is_none() {
             std::thread::yield_now();
         }
-        list
+        log
     });
     let deadline = Instant::now() + FORK_WAITS;
-    list.iter().flat_map(|list| list.iter()).for_each(|flight| flight.until_released_or(Some(deadline)));
+    log.iter().flat_map(|log| log.on_way.iter()).for_each(|flight| flight.until_released_or(Some(deadline)));
 }

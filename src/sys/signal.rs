@@ -56,7 +56,8 @@ pub(crate) fn without_sigpipe<R>(
         libc::pthread_sigmask(libc::SIG_BLOCK, &pipe, &mut mask);
         let written = write();
         // One that was there before is not ours.
-        if matches!(written, Err(rustix::io::Errno::PIPE)) && libc::sigismember(&pending, libc::SIGPIPE) == 0 {
+        if matches!(written, Err(rustix::io::Errno::PIPE)) && libc::sigismember(&pending, libc::SIGPIPE) == 0
+        {
             let now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
             while libc::sigtimedwait(&pipe, std::ptr::null_mut(), &now) == -1
                 && io::Error::last_os_error().kind() == io::ErrorKind::Interrupted

@@ -105,7 +105,9 @@ impl Cgroup {
         match self.read("cgroup.events") {
             Ok(events) => Ok(value(&events, "populated") == Some(1)),
             // It was removed, which only an empty one can be.
-            Err(error) if [Some(libc::ENOENT), Some(libc::ENODEV)].contains(&error.raw_os_error()) => Ok(false),
+            Err(error) if [Some(libc::ENOENT), Some(libc::ENODEV)].contains(&error.raw_os_error()) => {
+                Ok(false)
+            }
             Err(error) => Err(error),
         }
     }
@@ -161,7 +163,8 @@ fn pids(directory: BorrowedFd<'_>) -> io::Result<Vec<u32>> {
         Err(Errno::NOENT | Errno::NODEV) => return Ok(Vec::new()),
         Err(error) => return Err(error.into()),
     };
-    let mut all: Vec<u32> = text.lines().filter_map(|line| line.parse().ok()).filter(|&pid| pid > 0).collect();
+    let mut all: Vec<u32> =
+        text.lines().filter_map(|line| line.parse().ok()).filter(|&pid| pid > 0).collect();
     for entry in Dir::read_from(directory)? {
         let entry = entry?;
         if entry.file_type() == FileType::Directory && ![c".", c".."].contains(&entry.file_name()) {

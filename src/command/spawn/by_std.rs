@@ -55,7 +55,7 @@ impl Command {
             stderr.or(child.stderr.take().map(OwnedFd::from)),
         ];
         let pid = child.id();
-        Ok(Spawned { pidfd: out_of_the_way(pidfd).into(), pid, pipes, autoreaped: false, cgroup, flight: None })
+        Ok(Spawned { pidfd: out_of_the_way(pidfd).into(), pid, pipes, autoreaped: false, cgroup, flight: 0 })
     }
 
     /// Replaces this process, by `std`; or says why not.

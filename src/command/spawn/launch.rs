@@ -98,8 +98,9 @@ impl Template {
         loop {
             let failure = match launch::launch(Arc::clone(&load) as Arc<dyn Cargo>) {
                 Ok((pidfd, pid, flight)) => {
-                    let (pidfd, autoreaped) = (keep(pidfd)?, load.life != Life::Child);
-                    return Ok(Spawned { pidfd, pid, pipes, autoreaped, cgroup: None, flight: Some(flight) });
+                    let autoreaped = load.life != Life::Child;
+                    let pidfd = keep(pidfd).inspect_err(|_| launch::forget(flight))?;
+                    return Ok(Spawned { pidfd, pid, pipes, autoreaped, cgroup: None, flight });
                 }
                 Err(failure) => failure,
             };

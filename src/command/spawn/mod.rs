@@ -19,15 +19,14 @@ use super::error::SpawnError;
 use super::options::Options;
 use crate::child::Kind;
 use crate::pidfd::Pidfd;
-use crate::watch::cgroup::Cgroup;
 use crate::sys::clone;
 use crate::sys::fork::exec_here;
 use crate::sys::held::Held;
-use crate::sys::launch::Flight;
 use crate::sys::needs::Needs;
 use crate::sys::plan::{
     busy_wait, Environment, Failure, Life, Memory, Plan, PreExec, Source, Stage, BUSY_RETRIES,
 };
+use crate::watch::cgroup::Cgroup;
 use layout::{own_environment, Layout};
 use lift::{copy_from, lift_all, lift_needs, out_of_the_way, Ranges};
 use standard::Standard;
@@ -46,8 +45,8 @@ pub(super) struct Spawned {
     /// Whether the kernel reaps it.
     autoreaped: bool,
     cgroup: Option<Arc<Cgroup>>,
-    /// If nobody has waited for its `execve`.
-    flight: Option<Arc<Flight>>,
+    /// The number of its launch; 0 if it was spawned.
+    flight: u32,
 }
 
 /// A command as it was laid out, to be run.
@@ -82,7 +81,7 @@ impl<'j> Job<'j> {
         let (pidfd, pid) = self.living(&mut plan)?;
         let autoreaped = plan.life != Life::Child;
         let pipes = standard.pipes;
-        Ok(Spawned { pidfd: keep(pidfd)?, pid, pipes, autoreaped, cgroup, flight: None })
+        Ok(Spawned { pidfd: keep(pidfd)?, pid, pipes, autoreaped, cgroup, flight: 0 })
     }
 
     /// Has this process become the program; or says why not.

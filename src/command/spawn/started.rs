@@ -1,16 +1,17 @@
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::AtomicBool;
+use std::sync::Arc;
 
 use super::Spawned;
-use crate::child::{Child, Keeper, Made, Pipe, Process, Shared};
+use crate::child::{Child, Flag, Keeper, Pipe, Process, Shared};
 use crate::command::options::Options;
 use crate::command::OnDrop;
+use crate::watch::cgroup::Cgroup;
 
 /// A new process with our ends of its pipes, before it is a `Child`.
 pub(crate) struct Started {
     pub(crate) process: Process,
-    pub(crate) made: Option<Box<Made>>,
+    pub(crate) cgroup: Option<Arc<Cgroup>>,
     pub(crate) pipes: [Option<OwnedFd>; 3],
 }
 
@@ -19,21 +20,20 @@ impl Started {
     pub(in crate::command) fn new(spawned: Spawned, options: &Options, on_drop: OnDrop) -> Started {
         let Spawned { pidfd, pid, pipes, autoreaped, cgroup, flight } = spawned;
         let mut process = Process::new(pidfd, Some(pid), true);
-        process.reap_on_drop = AtomicBool::new(on_drop.reap && !autoreaped);
-        process.kill_on_drop = AtomicBool::new(on_drop.kill);
-        process.leads_group = options.leads_group();
+        process.set(Flag::ReapOnDrop, on_drop.reap && !autoreaped);
+        process.set(Flag::KillOnDrop, on_drop.kill);
+        process.set(Flag::LeadsGroup, options.leads_group());
         process.unit = options.unit;
-        let made =
-            (flight.is_some() || cgroup.is_some()).then(|| Box::new(Made { cgroup, flight }));
-        Started { process, made, pipes }
+        process.set_flight(flight);
+        Started { process, cgroup, pipes }
     }
 
     pub(crate) fn into_child(self) -> Child {
         let [stdin, stdout, stderr] = self.pipes;
-        let flight = self.made.as_ref().and_then(|made| made.flight.as_ref());
+        let flight = self.process.flight();
         let pipe = |fd| Pipe::of_started(fd, flight);
         let (stdin, stdout, stderr) = (stdin.map(pipe), stdout.map(pipe), stderr.map(pipe));
-        let shared = Shared::new(self.process, None).with(self.made);
+        let shared = Shared::new(self.process, None).with(self.cgroup);
         Child {
             stdin: stdin.map(Into::into),
             stdout: stdout.map(Into::into),
