@@ -36,6 +36,13 @@ impl Flags {
         before & bit != 0
     }
 
+    /// As `set`, of a process that nobody else sees.
+    #[inline]
+    pub(super) fn begin_with(&mut self, flag: Flag, on: bool) {
+        let flags = self.0.get_mut();
+        *flags = *flags & !(1 << flag as u8) | u8::from(on) << flag as u8;
+    }
+
     pub(super) fn take(&mut self) -> Flags {
         Flags(AtomicU8::new(*self.0.get_mut()))
     }

@@ -1,9 +1,7 @@
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::sync::atomic::AtomicU32;
-#[cfg(feature = "command")]
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::event::PollFlags;
 
@@ -20,38 +18,47 @@ use crate::watch::registered::{Numbered, Registered};
 /// Our end of a pipe. It becomes `O_NONBLOCK` at the first await, and reads and writes that are not awaited
 /// block all the same.
 #[derive(Debug)]
-pub(crate) struct Pipe {
+pub(crate) struct Pipe(
     /// With the number of its flight, if the child may still need its end from us: that is closed here before this one is
-    /// used. 0 if not.
-    end: Registered<Numbered>,
-    is_closed: bool,
-}
+    /// used. 0 if not; `CLOSED` if this one was closed.
+    Registered<Numbered>,
+);
+
+/// The number of no flight.
+const CLOSED: u32 = u32::MAX;
 
 impl Pipe {
     fn new(fd: OwnedFd) -> Pipe {
-        Pipe { end: Registered::new(Numbered { fd, number: AtomicU32::new(0) }), is_closed: false }
+        Pipe::numbered(fd, 0)
     }
 
     /// Of a child that was just made.
     #[cfg(feature = "command")]
     pub(crate) fn of_started(fd: OwnedFd, flight: u32) -> Pipe {
-        let number = AtomicU32::new(flight);
-        Pipe { end: Registered::new(Numbered { fd, number }), is_closed: false }
+        Pipe::numbered(fd, flight)
+    }
+
+    fn numbered(fd: OwnedFd, number: u32) -> Pipe {
+        Pipe(Registered::new(Numbered { fd, number: AtomicU32::new(number) }))
+    }
+
+    fn is_closed(&self) -> bool {
+        self.0.get().number.load(Ordering::Relaxed) == CLOSED
     }
 
     fn end(&self) -> &Registered<Numbered> {
         #[cfg(feature = "command")]
         {
-            let flight = &self.end.get().number;
+            let flight = &self.0.get().number;
             match flight.load(Ordering::Relaxed) {
-                0 => {}
+                0 | CLOSED => {}
                 number => {
                     until_released(number);
                     flight.store(0, Ordering::Relaxed);
                 }
             }
         }
-        &self.end
+        &self.0
     }
 
     fn fd(&self) -> &OwnedFd {
@@ -60,7 +67,7 @@ impl Pipe {
 
     fn into_fd(self) -> OwnedFd {
         self.end();
-        self.end.into_inner().fd
+        self.0.into_inner().fd
     }
 
     /// Blocks where the descriptor does not.
@@ -82,7 +89,7 @@ impl Pipe {
     }
 
     fn write(&self, buffer: &[u8]) -> io::Result<usize> {
-        if self.is_closed {
+        if self.is_closed() {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
         self.retry(PollFlags::OUT, |fd| rustix::io::write(fd, buffer))
@@ -118,11 +125,11 @@ impl Pipe {
     /// Closes it. A descriptor that cannot be written to takes its place, since it may be borrowed later.
     #[cfg(feature = "async-io")]
     fn close(&mut self) -> io::Result<()> {
-        if !self.is_closed {
+        if !self.is_closed() {
             let flags = rustix::event::epoll::CreateFlags::CLOEXEC;
             let nothing = above_stdio(rustix::event::epoll::create(flags)?)?;
             self.end();
-            *self = Pipe { is_closed: true, ..Pipe::new(nothing) };
+            *self = Pipe::numbered(nothing, CLOSED);
         }
         Ok(())
     }
@@ -317,7 +324,7 @@ mod awaited {
             mut poll_ready: impl FnMut(&Async<BorrowedFd<'static>>) -> Poll<io::Result<()>>,
         ) -> Poll<io::Result<R>> {
             // The flag is set first, since what is registered is awaited with calls that must not block.
-            if !self.end.is_registered() {
+            if !self.0.is_registered() {
                 rustix::io::ioctl_fionbio(self.fd(), true)?;
             }
             self.source()?;
@@ -326,7 +333,7 @@ mod awaited {
                     Err(rustix::io::Errno::AGAIN) => {
                         if let Err(error) = ready!(poll_ready(self.source()?)) {
                             // async-io has kept the waker, and would not ask the kernel again.
-                            self.end.unregister();
+                            self.0.unregister();
                             return Poll::Ready(Err(error));
                         }
                     }
@@ -347,7 +354,7 @@ mod awaited {
             context: &mut Context<'_>,
             buffer: &[u8],
         ) -> Poll<io::Result<usize>> {
-            if self.0.is_closed {
+            if self.0.is_closed() {
                 return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
             }
             self.0.poll(|fd| rustix::io::write(fd, buffer), |source| source.poll_writable(context))

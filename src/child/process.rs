@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::flags::{Flag, Flags};
 use super::unit::{Unit, KILL};
-use crate::pidfd::{Collected, Exit, Forked, Gone, Pidfd, Signal, StatusUnknown};
+#[cfg(feature = "command")]
+use crate::pidfd::StatusUnknown;
+use crate::pidfd::{Collected, Exit, Forked, Gone, Pidfd, Signal};
 #[cfg(feature = "command")]
 use crate::sys::launch::{failed, forget, Failed};
 use crate::sys::origin::Origin;
@@ -36,7 +38,7 @@ pub(crate) struct Process {
 
 impl Process {
     pub(crate) fn new(pidfd: Pidfd, pid: Option<u32>, is_our_child: bool) -> Process {
-        let process = Process {
+        let mut process = Process {
             pidfd: Some(pidfd),
             pid: pid.and_then(NonZeroU32::new),
             origin: Origin::here(),
@@ -45,8 +47,8 @@ impl Process {
             #[cfg(feature = "command")]
             flight: AtomicU32::new(0),
         };
-        process.set(Flag::IsOurChild, is_our_child);
-        process.set(Flag::ReapOnDrop, true);
+        process.begin_with(Flag::IsOurChild, is_our_child);
+        process.begin_with(Flag::ReapOnDrop, true);
         process
     }
 
@@ -121,31 +123,46 @@ impl Process {
     }
 
     /// What the exit is to those who wait: an error, if it came of a program that could not be run.
+    #[inline(always)]
     pub(crate) fn told(&self, exit: io::Result<Exit>) -> io::Result<Exit> {
         #[cfg(feature = "command")]
         if self.flight() != 0 {
-            match failed(self.flight()) {
-                None => self.flight.store(0, Ordering::Relaxed),
-                // Before Linux 5.16 the child must not die of it on our memory.
-                Some(Failed { failure: Failure { stage: Stage::Signal, errno: signals }, .. }) => {
-                    return exit.map(|exit| exit.by_signal(signals.trailing_zeros() as i32 + 1));
-                }
-                Some(failed) => return Err(failed.explain()),
-            }
+            return self.told_of_launched(exit);
         }
         exit
     }
 
-    /// As [`collect`], for those who wait.
-    pub(crate) fn told_of(&self, collected: io::Result<Collected>) -> io::Result<Collected> {
-        match collected {
-            Ok(Collected::Exit(exit)) => self.told(Ok(exit)).map(Collected::Exit),
-            // Somebody else has reaped it. What it failed at, we know.
-            Err(error) if StatusUnknown::from_io_error(&error).is_some() => {
-                self.told(Err(error)).map(Collected::Exit)
+    #[cfg(feature = "command")]
+    #[cold]
+    fn told_of_launched(&self, exit: io::Result<Exit>) -> io::Result<Exit> {
+        match failed(self.flight()) {
+            None => {
+                self.flight.store(0, Ordering::Relaxed);
+                exit
             }
-            other => other,
+            // Before Linux 5.16 the child must not die of it on our memory.
+            Some(Failed { failure: Failure { stage: Stage::Signal, errno: signals }, .. }) => {
+                exit.map(|exit| exit.by_signal(signals.trailing_zeros() as i32 + 1))
+            }
+            Some(failed) => Err(failed.explain()),
         }
+    }
+
+    /// As [`told`](Process::told), of what was collected.
+    #[inline(always)]
+    pub(crate) fn told_of(&self, collected: io::Result<Collected>) -> io::Result<Collected> {
+        #[cfg(feature = "command")]
+        if self.flight() != 0 {
+            return match collected {
+                Ok(Collected::Exit(exit)) => self.told(Ok(exit)).map(Collected::Exit),
+                // Somebody else has reaped it. What it failed at, we know.
+                Err(error) if StatusUnknown::from_io_error(&error).is_some() => {
+                    self.told(Err(error)).map(Collected::Exit)
+                }
+                other => other,
+            };
+        }
+        collected
     }
 
     pub(crate) fn was_reaped(&self) -> bool {
@@ -155,6 +172,12 @@ impl Process {
     #[inline]
     pub(crate) fn has(&self, flag: Flag) -> bool {
         self.flags.has(flag)
+    }
+
+    /// As `set`, of a process that nobody else sees.
+    #[inline]
+    pub(crate) fn begin_with(&mut self, flag: Flag, on: bool) {
+        self.flags.begin_with(flag, on);
     }
 
     /// Returns whether it was set before.

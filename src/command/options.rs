@@ -113,21 +113,36 @@ impl Options {
     }
 
     /// The cgroup to make a child in.
+    #[inline]
     pub(super) fn cgroup_of_child(&self) -> io::Result<Option<Arc<Cgroup>>> {
-        if self.unit != Unit::Cgroup || self.cgroup.is_some() {
-            return Ok(self.cgroup.clone());
+        match &self.cgroup {
+            None if self.unit != Unit::Cgroup => Ok(None),
+            None => Options::new_cgroup().map(Some),
+            given => Ok(given.clone()),
         }
+    }
+
+    #[cold]
+    fn new_cgroup() -> io::Result<Arc<Cgroup>> {
         let made = Cgroup::create().map_err(|error| match error.raw_os_error() {
             Some(errno) => SpawnError::new("make a cgroup (mkdir)", errno).into(),
             None => error,
         });
-        Ok(Some(Arc::new(made?)))
+        Ok(Arc::new(made?))
     }
 
     /// Whether the caller gave descriptors, which others may wait for the end of.
     pub(super) fn has_descriptors(&self) -> bool {
-        let needs = [&self.controlling_terminal, &self.foreground, &self.directory_fd, &self.program_fd];
-        !self.fds.is_empty() || needs.into_iter().any(Option::is_some)
+        !self.fds.is_empty() || self.has_needs()
+    }
+
+    /// Whether it gave some that the child uses itself.
+    #[inline]
+    pub(super) fn has_needs(&self) -> bool {
+        self.controlling_terminal.is_some()
+            || self.foreground.is_some()
+            || self.directory_fd.is_some()
+            || self.program_fd.is_some()
     }
 
     /// The signal to ask for at the parent's death.

@@ -335,7 +335,7 @@ unsafe fn take_foreground(terminal: usize) -> Result<usize, i32> {
 
 /// # Safety
 /// In a new process, or one that is to be replaced: before `execve`.
-unsafe fn perform(step: &Step, needs: &Needs) -> Result<(), i32> {
+unsafe fn perform(step: &Step, needs: Option<&Needs>) -> Result<(), i32> {
     let by_number = |number, first, second| {
         // SAFETY: the calls below that have numbers alone touch no memory; and the caller's promise.
         unsafe { call(number, [first, second, 0, 0, 0]) }
@@ -343,11 +343,11 @@ unsafe fn perform(step: &Step, needs: &Needs) -> Result<(), i32> {
     let done = match *step {
         Step::SetSid => by_number(libc::SYS_setsid, 0, 0),
         Step::ControllingTerminal => {
-            by_number(libc::SYS_ioctl, number(&needs.terminal), libc::TIOCSCTTY as usize)
+            by_number(libc::SYS_ioctl, number(needs, |needs| &needs.terminal), libc::TIOCSCTTY as usize)
         }
         Step::SetPgid(group) => by_number(libc::SYS_setpgid, 0, group as usize),
         // SAFETY: a new process, or one that is to be replaced.
-        Step::Foreground => unsafe { take_foreground(number(&needs.foreground)) },
+        Step::Foreground => unsafe { take_foreground(number(needs, |needs| &needs.foreground)) },
         Step::SetRlimit(resource, ref limit) => {
             let limit = limit as *const libc::rlimit64 as usize;
             // SAFETY: the limit is read alone, and is of the size that the kernel reads.
@@ -376,7 +376,7 @@ unsafe fn perform(step: &Step, needs: &Needs) -> Result<(), i32> {
         Step::SetUid(uid) => by_number(ids::SETUID, uid as usize, 0),
         // SAFETY: a string with its null byte.
         Step::Chdir(ref path) => unsafe { call(libc::SYS_chdir, [path.as_ptr() as usize, 0, 0, 0, 0]) },
-        Step::Fchdir => by_number(libc::SYS_fchdir, number(&needs.directory), 0),
+        Step::Fchdir => by_number(libc::SYS_fchdir, number(needs, |needs| &needs.directory), 0),
         Step::NoNewPrivs => by_number(libc::SYS_prctl, libc::PR_SET_NO_NEW_PRIVS as usize, 1),
         Step::DefaultDisposition(signal) => {
             // SAFETY: a new process, or one that is to be replaced.

@@ -80,7 +80,7 @@ unsafe fn by_shell(
 /// # Safety
 /// In a new process, or one that is to be replaced.
 unsafe fn try_programs(plan: &Plan<'_>, environment: *const *const c_char) -> Failure {
-    match &plan.needs.program {
+    match plan.by_descriptor() {
         Some(program) if std::ptr::eq(plan.programs, &program.path) => {
             // SAFETY: the caller's promise.
             return unsafe { exec_descriptor(plan, program, environment) };
@@ -135,7 +135,7 @@ unsafe fn exec_descriptor(
 /// # Safety
 /// As [`try_programs`].
 unsafe fn keep_program(plan: &Plan<'_>) {
-    if let Some(program) = &plan.needs.program {
+    if let Some(program) = plan.by_descriptor() {
         // SAFETY: the caller's promise.
         unsafe { keep_open(program.fd.number() as usize) };
     }

@@ -35,7 +35,7 @@ pub(crate) trait Cargo: Send + Sync {
 
 /// A child that nobody waits for, on its way to `execve`.
 struct Flight {
-    /// Never 0.
+    /// Neither 0 nor the highest one.
     number: u32,
     origin: Origin,
     /// Where the child is. At first its pid, by `CLONE_PARENT_SETTID`; 0 once it has left our memory, by
@@ -140,7 +140,7 @@ pub(crate) fn launch(cargo: Arc<dyn Cargo>) -> Result<(OwnedFd, u32, u32), Failu
     let plan = cargo.plan();
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let flight = Arc::new(Flight {
-        number: NEXT.fetch_add(1, Ordering::Relaxed).wrapping_add(1).max(1),
+        number: NEXT.fetch_add(1, Ordering::Relaxed) % (u32::MAX - 1) + 1,
         origin: Origin::here(),
         place: AtomicU32::new(0),
         released: AtomicBool::new(false),

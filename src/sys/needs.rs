@@ -25,13 +25,7 @@ pub(crate) struct ByDescriptor {
     pub(crate) path: CStrings,
 }
 
-/// Of most children.
-pub(crate) static NO_NEEDS: Needs = Needs::NONE;
-
 impl Needs {
-    pub(crate) const NONE: Needs =
-        Needs { terminal: None, foreground: None, directory: None, program: None, paths: Vec::new() };
-
     /// Those that are held for the child.
     pub(crate) fn held(&self) -> impl Iterator<Item = &Held> {
         let program = self.program.as_ref().map(|program| &program.fd);
@@ -47,6 +41,6 @@ impl Needs {
 }
 
 /// The number, or one that is no descriptor.
-pub(super) fn number(held: &Option<Held>) -> usize {
-    held.as_ref().map_or(usize::MAX, |held| held.number() as usize)
+pub(super) fn number<'n>(needs: Option<&'n Needs>, of: impl FnOnce(&'n Needs) -> &'n Option<Held>) -> usize {
+    needs.and_then(|needs| of(needs).as_ref()).map_or(usize::MAX, |held| held.number() as usize)
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::held::Held;
-use super::needs::{Needs, NO_NEEDS};
+use super::needs::{ByDescriptor, Needs};
 use super::strings::CStrings;
 
 /// What the child is to do. The order of its steps is the order of the fields.
@@ -25,7 +25,7 @@ pub(crate) struct Plan<'a> {
     /// Descriptors to install: number, and source. No source has a number that is to be installed.
     pub(crate) fds: &'a [(RawFd, Held)],
     /// What the child uses itself. None of them is in a range to close.
-    pub(crate) needs: &'a Needs,
+    pub(crate) needs: Option<&'a Needs>,
     /// Ranges of descriptors to close, both ends included.
     pub(crate) close: &'a [(u32, u32)],
     /// Close them one by one, without `close_range`: those that `/proc/self/fd` lists.
@@ -64,7 +64,7 @@ impl<'a> Plan<'a> {
             first_unneeded: None,
             stdio: [Source::Inherit; 3],
             fds: &[],
-            needs: &NO_NEEDS,
+            needs: None,
             close: &[],
             close_singly: false,
             steps: &[],
@@ -76,6 +76,11 @@ impl<'a> Plan<'a> {
             environment,
             alone: None,
         }
+    }
+
+    /// The program, if it is named by a descriptor.
+    pub(super) fn by_descriptor(&self) -> Option<&'a ByDescriptor> {
+        self.needs?.program.as_ref()
     }
 
     /// The pid of this process, if the child is to notice its death: only then is it worth a getpid(2).

@@ -34,7 +34,6 @@ pub(crate) unsafe trait Owner: AsFd {}
 #[derive(Debug)]
 pub(crate) struct Numbered {
     pub(crate) fd: OwnedFd,
-    #[cfg_attr(not(feature = "command"), allow(dead_code, reason = "it is that of a launch"))]
     pub(crate) number: AtomicU32,
 }
 

@@ -34,11 +34,11 @@ impl Command {
         // Not before the sources are lifted, which may lie there. Until the end, so that what is ours lies above 2.
         let _occupied = occupy(&self.options)?;
         let stdio = standard.sources();
-        let to_close = job.to_close(&stdio, by_std, &fds, &needs);
+        let to_close = job.to_close(&stdio, by_std, &fds, needs.as_deref());
         let cgroup = self.options.cgroup_of_child()?;
         let mut plan = Plan {
             cgroup: cgroup.as_ref().map(|cgroup| cgroup.as_fd()),
-            ..job.plan(stdio, &fds, &needs, to_close.as_slice())
+            ..job.plan(stdio, &fds, needs.as_deref(), to_close.as_slice())
         };
         let carrier = RefCell::new(Carrier::new(std));
         let (mut child, pidfd) = job.run(&mut plan, &|plan| carrier.borrow_mut().spawn(plan))?;
@@ -68,8 +68,8 @@ impl Command {
         let (fds, needs) = job.lift()?;
         let _occupied = occupy(&self.options)?;
         let stdio = standard.sources();
-        let to_close = job.to_close(&stdio, by_std, &fds, &needs);
-        let mut plan = job.plan(stdio, &fds, &needs, to_close.as_slice());
+        let to_close = job.to_close(&stdio, by_std, &fds, needs.as_deref());
+        let mut plan = job.plan(stdio, &fds, needs.as_deref(), to_close.as_slice());
         let (carrier, is_set_up) = (RefCell::new(Carrier::new(std)), Cell::new(false));
         job.replace(&mut plan, |plan| match is_set_up.replace(true) {
             false => carrier.borrow_mut().exec(plan),

@@ -25,7 +25,7 @@ struct Load {
     parent_death: Option<i32>,
     stdio: [Theirs; 3],
     fds: Vec<(RawFd, Held)>,
-    needs: Needs,
+    needs: Option<Box<Needs>>,
     close: Ranges,
     first_unneeded: Option<u32>,
     shell: Vec<AtomicPtr<c_char>>,
@@ -38,13 +38,16 @@ impl Cargo for Load {
             first_unneeded: self.first_unneeded,
             parent_death: self.parent_death.filter(|_| !self.life.ends_with_us()),
             alone: Some(Alone { shell: &self.shell }),
-            ..self.layout.plan(sources(&self.stdio), &self.fds, &self.needs, self.close.as_slice())
+            ..self.layout.plan(sources(&self.stdio), &self.fds, self.needs.as_deref(), self.close.as_slice())
         }
     }
 
     fn release(&self) {
         let fds = self.fds.iter().map(|(_, fd)| fd);
-        held(&self.stdio).chain(fds).chain(self.needs.held()).for_each(Held::release);
+        held(&self.stdio)
+            .chain(fds)
+            .chain(self.needs.iter().flat_map(|needs| needs.held()))
+            .for_each(Held::release);
     }
 
     fn explain(&self, failure: Failure) -> io::Error {
@@ -63,13 +66,13 @@ impl Load {
         if leaves_table {
             standard.copy_inherited(options)?;
         }
-        let highest = highest(&standard.sources(), &fds, &needs) as u32;
+        let highest = highest(&standard.sources(), &fds, needs.as_deref()) as u32;
         let last = if leaves_table { highest } else { u32::MAX };
         let load = Load {
             layout: Arc::clone(layout),
             life: template.job().life(),
             parent_death: options.parent_death(),
-            close: Ranges::to_close(options, installed, &fds, &needs, last),
+            close: Ranges::to_close(options, installed, &fds, needs.as_deref(), last),
             first_unneeded: leaves_table.then_some(highest + 1),
             stdio: standard.theirs,
             fds,

@@ -105,10 +105,11 @@ impl Layout {
         &'p self,
         stdio: [Source<'p>; 3],
         fds: &'p [(RawFd, Held)],
-        needs: &'p Needs,
+        needs: Option<&'p Needs>,
         close: &'p [(u32, u32)],
     ) -> Plan<'p> {
-        let programs = needs.program.as_ref().map_or(&self.programs, |program| &program.path);
+        let program = needs.and_then(|needs| needs.program.as_ref());
+        let programs = program.map_or(&self.programs, |program| &program.path);
         let plan = Plan::new(programs, &self.argv, self.environment());
         Plan { stdio, fds, needs, close, steps: &self.steps, ..plan }
     }

@@ -61,7 +61,8 @@ pub(super) fn lift_all(options: &Options) -> io::Result<Vec<(RawFd, Held)>> {
 }
 
 /// Copies of what the child uses itself, so that `execve` closes them; `paths` are the numbers that paths lead through.
-pub(super) fn lift_needs(options: &Options, paths: &[RawFd]) -> io::Result<Needs> {
+#[cold]
+pub(super) fn lift_needs(options: &Options, paths: &[RawFd]) -> io::Result<Box<Needs>> {
     let lifted = |fd: &Option<Arc<OwnedFd>>| {
         let copy = fd.as_ref().map(|fd| copy(fd, options).map(Held::alone));
         copy.transpose()
@@ -70,13 +71,13 @@ pub(super) fn lift_needs(options: &Options, paths: &[RawFd]) -> io::Result<Needs
         let path = format!("/dev/fd/{}", fd.number());
         ByDescriptor { fd, path: [[path.as_bytes()]].into_iter().collect() }
     });
-    Ok(Needs {
+    Ok(Box::new(Needs {
         terminal: lifted(&options.controlling_terminal)?,
         foreground: lifted(&options.foreground)?,
         directory: lifted(&options.directory_fd)?,
         program,
         paths: paths.iter().copied().filter(|&number| !is_free(number)).collect(),
-    })
+    }))
 }
 
 fn copy(fd: &OwnedFd, options: &Options) -> io::Result<OwnedFd> {
@@ -121,11 +122,15 @@ impl Ranges {
         options: &Options,
         installed: [bool; 3],
         fds: &[(RawFd, Held)],
-        needs: &Needs,
+        needs: Option<&Needs>,
         last: u32,
     ) -> Ranges {
-        let left = fds.iter().map(|&(number, _)| number as u32);
-        let left = left.chain(needs.numbers().map(|number| number as u32));
+        if fds.is_empty() && needs.is_none() && options.close.is_empty() {
+            let only = (!options.inherit_fds && last >= 3).then_some([(3, last)]);
+            return Ranges { only, several: Vec::new() };
+        }
+        let left = fds.iter().map(|&(number, _)| number);
+        let left = left.chain(needs.into_iter().flat_map(Needs::numbers)).map(|number| number as u32);
         match (&options.close[..], options.inherit_fds) {
             ([], true) => Ranges::default(),
             ([], false) => Ranges::between(left, last),
@@ -146,9 +151,6 @@ impl Ranges {
     /// All from 3 to `last` but these.
     fn between(left: impl Iterator<Item = u32>, last: u32) -> Ranges {
         let mut numbers: Vec<_> = left.collect();
-        if numbers.is_empty() {
-            return Ranges { only: (last >= 3).then_some([(3, last)]), several: Vec::new() };
-        }
         numbers.sort_unstable();
         let mut several = Vec::new();
         leave_out(&numbers, 3, last, &mut several);
@@ -201,8 +203,9 @@ mod tests {
         let to_close = |close: &[(u32, u32)], inherit_fds, last| {
             let options = Options { close: close.to_vec(), inherit_fds, ..Options::default() };
             let null = Arc::new(File::open("/dev/null").unwrap().into());
-            let (fds, needs) = ([(5, Held::shared(&null))], Needs { paths: vec![1], ..Needs::NONE });
-            Ranges::to_close(&options, [false; 3], &fds, &needs, last).as_slice().to_vec()
+            let (fds, paths) = ([(5, Held::shared(&null))], vec![1]);
+            let needs = Needs { terminal: None, foreground: None, directory: None, program: None, paths };
+            Ranges::to_close(&options, [false; 3], &fds, Some(&needs), last).as_slice().to_vec()
         };
         assert_eq!(to_close(&[], true, 9), []);
         assert_eq!(to_close(&[], false, 9), [(3, 4), (6, 9)]);

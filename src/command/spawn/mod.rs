@@ -67,16 +67,16 @@ impl<'j> Job<'j> {
         // A child that enters its cgroup itself needs that, too.
         let cgroup = self.options.cgroup_of_child()?;
         let stdio = standard.sources();
-        let highest = highest(&stdio, &fds, &needs);
+        let highest = highest(&stdio, &fds, needs.as_deref());
         let highest = cgroup.as_ref().map_or(highest, |cgroup| highest.max(cgroup.as_fd().as_raw_fd()));
         // A child that `fork` makes has a table of its own from the start.
         let leaves_table = !self.options.inherit_fds && self.acts.is_empty();
         let last = if leaves_table { highest as u32 } else { u32::MAX };
-        let to_close = Ranges::to_close(self.options, installed(&stdio), &fds, &needs, last);
+        let to_close = Ranges::to_close(self.options, installed(&stdio), &fds, needs.as_deref(), last);
         let mut plan = Plan {
             cgroup: cgroup.as_ref().map(|cgroup| cgroup.as_fd()),
             first_unneeded: leaves_table.then_some(highest as u32 + 1),
-            ..self.plan(stdio, &fds, &needs, to_close.as_slice())
+            ..self.plan(stdio, &fds, needs.as_deref(), to_close.as_slice())
         };
         let (pidfd, pid) = self.living(&mut plan)?;
         let autoreaped = plan.life != Life::Child;
@@ -90,8 +90,8 @@ impl<'j> Job<'j> {
         standard.open(stdio, self.options)?;
         let (fds, needs) = self.lift()?;
         let stdio = standard.sources();
-        let to_close = Ranges::to_close(self.options, installed(&stdio), &fds, &needs, u32::MAX);
-        let mut plan = self.plan(stdio, &fds, &needs, to_close.as_slice());
+        let to_close = Ranges::to_close(self.options, installed(&stdio), &fds, needs.as_deref(), u32::MAX);
+        let mut plan = self.plan(stdio, &fds, needs.as_deref(), to_close.as_slice());
         self.replace(&mut plan, exec_here)
     }
 
@@ -112,7 +112,7 @@ impl<'j> Job<'j> {
         stdio: &[Source<'_>; 3],
         before: [bool; 3],
         fds: &[(RawFd, Held)],
-        needs: &Needs,
+        needs: Option<&Needs>,
     ) -> Ranges {
         let by_plan = installed(stdio);
         let installed = [0, 1, 2].map(|number| before[number] || by_plan[number]);
@@ -120,8 +120,11 @@ impl<'j> Job<'j> {
     }
 
     /// The descriptors that the child gets, and those that it uses itself.
-    fn lift(&self) -> io::Result<(Vec<(RawFd, Held)>, Needs)> {
-        Ok((lift_all(self.options)?, lift_needs(self.options, &self.layout.paths)?))
+    #[inline(always)]
+    fn lift(&self) -> io::Result<(Vec<(RawFd, Held)>, Option<Box<Needs>>)> {
+        let has_needs = self.options.has_needs() || !self.layout.paths.is_empty();
+        let needs = has_needs.then(|| lift_needs(self.options, &self.layout.paths));
+        Ok((lift_all(self.options)?, needs.transpose()?))
     }
 
     /// With a descriptor table of its own.
@@ -130,7 +133,7 @@ impl<'j> Job<'j> {
         &self,
         stdio: [Source<'p>; 3],
         fds: &'p [(RawFd, Held)],
-        needs: &'p Needs,
+        needs: Option<&'p Needs>,
         close: &'p [(u32, u32)],
     ) -> Plan<'p>
     where
@@ -259,13 +262,14 @@ fn keep(pidfd: OwnedFd) -> io::Result<Pidfd> {
 }
 
 /// The highest number that the child needs while it leaves the table.
-fn highest(stdio: &[Source<'_>; 3], fds: &[(RawFd, Held)], needs: &Needs) -> RawFd {
+fn highest(stdio: &[Source<'_>; 3], fds: &[(RawFd, Held)], needs: Option<&Needs>) -> RawFd {
     let stdio = stdio.iter().filter_map(|source| match source {
         Source::Fd(fd) => Some(fd.number()),
         Source::Inherit | Source::Null | Source::Closed => None,
     });
     let fds = fds.iter().map(|(_, fd)| fd.number());
-    stdio.chain(fds).chain(needs.numbers()).fold(2, RawFd::max)
+    let highest = stdio.chain(fds).fold(2, RawFd::max);
+    needs.map_or(highest, |needs| needs.numbers().fold(highest, RawFd::max))
 }
 
 fn installed(stdio: &[Source<'_>; 3]) -> [bool; 3] {

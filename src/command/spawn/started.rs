@@ -20,9 +20,9 @@ impl Started {
     pub(in crate::command) fn new(spawned: Spawned, options: &Options, on_drop: OnDrop) -> Started {
         let Spawned { pidfd, pid, pipes, autoreaped, cgroup, flight } = spawned;
         let mut process = Process::new(pidfd, Some(pid), true);
-        process.set(Flag::ReapOnDrop, on_drop.reap && !autoreaped);
-        process.set(Flag::KillOnDrop, on_drop.kill);
-        process.set(Flag::LeadsGroup, options.leads_group());
+        process.begin_with(Flag::ReapOnDrop, on_drop.reap && !autoreaped);
+        process.begin_with(Flag::KillOnDrop, on_drop.kill);
+        process.begin_with(Flag::LeadsGroup, options.leads_group());
         process.unit = options.unit;
         process.set_flight(flight);
         Started { process, cgroup, pipes }
