@@ -56,6 +56,9 @@ pub(super) struct Job<'a> {
     pub(super) acts: &'a [PreExec],
 }
 
+/// Descriptors: those that the child gets, under these numbers, and those that it uses itself.
+type Lifted = (Vec<(RawFd, Held)>, Option<Box<Needs>>);
+
 /// A process, or what failed.
 type Made<P> = Result<P, Failure>;
 
@@ -121,7 +124,7 @@ impl<'j> Job<'j> {
 
     /// The descriptors that the child gets, and those that it uses itself.
     #[inline(always)]
-    fn lift(&self) -> io::Result<(Vec<(RawFd, Held)>, Option<Box<Needs>>)> {
+    fn lift(&self) -> io::Result<Lifted> {
         let has_needs = self.options.has_needs() || !self.layout.paths.is_empty();
         let needs = has_needs.then(|| lift_needs(self.options, &self.layout.paths));
         Ok((lift_all(self.options)?, needs.transpose()?))
