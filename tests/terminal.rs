@@ -64,10 +64,12 @@ fn screen(controller: OwnedFd) -> String {
 }
 
 fn a_terminal_of_its_own() {
-    let ways: [(&str, fn(&mut Command) -> io::Result<Child>); 4] = [
+    type Way = fn(&mut Command) -> io::Result<Child>;
+    let ways: [(&str, Way); 4] = [
         ("spawn", |command| command.spawn()),
         ("prepared", |command| command.prepare()?.spawn()),
         ("launch", |command| command.launch()),
+        // SAFETY: it does nothing.
         ("fork", |command| unsafe { command.pre_exec(|| Ok(())) }.spawn()),
     ];
     for (name, way) in ways {
