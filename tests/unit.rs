@@ -148,7 +148,7 @@ fn assert_ended(started: &[Pidfd; 3], count: usize, what: &str) {
         assert_eq!(pidfd.state().unwrap(), State::Running, "{what}: one too many has ended");
         pidfd.kill().unwrap();
     }
-    started.iter().for_each(|pidfd| common::until_ended(pidfd));
+    started.iter().for_each(common::until_ended);
 }
 
 /// The units that can be had here.
@@ -166,7 +166,8 @@ fn units() -> Vec<Unit> {
 
 fn each_end_ends_the_unit() {
     for unit in units() {
-        let ends: [(&str, fn(Tree) -> [Pidfd; 3]); 9] = [
+        type End = fn(Tree) -> [Pidfd; 3];
+        let ends: [(&str, End); 9] = [
             ("kill", |tree| {
                 tree.child.kill().unwrap();
                 assert_eq!(tree.child.wait().unwrap().signal(), Some(Signal::KILL));
