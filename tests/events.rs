@@ -117,6 +117,22 @@ fn nothing_before_the_exit_is_lost() {
 }
 
 #[test]
+fn what_is_in_the_pipe_at_the_exit_is_read_whatever_the_limit() {
+    let start = || {
+        let mut child = sh("head -c 900000 /dev/zero; sleep 60 & exit").spawn().unwrap();
+        rustix::pipe::fcntl_setpipe_size(child.stdout.as_ref().unwrap(), 1 << 20).unwrap();
+        common::until_ended(child.pidfd());
+        child.set_drain_limit(Duration::from_millis(1));
+        child
+    };
+    captured(
+        start,
+        |capture| capture,
+        |captured| assert_eq!((captured.stdout.len(), captured.pipe_open), (900_000, true)),
+    );
+}
+
+#[test]
 fn somebody_else_holds_the_pipe() {
     both(
         || sh("sleep 60 & echo mine").spawn().unwrap(),

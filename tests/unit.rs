@@ -16,6 +16,7 @@ const TESTS: &[(&str, fn())] = &[
     ("a_process_alone_is_the_default", a_process_alone_is_the_default),
     ("a_stopped_one_can_act_on_its_end", a_stopped_one_can_act_on_its_end),
     ("what_is_left_is_killed_at_the_deadline", what_is_left_is_killed_at_the_deadline),
+    ("what_is_left_is_killed_when_dropped", what_is_left_is_killed_when_dropped),
     ("what_is_left_may_end_by_itself", what_is_left_may_end_by_itself),
     ("a_cgroup_is_removed_when_it_is_empty", a_cgroup_is_removed_when_it_is_empty),
     ("a_cgroup_that_cannot_be_made", a_cgroup_that_cannot_be_made),
@@ -312,6 +313,25 @@ fn what_is_left_may_end_by_itself() {
         assert!(start.elapsed() < LONG);
         assert!(tree.child.wait_unit_gone(LONG).unwrap());
         assert_ended(&tree.started, held(unit), "TERM");
+    }
+}
+
+/// By `kill_on_drop`, after the leader has ended and was reaped.
+fn what_is_left_is_killed_when_dropped() {
+    for unit in units().into_iter().filter(|&unit| can_wait_for_rest(unit)) {
+        for in_set in [false, true] {
+            let mut tree = Tree::of(command(unit, &[Signal::TERM], true).spawn().unwrap());
+            tree.child.set_kill_on_drop(true);
+            if in_set {
+                let set = ChildSet::new().unwrap();
+                set.insert(tree.child, ()).unwrap();
+                assert!(set.wait(None).unwrap().unwrap().exit.unwrap().success());
+            } else {
+                assert!(tree.child.wait().unwrap().success());
+                drop(tree.child);
+            }
+            assert_ended(&tree.started, held(unit), &format!("{unit:?}"));
+        }
     }
 }
 
