@@ -22,11 +22,12 @@ const TESTS: &[(&str, fn())] = &[
     ("keys_act_on_the_child", keys_act_on_the_child),
     ("its_size", its_size),
     ("job_control_is_that_of_bash", job_control_is_that_of_bash),
+    ("a_caller_that_does_not_ignore_its_stop", a_caller_that_does_not_ignore_its_stop),
     ("a_terminal_that_is_not_ours", a_terminal_that_is_not_ours),
     ("the_caller_is_not_stopped", the_caller_is_not_stopped),
 ];
 
-const ROLES: &[(&str, fn())] = &[("shell", shell), ("starter", starter)];
+const ROLES: &[(&str, fn())] = &[("shell", shell), ("starter", starter), ("plain", plain)];
 
 fn main() {
     match common::role() {
@@ -297,6 +298,35 @@ fn wait(job: &[Child]) -> i32 {
 
 fn code(exit: Exit) -> i32 {
     exit.code().unwrap_or_else(|| 128 + exit.signal().unwrap().as_raw())
+}
+
+/// A background group that takes the terminal gets `SIGTTOU`, which stops it unless it is blocked or ignored.
+fn a_caller_that_does_not_ignore_its_stop() {
+    for way in ["spawn", "launch"] {
+        let pty = Pty::open().unwrap();
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command
+            .env("CHILDSET_TEST_ROLE", "plain")
+            .env("CHILDSET_TEST_WAY", way)
+            .unit(childset::Unit::Session);
+        let child = on(&pty, command).spawn().unwrap();
+        let exit = child.wait_timeout(LONG).unwrap();
+        child.kill().unwrap();
+        assert!(exit.expect("it is not stopped").success());
+    }
+}
+
+fn plain() {
+    let terminal = io::stdin().as_fd().try_clone_to_owned().unwrap();
+    let mut command = Command::new("true");
+    command.process_group(0).foreground(terminal);
+    let child = match std::env::var("CHILDSET_TEST_WAY").unwrap().as_str() {
+        "spawn" => command.spawn(),
+        _ => command.launch(),
+    };
+    let child = child.unwrap();
+    assert!(child.wait().unwrap().success());
+    assert_eq!(tcgetpgrp(io::stdin()).unwrap().as_raw_nonzero().get(), child.id() as i32);
 }
 
 fn a_terminal_that_is_not_ours() {
