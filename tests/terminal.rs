@@ -267,11 +267,12 @@ fn pipeline(line: &str) -> Vec<Child> {
         command.args(&words[1..]).process_group(group).default_signals(&defaults);
         if let Some(before) = children.last_mut() {
             command.stdin(before.stdout.take().unwrap());
-        } else {
-            command.foreground(io::stdin().as_fd().try_clone_to_owned().unwrap());
         }
+        // The last one: a key is for all of them then.
         if index + 1 < commands.len() {
             command.stdout(Stdio::piped());
+        } else {
+            command.foreground(io::stdin().as_fd().try_clone_to_owned().unwrap());
         }
         children.push(command.launch().unwrap());
     }
@@ -285,8 +286,12 @@ fn wait(job: &[Child]) -> i32 {
         loop {
             match child.pidfd().wait_state() {
                 Ok(StateChange::Stopped(Signal::TSTP)) => status = 128 + Signal::TSTP.as_raw(),
-                // The one that reads, in the background: it was continued since.
-                Ok(StateChange::Stopped(Signal::TTIN) | StateChange::Continued) => continue,
+                // The one that reads: before the last one took the terminal, or in the background.
+                Ok(StateChange::Stopped(Signal::TTIN)) => {
+                    let _ = child.send_signal(Signal::CONT);
+                    continue;
+                }
+                Ok(StateChange::Continued) => continue,
                 Ok(StateChange::Ended) => status = code(child.wait().unwrap()),
                 other => panic!("{other:?}"),
             }
