@@ -145,7 +145,8 @@ fn waits() {
 fn waits_while_the_reactor_runs() {
     #[cfg(feature = "async-io")]
     {
-        let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        // Without standard output it would end at once.
+        let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         let mut exit = Box::pin(child.exit());
         assert!(futures_lite::future::block_on(futures_lite::future::poll_once(&mut exit)).is_none());
         drop(child.stdin.take());

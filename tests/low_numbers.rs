@@ -137,6 +137,7 @@ fn traced() {
 
 /// Where standard error is closed, too.
 fn error_too() {
+    common::open_stdio();
     let saved = rustix::io::fcntl_dupfd_cloexec(std::io::stderr(), 100).unwrap();
     // SAFETY: nobody speaks until it is back.
     assert_eq!(unsafe { libc::close(2) }, 0);

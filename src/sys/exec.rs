@@ -25,7 +25,7 @@ pub(super) unsafe fn exec(plan: &Plan<'_>) -> Failure {
         match (failure, plan.alone) {
             (Failure { stage: Stage::Exec(_), errno: libc::ETXTBSY }, Some(_)) if busy < BUSY_RETRIES => {
                 // SAFETY: a new process, whose table is its own by now.
-                unsafe { wait_while_busy(busy) };
+                unsafe { wait_while_busy(busy, plan) };
                 busy += 1;
             }
             (Failure { stage: Stage::Exec(program), errno: libc::ENOEXEC }, Some(Alone { shell }))
@@ -47,11 +47,12 @@ pub(super) unsafe fn exec(plan: &Plan<'_>) -> Failure {
 ///
 /// # Safety
 /// In a new process with a descriptor table of its own.
-unsafe fn wait_while_busy(retry: u32) {
+unsafe fn wait_while_busy(retry: u32, plan: &Plan<'_>) {
     if retry == 0 {
-        // It may be one of ours by which the program was written.
+        // It may be one of ours by which the program was written; not the one that names it.
+        let program = plan.by_descriptor().map(|program| program.fd.number() as usize);
         // SAFETY: the caller's promise.
-        let _ = unsafe { close_marked() };
+        let _ = unsafe { close_marked(program) };
     }
     let time = libc::timespec { tv_sec: 0, tv_nsec: busy_wait(retry).subsec_nanos() as _ };
     // SAFETY: the time is read alone.
