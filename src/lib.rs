@@ -155,7 +155,8 @@ pub use child::{Stdio, TreeUsage};
 #[cfg(feature = "command")]
 pub use command::{unix, Command, Prepared, Pty, Resource, Spawn, SpawnError};
 pub use pidfd::{
-    CoreDump, Exit, Forked, Gone, Info, Pidfd, Signal, State, StateChange, StatusUnknown, Usage,
+    CoreDump, Exit, Forked, Gone, Identity, Info, Namespace, Pidfd, Signal, State, StateChange,
+    StatusUnknown, Usage,
 };
 pub use set::{ChildSet, Exited, InsertError, IntoChild, Key, Shutdown, WaitExits};
 #[cfg(feature = "async-io")]
