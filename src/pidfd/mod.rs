@@ -62,6 +62,8 @@ pub use usage::Usage;
 ///
 /// # Kernels
 /// Waiting needs Linux 5.4. See pidfd_open(2).
+///
+#[doc = include_str!("interface.md")]
 #[derive(Debug)]
 pub struct Pidfd(OwnedFd);
 

@@ -40,8 +40,8 @@ pub(crate) fn set_passing(socket: BorrowedFd<'_>, on: bool) -> io::Result<()> {
     super::check(result.into()).map(drop)
 }
 
-/// Receives bytes, and the pidfd that came with them, or why the kernel could not make one. Other descriptors that came,
-/// are closed.
+/// Receives bytes, and the pidfd that came with them, or why the kernel could not make one. Other descriptors that
+/// came are closed.
 pub(crate) fn receive(
     socket: BorrowedFd<'_>,
     buffer: &mut [u8],
@@ -71,6 +71,7 @@ pub(crate) fn receive(
 
 /// # Safety
 /// `message` is as `recvmsg` left it. Its descriptors are nobody's yet.
+#[allow(clippy::unnecessary_cast, reason = "C libraries have different types for these lengths")]
 unsafe fn take_pidfd(message: &libc::msghdr) -> io::Result<Option<OwnedFd>> {
     let mut pidfd = Ok(None);
     // SAFETY: the caller's promise: the headers lie in the buffer, each with its data behind it.
