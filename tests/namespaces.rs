@@ -136,8 +136,9 @@ impl Drop for Container {
 
 /// Prints its own namespaces of these kinds.
 fn links(kinds: &[Namespace]) -> Command {
-    let mut command = Command::new("readlink");
-    command.args(kinds.iter().map(|kind| format!("/proc/self/ns/{kind}"))).stdout(Stdio::piped());
+    let mut command = Command::new("sh");
+    command.args(["-c", "for kind; do readlink /proc/$$/ns/$kind; done", "sh"]);
+    command.args(kinds.iter().map(Namespace::to_string)).stdout(Stdio::piped());
     command
 }
 

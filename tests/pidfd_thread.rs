@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use childset::{ChildSet, Gone, Pidfd, Signal, State, StatusUnknown};
-use common::{held, held_with, kernel, until_ended};
+use common::{held, held_with, kernel, until_ended, until_reaped};
 
 /// A thread that lives until the sender is dropped, and its id.
 fn held_thread() -> (u32, Sender<()>, JoinHandle<()>) {
@@ -51,6 +51,8 @@ fn a_thread_ends_without_a_status() {
     assert_eq!(unknown(pidfd.wait().unwrap_err()), StatusUnknown::Thread);
     assert_eq!(unknown(pidfd.try_wait().unwrap_err()), StatusUnknown::Thread);
     thread.join().unwrap();
+    // The kernel removes it a moment after it has ended.
+    until_reaped(&pidfd);
     assert_eq!(Gone::from_io_error(&pidfd.send_signal(0).unwrap_err()), Some(Gone::Reaped));
 }
 

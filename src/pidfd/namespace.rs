@@ -128,9 +128,8 @@ impl Pidfd {
     /// # Errors
     /// - [`Gone`]: the process has ended (`ESRCH`).
     /// - `EPERM`, `EACCES`: it may not be inspected.
-    /// - `EOPNOTSUPP` ([`Unsupported`](io::ErrorKind::Unsupported)): the kernel was built without this kind.
     /// - [`Unsupported`](io::ErrorKind::Unsupported): the kernel is older than 6.11, or the descriptor is no pidfd
-    ///   (`ENOTTY`).
+    ///   (`ENOTTY`); or the kernel was built without this kind (`EOPNOTSUPP`).
     /// - `EMFILE`: out of descriptors.
     #[doc(alias = "PIDFD_GET_CGROUP_NAMESPACE")]
     #[doc(alias = "PIDFD_GET_IPC_NAMESPACE")]
@@ -145,6 +144,9 @@ impl Pidfd {
         above_stdio(opened.map_err(|error| match error.raw_os_error() {
             Some(libc::ENOTTY) => {
                 unsupported("namespaces by a pidfd need Linux 6.11, or it is no pidfd (ENOTTY)")
+            }
+            Some(libc::EOPNOTSUPP) => {
+                unsupported("the kernel was built without this kind of namespace (EOPNOTSUPP)")
             }
             _ => Gone::explain(error),
         })?)

@@ -28,7 +28,11 @@ impl Pidfd {
     ///
     /// It is the process that called connect(2), listen(2) or socketpair(2). The socket may have been passed on to
     /// another one since, and the process may have called execve(2): [`recv`](Pidfd::recv) gives the sender of a
-    /// message. [`info`](Pidfd::info) has the user and the group of the process as they are now.
+    /// message.
+    ///
+    /// [`info`](Pidfd::info) has its user and group as they are now: it may have run a program of another user's since,
+    /// such as sudo. Who decides by them what it may do, takes those of the moment of the connection, which `SO_PEERCRED`
+    /// has.
     ///
     /// Needs Linux 6.5. There is no fallback by the pid of `SO_PEERCRED`: another process may have that pid by now, and
     /// a server would trust it in place of its client.
@@ -109,6 +113,9 @@ impl Pidfd {
 fn explain(error: io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(libc::ENOPROTOOPT) => unsupported("pidfds of Unix sockets need Linux 6.5 (ENOPROTOOPT)"),
+        Some(libc::EOPNOTSUPP) => {
+            unsupported("a pidfd comes with messages to Unix sockets alone (EOPNOTSUPP)")
+        }
         _ => Gone::explain(error),
     }
 }

@@ -36,8 +36,9 @@ fn namespace(process: &str, name: &str) -> String {
 
 /// The namespaces of a program that joins these.
 fn joined(pid: u32, kinds: &[Namespace], names: &[String]) -> Vec<String> {
-    let mut command = Command::new("readlink");
-    command.args(names.iter().map(|name| format!("/proc/self/ns/{name}"))).stdout(Stdio::piped());
+    let mut command = Command::new("sh");
+    command.args(["-c", "for name; do readlink /proc/$$/ns/$name; done", "sh"]);
+    command.args(names).stdout(Stdio::piped());
     command.join_namespaces_of(Pidfd::open(pid).unwrap(), kinds);
     let output = command.spawn().unwrap().wait_with_output().unwrap();
     String::from_utf8(output.stdout).unwrap().lines().map(String::from).collect()
