@@ -2,6 +2,8 @@
 //! its version on, and not before. `tests/kernels/run` does it for all kernels.
 
 #![allow(unsafe_code)]
+// The lint does not know that a pidfd reaps.
+#![allow(clippy::zombie_processes)]
 
 mod common;
 

@@ -1,6 +1,8 @@
 //! Identities of processes: what finds a process again, and what does not.
 
 #![allow(unsafe_code)]
+// The lint does not know that a pidfd reaps.
+#![allow(clippy::zombie_processes)]
 
 mod common;
 

@@ -1,6 +1,8 @@
 //! Processes at the other end of Unix sockets.
 
 #![allow(unsafe_code)]
+// The lint does not know that a pidfd reaps.
+#![allow(clippy::zombie_processes)]
 
 mod common;
 

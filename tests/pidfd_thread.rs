@@ -1,5 +1,8 @@
 //! Threads behind pidfds, and the memory of processes that are killed.
 
+// The lint does not know that a pidfd reaps.
+#![allow(clippy::zombie_processes)]
+
 mod common;
 
 use std::io::ErrorKind;

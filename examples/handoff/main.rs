@@ -13,6 +13,7 @@
 //! ```
 
 mod passing;
+mod taker;
 
 use std::ffi::OsString;
 use std::fs;
@@ -126,7 +127,7 @@ fn start(path: &Path, users: &[u32], command: &[OsString]) -> Result<()> {
 
 /// Starts the command for a peer. If that cannot be handed over, it is killed.
 fn start_for(peer: &OwnedFd, users: &[u32], command: &[OsString], set: &ChildSet<u32>) -> Result<()> {
-    let taker = passing::taker(peer)?;
+    let taker = taker::taker(peer)?;
     if !users.is_empty() && !users.contains(&taker.user) {
         bail!("{taker} is refused");
     }
