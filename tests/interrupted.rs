@@ -25,6 +25,7 @@ const TESTS: &[(&str, fn())] = &[
     ("strangers", strangers),
     ("output", output),
     ("failed_spawns", failed_spawns),
+    ("messages", messages),
     ("both_sides_of_a_fork", both_sides_of_a_fork),
     ("looks", || inject("looks", &["poll,ppoll,ppoll_time64:error=EINTR:when=3"], &[])),
     ("reads", || pipes("reads", "read")),
@@ -134,6 +135,18 @@ fn each_wait(nonblocking: bool) {
             assert_eq!(code, Some(7), "{name}");
         });
     }
+}
+
+fn messages() {
+    use std::os::unix::net::UnixStream;
+    let (socket, other) = UnixStream::pair().unwrap();
+    let mut command = StdCommand::new("sh");
+    command.args(["-c", "sleep 0.1; echo hello"]).stdout(OwnedFd::from(other));
+    let mut child = command.spawn().unwrap();
+    let mut buffer = [0; 16];
+    let (length, sender) = storm(|| Pidfd::recv(&socket, &mut buffer)).unwrap();
+    assert_eq!((&buffer[..length], sender.unwrap().is_none()), (&b"hello\n"[..], true));
+    assert!(child.wait().unwrap().success());
 }
 
 fn waits() {

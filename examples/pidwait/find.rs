@@ -6,7 +6,7 @@ use std::io::{self, Write};
 
 use anyhow::{Context, Result};
 use async_io::Async;
-use childset::{Gone, Pidfd};
+use childset::{Gone, Identity, Pidfd};
 use procfs::process::{all_processes, Process};
 use procfs::{ProcError, ProcResult};
 use regex_lite::Regex;
@@ -28,6 +28,16 @@ impl fmt::Display for Found {
     }
 }
 
+impl Found {
+    /// How to find it again; `None` if it is gone.
+    pub(crate) fn identity(&self) -> Result<Option<Identity>> {
+        match self.pidfd.get_ref().identity() {
+            Err(error) if Gone::from_io_error(&error).is_some() => Ok(None),
+            identity => identity.map(Some).with_context(|| self.to_string()),
+        }
+    }
+}
+
 /// Finds the processes that are there now, in the order of their pids.
 pub(crate) fn matching(options: &Options) -> Result<Vec<Found>> {
     let regex = options.regex().unwrap_or_else(|error| error.exit());
@@ -36,7 +46,7 @@ pub(crate) fn matching(options: &Options) -> Result<Vec<Found>> {
         found.extend(open_if_it_matches(&process, options, regex.as_ref())?);
         Ok(())
     };
-    if options.pids.is_empty() {
+    if options.pids.is_empty() && options.identities.is_empty() {
         for process in all_processes().context("/proc cannot be read")? {
             if let Some(process) = unless_gone(process)? {
                 consider(process)?;
@@ -53,13 +63,40 @@ pub(crate) fn matching(options: &Options) -> Result<Vec<Found>> {
             _ => drop(writeln!(io::stderr(), "pidwait: there is no process {pid}")),
         }
     }
+    for identity in &BTreeSet::from_iter(&options.identities) {
+        match by_identity(identity, options, regex.as_ref())? {
+            Some(process) => found.extend(process),
+            None => drop(writeln!(io::stderr(), "pidwait: there is no process {identity}")),
+        }
+    }
     found.sort_by_key(|found| found.pid);
+    found.dedup_by_key(|found| found.pid);
     let is_long = options.pattern.as_ref().is_some_and(|pattern| pattern.len() > LONGEST_NAME);
     if found.is_empty() && is_long && !options.full {
         let hint = format!("names have at most {LONGEST_NAME} characters; -f looks at the command line");
         let _ = writeln!(io::stderr(), "pidwait: {hint}");
     }
     Ok(found)
+}
+
+/// `None` if there is none; `Some(None)` if it does not match.
+fn by_identity(
+    identity: &Identity,
+    options: &Options,
+    regex: Option<&Regex>,
+) -> Result<Option<Option<Found>>> {
+    let (pidfd, pid) = match identity.open().and_then(|pidfd| Ok((pidfd.pid()?, pidfd))) {
+        Ok((Some(pid), pidfd)) => (pidfd, pid),
+        Ok((None, _)) => return Ok(None),
+        Err(error) if Gone::from_io_error(&error).is_some() => return Ok(None),
+        Err(error) => return Err(error).with_context(|| format!("{identity} cannot be waited for")),
+    };
+    let Some(process) = unless_gone(Process::new(pid as i32))? else {
+        return Ok(None);
+    };
+    let found = open_if_it_matches(&process, options, regex)?;
+    // The number was its own all the time.
+    Ok(pidfd.pid().is_ok().then_some(found))
 }
 
 fn open_if_it_matches(process: &Process, options: &Options, regex: Option<&Regex>) -> Result<Option<Found>> {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use childset::Identity;
 use clap::{ArgGroup, Parser, ValueEnum};
 use nix::unistd::User;
 use regex_lite::{Regex, RegexBuilder};
@@ -18,7 +19,7 @@ Exit status: 0 if all have ended, 1 if there was none, 2 if the options are wron
 /// Waits until processes have ended.
 #[derive(Parser, Debug)]
 #[command(name = "pidwait", after_help = DETAILS, max_term_width = 100)]
-#[command(group(ArgGroup::new("criteria").required(true).multiple(true).args(["pattern", "pids", "users", "parents"])))]
+#[command(group(ArgGroup::new("criteria").required(true).multiple(true).args(["pattern", "pids", "identities", "users", "parents"])))]
 pub(crate) struct Options {
     /// A regular expression for a part of the name
     #[arg(value_name = "PATTERN")]
@@ -39,6 +40,14 @@ pub(crate) struct Options {
     /// The pid
     #[arg(short, long = "pid", value_name = "PID,...", value_delimiter = ',')]
     pub(crate) pids: Vec<u32>,
+
+    /// The identity, as --print-identity prints it: of no other process until the machine is started anew
+    #[arg(long = "identity", value_name = "IDENTITY,...", value_delimiter = ',')]
+    pub(crate) identities: Vec<Identity>,
+
+    /// Print the identity of each, and do not wait
+    #[arg(long)]
+    pub(crate) print_identity: bool,
 
     /// The effective user, by name or number
     #[arg(short = 'u', long = "euid", value_name = "USER,...", value_delimiter = ',', value_parser = user)]

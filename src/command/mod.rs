@@ -8,6 +8,7 @@ mod describe;
 mod error;
 mod fds;
 mod lifetime;
+mod namespaces;
 mod options;
 mod prepared;
 mod program;
@@ -91,6 +92,7 @@ pub use terminal::Pty;
 ///
 /// - those with a [`uid`](unix::CommandExt::uid), a [`gid`](unix::CommandExt::gid), or a
 ///   [`cgroup`](Command::cgroup): on our memory, what the kernel does to them it would do to us, too;
+/// - those that [join namespaces](Command::join_namespaces_of): that changes what the memory is allowed, and its clocks;
 /// - those with a closure of [`pre_exec`](unix::CommandExt::pre_exec), or a [`std::process::Stdio`];
 /// - all, on processors other than x86_64 and aarch64, 32-bit ones too.
 ///
