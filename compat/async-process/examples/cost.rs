@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::io;
+use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use async_process::{Command, Stdio};
@@ -31,7 +32,7 @@ async fn measure<F: Future<Output = io::Result<()>>>(
 }
 
 fn main() -> io::Result<()> {
-    let count = std::env::args().nth(1).map_or(1000, |count| count.parse().expect("a number"));
+    let count = std::env::args().nth(1).map_or(1000, |count| count.parse::<NonZeroU32>().expect("a number").get());
     block_on(async {
         measure("status", count, || async { Command::new("true").status().await.map(drop) }).await?;
         measure("output", count, || async { Command::new("true").output().await.map(drop) }).await?;
