@@ -32,7 +32,8 @@ async fn measure<F: Future<Output = io::Result<()>>>(
 }
 
 fn main() -> io::Result<()> {
-    let count = std::env::args().nth(1).map_or(1000, |count| count.parse::<NonZeroU32>().expect("a number").get());
+    let count =
+        std::env::args().nth(1).map_or(1000, |count| count.parse::<NonZeroU32>().expect("a number").get());
     block_on(async {
         measure("status", count, || async { Command::new("true").status().await.map(drop) }).await?;
         measure("output", count, || async { Command::new("true").output().await.map(drop) }).await?;
