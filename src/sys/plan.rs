@@ -225,6 +225,8 @@ pub(crate) enum Stage {
     Signal,
     /// The last program that was tried.
     Exec(usize),
+    /// The last program that was tried, which the kernel does not know how to execute, and the shell may.
+    Script(usize),
     /// `/bin/sh`, for a script.
     Shell,
 }
