@@ -24,20 +24,32 @@ fn an_extension_is_as_in_gnu_parallel() {
 fn the_argument_is_appended_where_no_placeholder_stands() {
     assert_eq!(stdout(&run(&["-j1", "echo", "-n", "x", ":::", "-a", "b c"])), "x -ax b c");
     assert_eq!(stdout(&run(&["-j1", "echo", "{#}", ":::", "a", "b"])), "1\n2\n");
+    // What looks like an option is one of the program.
+    assert_eq!(stdout(&run(&["-j1", "echo", "-n", "-k", "--tag", ":::", "x"])), "-k --tag x");
 }
 
 #[test]
 fn wrong_options_are_told_from_failed_jobs() {
     let wrong: &[&[&str]] = &[
-        &[],
-        &[":::", "a"],
+        &["--pipe"],
         &["--no-such-option", "true", ":::", "a"],
-        &["-j0", "true", ":::", "a"],
+        &["-jx", "true", ":::", "a"],
+        &["-j", "-x%", "true", ":::", "a"],
         &["--timeout", "-1", "true", ":::", "a"],
         &["--timeout", "nan", "true", ":::", "a"],
         &["--halt", "soon", "true", ":::", "a"],
         &["--halt", "now,fail=0", "true", ":::", "a"],
-        &["true", ":::", "a", ":::", "b"],
+        &["--timeout", "1x", "true", ":::", "a"],
+        &["--halt", "now,fail=101%", "true", ":::", "a"],
+        &["--halt", "later,fail=1", "true", ":::", "a"],
+        &["true", "::::", "/nonexistent/file"],
+        &["true", "::::", ":::", "a"],
+        &["true", ":::+", "a"],
+        &["--pipe", "true", ":::", "a"],
+        &["--resume", "true", ":::", "a"],
+        &["-d", "ab", "true", ":::", "a"],
+        &["--colsep", "[,;]", "true", ":::", "a"],
+        &["--results", "out{#}", "true", ":::", "a"],
         &["--joblog", "/nonexistent/log", "true", ":::", "a"],
     ];
     for arguments in wrong {
@@ -45,7 +57,31 @@ fn wrong_options_are_told_from_failed_jobs() {
     }
     let output = run(&["--help"]);
     assert_eq!(code(&output), 0);
-    assert!(stdout(&output).contains("sh -c"), "{}", stdout(&output));
+    assert!(stdout(&output).contains("gzip < {}"), "{}", stdout(&output));
+}
+
+#[test]
+fn what_is_not_known_is_an_error_that_names_it_before_anything_runs() {
+    let unknown: &[(&[&str], &str)] = &[
+        (&["echo", "{..}"], "{..}"),
+        (&["echo", "a{+/}"], "{+/}"),
+        (&["echo", "{1..}.{-1.}{0}"], "{0}"),
+        (&["echo", "{##}"], "{##}"),
+        (&["echo {1/} {..}"], "{..}"),
+        (&["echo", "{= $_ =}"], "{= =}"),
+        (&["echo", "{2}"], "{2}"),
+        (&["-n2", "echo", "{1} {-3.}"], "{-3}"),
+        (&["--tagstring", "{2}", "echo"], "{2}"),
+        (&["--tag", "--unheard-of", "echo"], "--unheard-of"),
+    ];
+    for (arguments, name) in unknown {
+        let output = run(&[arguments, &[":::", "a"][..]].concat());
+        assert_eq!((code(&output), stdout(&output)), (255, ""), "{arguments:?}");
+        assert!(stderr(&output).contains(name), "{name}: {}", stderr(&output));
+    }
+    // Of awk, of the shell, of a regular expression.
+    let output = run(&["-j1", "printf", "%s|", "{print}", "{1..3}", "a{2,}", "${x}", "{", "}", ":::", "z"]);
+    assert_eq!(stdout(&output), "{print}|{1..3}|a{2,}|${x}|{|}|z|");
 }
 
 #[test]
@@ -116,9 +152,14 @@ fn a_program_that_cannot_be_run_is_a_failed_job() {
         stderr(&output)
     );
 
-    // Also where the program is the same for all.
+    // Where the program is the same for all, it is said once.
     let output = run(&["-j2", "no-such-program", ":::", "1", "2", "3"]);
     assert_eq!(code(&output), 3);
+    assert_eq!(stderr(&output).matches("cannot run").count(), 1, "{}", stderr(&output));
+    // So is that a shell was meant.
+    let output = run(&["-j2", "cd", "{}", "&&", "ls", ":::", "1", "2", "3"]);
+    assert_eq!(code(&output), 3);
+    assert_eq!(stderr(&output).matches("a line for a shell is one word").count(), 1, "{}", stderr(&output));
 }
 
 #[test]
@@ -142,12 +183,22 @@ fn so_many_jobs_run_at_a_time() {
     assert_eq!(stdout(&run(&["-j2", "sh", "-c", ":::", &write, &read])), "hello\n");
 }
 
+/// How many descriptors above 2 any program gets from the tests.
+fn given_fds() -> usize {
+    let list = Command::new("sh").args(["-c", "exec ls /proc/self/fd"]).output().unwrap();
+    // One is the list's own.
+    std::str::from_utf8(&list.stdout).unwrap().lines().count() - 4
+}
+
 #[test]
 fn a_shortage_of_descriptors_is_waited_out() {
-    for (mode, enough) in [("-u", 16), ("--group", 22)] {
+    // Of what the tests were given, parallel has copies.
+    let given = given_fds();
+    for (mode, enough) in [("-u", 16 + 3 * given), ("--group", 22 + 3 * given)] {
         for limit in 4..=26 {
             let arguments =
-                [&[mode, "-j50", "sh", "-c", "sleep 0.01; echo x", ":::"], &["0"; 20][..]].concat();
+                [&[mode, "-j50", "--summary", "sh", "-c", "sleep 0.01; echo x", ":::"], &["0"; 20][..]]
+                    .concat();
             let output = parallel_after(&format!("ulimit -n {limit}"), &arguments).output().unwrap();
             match code(&output) {
                 0 => {
@@ -170,7 +221,10 @@ fn the_summary_tells_what_the_jobs_used() {
     // The peak of a job is known if it had more than `parallel` itself.
     let script = "i=0; while [ $i -lt 20000 ]; do i=$((i + 1)); done
         test $1 = 0 || head -c 64M /dev/zero | tail -c 64M >/dev/null; exit $1";
-    let output = run(&["sh", "-c", script, "sh", ":::", "0", "1", "0"]);
+    let jobs = ["sh", "-c", script, "sh", ":::", "0", "1", "0"];
+    // cron sends a mail for each line.
+    assert_eq!(stderr(&run(&jobs)), "");
+    let output = run(&[&["--summary"], &jobs[..]].concat());
     let summary = stderr(&output).lines().last().unwrap();
     let number = |name: &str| {
         let (_, rest) = summary.split_once(&format!("{name}: ")).unwrap();

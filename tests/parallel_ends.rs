@@ -17,7 +17,7 @@ fn it_exits_with_the_number_of_failed_jobs() {
     assert_eq!(code(&run(&[&exits[..], &["0", "0"]].concat())), 0);
     assert_eq!(code(&run(&[&exits[..], &["0", "1", "0", "200", "3"]].concat())), 3);
     assert_eq!(code(&run(&[&["false", ":::"], &["x"; 101][..]].concat())), 101);
-    let output = run(&[&["-j4", "false", ":::"], &["x"; 150][..]].concat());
+    let output = run(&[&["-j4", "--summary", "false", ":::"], &["x"; 150][..]].concat());
     assert_eq!(code(&output), 101);
     assert!(stderr(&output).contains("jobs: 150, failed: 150"), "{}", stderr(&output));
     // Killed by a signal is failed, too.
@@ -54,7 +54,7 @@ fn a_job_that_ends_itself_when_its_time_is_over_has_failed() {
     let script = "trap 'exit 0' TERM; sleep 1000 & wait";
     let (output, log) = run_with_log(&["--timeout", "0.5", "sh", "-c", script, ":::", "x"]);
     assert_eq!(code(&output), 1);
-    assert!(matches!(ends(&log)[..], [("0", "0") | ("-1", "15")]), "{log:?}");
+    assert!(matches!(ends(&log)[..], [("-1", "0" | "15")]), "{log:?}");
 }
 
 #[test]
@@ -120,6 +120,45 @@ fn halt_now_ends_running_jobs() {
     assert_eq!(stdout(&output), "");
     assert_eq!(code(&output), 2);
     assert_eq!(ends(&log), [("0", "15"), ("3", "0")]);
+}
+
+#[test]
+fn halt_takes_successes_ends_and_percentages() {
+    let four = [":::", "true", "false", "true", "true"];
+    let after = |halt: &str| {
+        let (output, log) = run_with_log(&[&["-j1", "--halt", halt], &four[..]].concat());
+        (log.len(), code(&output))
+    };
+    for (halt, expected) in [
+        ("soon,success=2", (3, 0)),
+        ("now,success=75%", (4, 0)),
+        ("soon,done=2", (2, 1)),
+        ("now,done=50%", (2, 1)),
+        ("now,fail=25%", (2, 1)),
+        ("soon,fail=30%", (4, 1)),
+        ("1", (2, 1)),
+        ("2", (2, 1)),
+        ("-1", (1, 0)),
+        ("-2", (1, 0)),
+        ("20%", (2, 1)),
+        ("0", (4, 1)),
+    ] {
+        assert_eq!(after(halt), expected, "{halt}");
+    }
+    // Those that a success ended have not failed.
+    let output = run(&["-j2", "--halt", "now,success=1", ":::", "exec sleep 1000", "true"]);
+    assert_eq!(code(&output), 0);
+}
+
+#[test]
+fn a_time_out_has_units_and_may_be_that_of_the_others() {
+    let output = run(&["--timeout", "0.002m0.08s", "sleep", ":::", "1000"]);
+    assert_eq!(code(&output), 1);
+    // The last one was started before there was a median.
+    let jobs = ["-j4", "--timeout", "300%", "sleep", ":::", "0.1", "0.1", "0.1", "1000", "1001"];
+    let (output, log) = run_with_log(&jobs);
+    assert_eq!(code(&output), 2);
+    assert_eq!(ends(&log), [("0", "0"), ("0", "0"), ("0", "0"), ("-1", "15"), ("-1", "15")]);
 }
 
 #[test]

@@ -49,7 +49,8 @@ fn after_a_signal_the_exit_code_is_not_0() {
     let directory = Directory::new();
     let fifo = directory.fifo("fifo");
     let script = format!("trap '' TERM; echo up; read line < {fifo}; exit 0");
-    let mut child = parallel(&["-u", "-j1", "sh", "-c", ":::", &script, "echo never"]).spawn().unwrap();
+    let mut child =
+        parallel(&["-u", "-j1", "--summary", "sh", "-c", ":::", &script, "echo never"]).spawn().unwrap();
     let mut out = BufReader::new(child.stdout.take().unwrap());
     let mut errors = BufReader::new(child.stderr.take().unwrap());
     read_until(&mut out, "up");

@@ -1,19 +1,26 @@
 //! Ending jobs with all that they started: time-outs, SIGTERM, then SIGKILL.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io;
 use std::time::{Duration, Instant};
 
 use childset::{Child, ChildSet, Key, Signal};
 
 use crate::group::{outlives, signal};
+use crate::values::Timeout;
 
 /// The kernel does not report the end of a process group, so what a job left behind is looked at so often.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// The median is that of so many jobs at most, and not known before there were three.
+const MOST_RUNTIMES: usize = 101;
+const FEWEST_RUNTIMES: usize = 3;
+
 /// The running jobs, as far as they are to be ended.
 pub(crate) struct Endings {
-    timeout: Option<Duration>,
+    timeout: Option<Timeout>,
+    /// Of the last jobs that succeeded, where the time-out depends on them.
+    runtimes: VecDeque<Duration>,
     grace: Duration,
     running: HashMap<Key, Ending>,
     /// The `deadline` of each that has one.
@@ -23,6 +30,7 @@ pub(crate) struct Endings {
 }
 
 struct Ending {
+    started: Instant,
     deadline: Option<Instant>,
     timed_out: bool,
     /// SIGTERM was sent; what comes at the deadline is SIGKILL.
@@ -35,14 +43,52 @@ struct Leftover {
 }
 
 impl Endings {
-    pub(crate) fn new(timeout: Option<Duration>, grace: Duration) -> Endings {
-        Endings { timeout, grace, running: HashMap::new(), deadlines: BTreeSet::new(), leftovers: Vec::new() }
+    pub(crate) fn new(timeout: Option<Timeout>, grace: Duration) -> Endings {
+        Endings {
+            timeout,
+            runtimes: VecDeque::new(),
+            grace,
+            running: HashMap::new(),
+            deadlines: BTreeSet::new(),
+            leftovers: Vec::new(),
+        }
     }
 
     pub(crate) fn started(&mut self, key: Key, now: Instant) {
-        let deadline = self.timeout.and_then(|timeout| now.checked_add(timeout));
-        self.running.insert(key, Ending { deadline, timed_out: false, terminated: false });
+        let deadline = self.limit().and_then(|limit| now.checked_add(limit));
+        self.running.insert(key, Ending { started: now, deadline, timed_out: false, terminated: false });
         self.deadlines.extend(deadline.map(|deadline| (deadline, key)));
+    }
+
+    fn limit(&self) -> Option<Duration> {
+        match self.timeout? {
+            Timeout::After(limit) => Some(limit),
+            Timeout::Medians(_) if self.runtimes.len() < FEWEST_RUNTIMES => None,
+            Timeout::Medians(times) => {
+                let mut sorted: Vec<_> = self.runtimes.iter().copied().collect();
+                sorted.sort_unstable();
+                Duration::try_from_secs_f64(sorted[sorted.len() / 2].as_secs_f64() * times).ok()
+            }
+        }
+    }
+
+    /// A job has succeeded after so long.
+    pub(crate) fn succeeded(&mut self, runtime: Duration) {
+        if !matches!(self.timeout, Some(Timeout::Medians(_))) {
+            return;
+        }
+        self.runtimes.push_back(runtime);
+        if self.runtimes.len() > MOST_RUNTIMES {
+            self.runtimes.pop_front();
+        }
+        // Those that were started before it was known.
+        if self.runtimes.len() == FEWEST_RUNTIMES {
+            let limit = self.limit();
+            for (&key, ending) in self.running.iter_mut().filter(|(_, ending)| !ending.terminated) {
+                ending.deadline = limit.and_then(|limit| ending.started.checked_add(limit));
+                self.deadlines.extend(ending.deadline.map(|deadline| (deadline, key)));
+            }
+        }
     }
 
     /// Forgets a job that has come out of the set, and returns whether its time was over.

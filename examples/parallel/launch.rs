@@ -1,6 +1,5 @@
 //! Starting the program of a job.
 
-use std::borrow::Cow;
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -9,21 +8,30 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Instant, SystemTime};
 
-use anyhow::{Context, Result};
 use childset::unix::CommandExt;
-use childset::{Child, Command, Prepared, SpawnError, Stdio};
+use childset::{Child, Command, SpawnError, Stdio};
 use rustix::fs::{access, Access};
 use rustix::io::Errno;
 
+use crate::descriptors::Inherited;
 use crate::options::Options;
+use crate::quote::Invocation;
 use crate::template::Template;
+
+/// What shells run themselves: where one of these is looked for as a program, a shell was meant.
+const FOR_SHELL: [&str; 18] = [
+    "|", "||", "&&", "&", ";", "<", ">", ">>", "2>", "2>&1", "cd", "export", "for", "if", "set", "source",
+    "ulimit", "while",
+];
 
 /// One argument's or block's run. It holds no more than what its command is made of: that is built when it is
 /// needed.
 #[derive(Debug)]
 pub(crate) struct Job {
     pub(crate) number: u64,
-    pub(crate) argument: OsString,
+    pub(crate) arguments: Vec<OsString>,
+    /// From 1, and 0 while it has none.
+    pub(crate) slot: usize,
     /// With `--pipe`: what it reads.
     pub(crate) block: Option<Rc<Vec<u8>>>,
     pub(crate) tries_left: u32,
@@ -32,47 +40,36 @@ pub(crate) struct Job {
     pub(crate) started_at: SystemTime,
 }
 
-impl Job {
-    /// What tells its lines from those of others.
-    pub(crate) fn name(&self) -> Cow<'_, [u8]> {
-        match self.block {
-            None => self.argument.as_bytes().into(),
-            Some(_) => self.number.to_string().into_bytes().into(),
-        }
-    }
-}
-
 pub(crate) struct Launcher {
     template: Template,
+    inherited: Inherited,
+    shell: OsString,
     /// Where the program lies, if that was found out: spares each job the search in PATH.
     path: Option<PathBuf>,
     reads_block: bool,
     is_collected: bool,
-    /// The command, if it is the same for all jobs.
-    prepared: Option<Prepared>,
 }
 
 impl Launcher {
-    pub(crate) fn new(template: Template, options: &Options) -> Result<Launcher> {
-        let path = template.program().and_then(find);
-        let is_constant = template.is_constant();
-        let mut launcher = Launcher {
-            template,
-            path,
-            reads_block: options.pipe,
-            is_collected: !options.ungroup,
-            prepared: None,
+    pub(crate) fn new(options: &mut Options, inherited: Inherited) -> Launcher {
+        let template = std::mem::take(&mut options.template);
+        let shell = ["PARALLEL_SHELL", "SHELL"].into_iter().filter_map(env::var_os).find(|it| !it.is_empty());
+        let shell = shell.unwrap_or_else(|| "sh".into());
+        let path = match template.is_line() {
+            true => find(&shell),
+            false => template.program().and_then(find),
         };
-        if is_constant {
-            let words = launcher.template.expand(OsStr::new(""), 0);
-            let prepared = launcher.command_of(&words).prepare();
-            launcher.prepared = Some(prepared.context("cannot prepare the command")?);
-        }
-        Ok(launcher)
+        let (reads_block, is_collected) = (options.pipe, !options.ungroup);
+        Launcher { template, inherited, shell, path, reads_block, is_collected }
     }
 
-    pub(crate) fn words(&self, job: &Job) -> Vec<OsString> {
-        self.template.expand(&job.argument, job.number)
+    pub(crate) fn invocation(&self, job: &Job) -> Invocation {
+        self.template.expand(job)
+    }
+
+    /// Whether all jobs run the same program.
+    pub(crate) fn has_one_program(&self) -> bool {
+        self.template.is_line() || self.template.program().is_some()
     }
 
     /// Whether we hold pipes of the jobs.
@@ -80,32 +77,42 @@ impl Launcher {
         self.reads_block || self.is_collected
     }
 
-    pub(crate) fn command(&self, job: &Job) -> Command {
-        self.command_of(&self.words(job))
-    }
-
     /// What its program fails at comes as its exit.
     pub(crate) fn launch(&self, job: &Job) -> io::Result<Child> {
-        match &self.prepared {
-            Some(prepared) => prepared.launch(),
-            None => self.command(job).launch(),
-        }
+        self.command(job)?.launch()
     }
 
-    fn command_of(&self, words: &[OsString]) -> Command {
+    pub(crate) fn command(&self, job: &Job) -> io::Result<Command> {
+        let invocation = self.template.expand(job);
+        let program = invocation.program(&self.shell);
         let mut command = match &self.path {
             Some(path) => Command::new(path),
-            None => Command::new(&words[0]),
+            None => Command::new(program),
+        };
+        command.arg0(program);
+        match &invocation {
+            Invocation::Program(words) => command.args(&words[1..]),
+            Invocation::Line(line) => command.arg("-c").arg(OsStr::from_bytes(line)),
         };
         let output = || if self.is_collected { Stdio::piped() } else { Stdio::inherit() };
         command
-            .arg0(&words[0])
-            .args(&words[1..])
+            .env("PARALLEL_SEQ", job.number.to_string())
+            .env("PARALLEL_JOBSLOT", job.slot.to_string())
+            .env("PARALLEL_PID", std::process::id().to_string())
             .stdin(if self.reads_block { Stdio::piped() } else { Stdio::null() })
             .stdout(output())
             .stderr(output())
             .process_group(0);
-        command
+        self.inherited.give(&mut command)?;
+        Ok(command)
+    }
+}
+
+/// Whether the words were surely meant for a shell.
+pub(crate) fn is_for_shell(invocation: &Invocation) -> bool {
+    match invocation {
+        Invocation::Program(words) => words.iter().any(|word| FOR_SHELL.iter().any(|known| word == known)),
+        Invocation::Line(_) => false,
     }
 }
 

@@ -10,11 +10,13 @@
 //! ```sh
 //! cargo run --release --example parallel -- gzip -k {} ::: *.log
 //! find . -name '*.flac' -print0 | cargo run --release --example parallel -- -0 --timeout 60 flac -t
-//! seq 8 | cargo run --release --example parallel -- -j 2 sh -c 'sleep 1; echo "$1 done"' sh {}
+//! seq 8 | cargo run --release --example parallel -- -j 2 'sleep 1; echo {} done'
+//! cargo run --release --example parallel -- convert -size {1} {2} {2.}-{1}.png ::: 64x64 128x128 ::: *.svg
 //! zcat huge.gz | cargo run --release --example parallel -- --pipe --block 10M -k grep -c error
 //! ```
 
 mod blocks;
+mod descriptors;
 mod ending;
 mod group;
 mod input;
@@ -22,31 +24,36 @@ mod jobs;
 mod launch;
 mod options;
 mod output;
+mod placeholder;
+mod quote;
 mod report;
+mod resume;
 mod running;
 mod signals;
 mod template;
 mod values;
 
-use std::ffi::OsString;
-use std::io::{self, BufWriter, ErrorKind, Write};
+use std::collections::HashSet;
+use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
+use std::time::{Instant, SystemTime};
 
 use anyhow::{Context, Result};
 
 use blocks::{Blocks, Size};
+use descriptors::Inherited;
 use input::{Input, Next};
 use jobs::Runner;
-use launch::Launcher;
+use launch::{Job, Launcher};
 use options::Options;
 use report::Report;
-use template::{quote, Template};
 
 /// Of `parallel` itself having failed, as opposed to its jobs.
 const TROUBLE: u8 = 255;
 const MOST_FAILED: u64 = 101;
 
 fn main() -> ExitCode {
+    let inherited = Inherited::find();
     let options = match Options::from_command_line() {
         Ok(options) => options,
         Err(error) => {
@@ -54,7 +61,7 @@ fn main() -> ExitCode {
             return if error.use_stderr() { ExitCode::from(TROUBLE) } else { ExitCode::SUCCESS };
         }
     };
-    match run(options) {
+    match run(options, inherited) {
         Ok(failed) => ExitCode::from(failed.min(MOST_FAILED) as u8),
         Err(error) => {
             let _ = writeln!(io::stderr(), "parallel: {error:#}");
@@ -64,39 +71,46 @@ fn main() -> ExitCode {
 }
 
 /// Returns the number of failed jobs; at least 1 if it was stopped.
-fn run(mut options: Options) -> Result<u64> {
-    let template = Template::new(&options.command);
-    let template = if options.pipe { template } else { template.or_append() };
-    let input = match options.arguments.take() {
-        Some(arguments) => Input::of_list(arguments),
-        None if options.pipe => {
+fn run(mut options: Options, inherited: Inherited) -> Result<u64> {
+    if options.sources.is_empty() && io::stdin().is_terminal() {
+        let _ = writeln!(io::stderr(), "parallel: reading from the terminal; Ctrl-D ends the input");
+    }
+    let input = match options.pipe {
+        true => {
             let size = options.records.map_or(Size::Bytes(options.block), Size::Records);
             Input::Blocks(Blocks::new(size, options.recend.0.clone()))
         }
-        None => Input::of_stdin(if options.null { b'\0' } else { b'\n' }),
+        false => Input::of_sources(&options)?,
     };
+    let done = match &options.joblog {
+        Some(joblog) if options.resumes() => resume::done(joblog, options.resume_failed)?,
+        _ => HashSet::new(),
+    };
+    let launcher = Launcher::new(&mut options, inherited);
     if options.dry_run {
-        return match dry_run(&template, input) {
+        return match dry_run(&launcher, input, &done) {
             Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("dry run"),
             _ => Ok(0),
         };
     }
-    let report = Report::new(options.joblog.as_deref())?;
-    let mut runner = Runner::new(&options, Launcher::new(template, &options)?, input, report)?;
+    let report = Report::new(&options)?;
+    let mut runner = Runner::new(&mut options, launcher, input, done, report)?;
     let result = runner.run();
-    runner.report.summary();
+    runner.report.end();
     result?;
-    Ok(runner.report.failed().max(runner.was_stopped().into()))
+    Ok(runner.failed())
 }
 
-fn dry_run(template: &Template, mut input: Input) -> io::Result<()> {
+fn dry_run(launcher: &Launcher, mut input: Input, done: &HashSet<u64>) -> io::Result<()> {
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
     let mut line = Vec::new();
-    let mut number = 0;
+    let (started, started_at) = (Instant::now(), SystemTime::now());
+    let mut job =
+        Job { number: 0, arguments: Vec::new(), slot: 1, block: None, tries_left: 1, started, started_at };
     loop {
-        let argument = match input.next() {
-            Next::Argument(argument) => argument,
-            Next::Block(_) => OsString::new(),
+        job.arguments = match input.next() {
+            Next::Arguments(arguments) => arguments,
+            Next::Block(_) => Vec::new(),
             Next::Later => {
                 out.flush()?;
                 input.wait()?;
@@ -104,9 +118,12 @@ fn dry_run(template: &Template, mut input: Input) -> io::Result<()> {
             }
             Next::End => return out.flush(),
         };
-        number += 1;
+        job.number += 1;
+        if done.contains(&job.number) {
+            continue;
+        }
         line.clear();
-        quote(&template.expand(&argument, number), &mut line);
+        launcher.invocation(&job).quote(&mut line);
         line.push(b'\n');
         out.write_all(&line)?;
     }

@@ -1,10 +1,8 @@
 //! What is told of the jobs: progress, messages, the joblog, the summary.
 
-use std::ffi::OsString;
 use std::fmt::Display;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
-use std::path::Path;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
@@ -12,11 +10,13 @@ use childset::{Exit, Signal};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::launch::Job;
-use crate::template::quote;
+use crate::options::Options;
+use crate::quote::Invocation;
 
 pub(crate) struct Report {
     bar: Option<ProgressBar>,
     log: Option<File>,
+    has_summary: bool,
     began: Instant,
     jobs: u64,
     failed: u64,
@@ -39,22 +39,26 @@ impl Outcome {
         let Some(exit) = exit else {
             return Outcome { code: -1, signal: 0, failed: true, runtime };
         };
-        // As GNU parallel has it: -1 with the signal of a time-out, 0 with any other.
-        let code = exit.code().unwrap_or(if timed_out { -1 } else { 0 });
+        // As GNU parallel has it: -1 with the signal of a time-out, 0 with any other. One that ends itself well when its
+        // time is over has not succeeded.
+        let code = match exit.code() {
+            None | Some(0) if timed_out => -1,
+            code => code.unwrap_or(0),
+        };
         let failed = timed_out || !exit.success();
         Outcome { code, signal: exit.signal().map_or(0, Signal::as_raw), failed, runtime }
     }
 }
 
 impl Report {
-    pub(crate) fn new(joblog: Option<&Path>) -> Result<Report> {
-        let log = joblog.map(open_log).transpose()?;
-        let bar = io::stderr()
-            .is_terminal()
+    pub(crate) fn new(options: &Options) -> Result<Report> {
+        let log = options.joblog.is_some().then(|| open_log(options)).transpose()?;
+        let bar = (options.bar && io::stderr().is_terminal())
             .then(|| ProgressBar::no_length().with_style(style("{spinner} {pos} ended, {elapsed} so far")));
         Ok(Report {
             bar,
             log,
+            has_summary: options.summary(),
             began: Instant::now(),
             jobs: 0,
             failed: 0,
@@ -91,12 +95,12 @@ impl Report {
         self.max_rss = self.max_rss.max(exit.max_rss());
     }
 
-    /// Counts a job that has ended for good; `command` makes its words.
+    /// Counts a job that has ended for good; `command` makes what it ran.
     pub(crate) fn ended(
         &mut self,
         job: &Job,
         outcome: &Outcome,
-        command: impl FnOnce() -> Vec<OsString>,
+        command: impl FnOnce() -> Invocation,
     ) -> Result<()> {
         self.jobs += 1;
         self.failed += u64::from(outcome.failed);
@@ -115,9 +119,18 @@ impl Report {
         self.failed
     }
 
-    pub(crate) fn summary(&self) {
+    /// How many have ended for good.
+    pub(crate) fn jobs(&self) -> u64 {
+        self.jobs
+    }
+
+    /// Nothing more is said than a summary, if that is wanted.
+    pub(crate) fn end(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
+        }
+        if !self.has_summary {
+            return;
         }
         let mib = |bytes| format!(", largest: {:.1} MiB", bytes as f64 / (1 << 20) as f64);
         self.say(format_args!(
@@ -135,17 +148,25 @@ fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-fn open_log(path: &Path) -> Result<File> {
+fn open_log(options: &Options) -> Result<File> {
+    let path = options.joblog.as_deref().unwrap_or("".as_ref());
     let open = || {
-        let mut log = File::create(path)?;
-        log.write_all(b"Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n")?;
+        let mut how = OpenOptions::new();
+        match options.resumes() {
+            true => how.append(true),
+            false => how.write(true).truncate(true),
+        };
+        let mut log = how.create(true).open(path)?;
+        if !options.resumes() || log.metadata()?.len() == 0 {
+            log.write_all(b"Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n")?;
+        }
         io::Result::Ok(log)
     };
     open().with_context(|| format!("cannot write the joblog {}", path.display()))
 }
 
 /// The number formats are GNU parallel's, and so is the NUL for a newline, lest a job have two lines.
-fn log_line(job: &Job, outcome: &Outcome, command: &[OsString]) -> Vec<u8> {
+fn log_line(job: &Job, outcome: &Outcome, command: &Invocation) -> Vec<u8> {
     let mut line = format!(
         "{}\t:\t{:.3}\t{:10.3}\t0\t0\t{}\t{}\t",
         job.number,
@@ -156,7 +177,7 @@ fn log_line(job: &Job, outcome: &Outcome, command: &[OsString]) -> Vec<u8> {
     )
     .into_bytes();
     let start = line.len();
-    quote(command, &mut line);
+    command.quote(&mut line);
     line[start..].iter_mut().filter(|byte| **byte == b'\n').for_each(|byte| *byte = b'\0');
     line.push(b'\n');
     line

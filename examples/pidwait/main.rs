@@ -15,6 +15,8 @@
 
 mod find;
 mod options;
+mod pattern;
+mod process;
 mod wait;
 
 use std::io::{self, Write};
@@ -34,7 +36,13 @@ const FAILED: u8 = 3;
 const TIMED_OUT: u8 = 124;
 
 fn main() -> ExitCode {
-    match run(&Options::parse()) {
+    let mut options = Options::parse();
+    // As procps has it: nothing can be found by such a file.
+    if let Err(error) = options.read_pid_file() {
+        let _ = writeln!(io::stderr(), "pidwait: {error}");
+        return ExitCode::from(NONE_FOUND);
+    }
+    match run(&options) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             let _ = writeln!(io::stderr(), "pidwait: {error:#}");

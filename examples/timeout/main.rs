@@ -1,10 +1,11 @@
 //! coreutils's `timeout`: runs a command, and ends it when its time is over.
 //!
 //! All of its options and exit codes, on two descriptors: a `ChildSet`, which is readable when the command has ended,
-//! and a signalfd for what is to be passed on. No timer, no signal handler, and no signal to a reused pid.
+//! and a signalfd for what is to be passed on. No timer, no signal handler, and no signal to a reused pid. When it is
+//! killed itself, so is the command.
 //!
-//! It differs from coreutils in little: durations are decimal, a signal that was ignored is at its default in the command
-//! (as coreutils has it, but for `SIGPIPE`), and `-s CHLD` does not hang.
+//! It differs from coreutils in little: durations are decimal, `SIGPIPE` is at its default in the command, and `-s CHLD`
+//! does not hang.
 //!
 //! Run with:
 //!
@@ -77,9 +78,12 @@ fn run(options: &Options) -> Result<u8> {
 /// Ends as the command did, so that whoever waits for us learns of the signal; but without a second core dump.
 fn die_of(signal: Signal) -> Result<()> {
     set_dumpable_behavior(DumpableBehavior::NotDumpable).context("cannot forbid a core dump")?;
-    // It does not know real-time signals, which nothing here has blocked.
+    // It does not know all.
     emulate_default_handler(signal.as_raw())
-        .or_else(|_| Pidfd::open(std::process::id())?.send_signal(signal))
+        .or_else(|_| {
+            signals::unblock(signal.as_raw())
+                .and_then(|()| Pidfd::open(std::process::id())?.send_signal(signal))
+        })
         .context("cannot end as the command did")
 }
 

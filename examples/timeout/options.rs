@@ -89,7 +89,9 @@ fn duration(text: &str) -> Result<Option<Duration>, String> {
     let number = number.trim_start().parse::<f64>().ok();
     // Not a number fails this, too.
     let seconds = number.filter(|&number| number >= 0.0).ok_or("invalid time interval")? * unit;
-    if seconds == 0.0 {
+    // What is too short for a number of this kind is not 0.
+    let has_digit = |text: &str| text.contains(|c: char| ('1'..='9').contains(&c));
+    if seconds == 0.0 && !text.split(['e', 'E']).next().is_some_and(has_digit) {
         return Ok(None);
     }
     // What is too long for the clock is no limit either.
@@ -114,6 +116,9 @@ mod tests {
             ("1.5d", Some(129600.0)),
             ("1e3s", Some(1000.0)),
             ("1e-30", Some(1e-9)),
+            ("1e-400", Some(1e-9)),
+            ("0.01E-400d", Some(1e-9)),
+            ("0e-400", None),
             ("0", None),
             ("0.0h", None),
             ("inf", None),

@@ -44,7 +44,8 @@ impl<'a> Run<'a> {
             .inherit_fds(true)
             .default_signals(&defaults())
             .signal_mask(&signals.mask())
-            // It must not outlive an error of ours.
+            // It must not outlive us, nor an error of ours.
+            .kill_with_parent(true)
             .kill_on_drop(true);
         let key = set.spawn(&mut command, ()).map_err(io::Error::from)?;
         Ok(Run {

@@ -3,50 +3,33 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::str::FromStr;
-use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 /// What is passed on to the command; SIGALRM ends it as if its time were over.
-const CAUGHT: [Signal; 5] =
-    [Signal::SIGALRM, Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM];
+const CAUGHT: [Signal; 12] = [
+    Signal::SIGALRM,
+    Signal::SIGHUP,
+    Signal::SIGINT,
+    Signal::SIGIO,
+    Signal::SIGPROF,
+    Signal::SIGPWR,
+    Signal::SIGQUIT,
+    Signal::SIGTERM,
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+    Signal::SIGVTALRM,
+    Signal::SIGXCPU,
+];
 
+/// The signals that come to us. What was ignored when `timeout` was started (by `nohup`, for instance) stays so, here and in
+/// the command.
 pub(crate) struct Signals {
     fd: SignalFd,
     before: SigSet,
-}
-
-impl Signals {
-    /// Takes the usual ones, and the one that `timeout` sends to its own process group.
-    pub(crate) fn catch(sent: i32) -> Result<Signals> {
-        let mut caught: SigSet = CAUGHT.into_iter().collect();
-        match Signal::try_from(sent) {
-            Ok(signal) => caught.add(signal),
-            // A real-time signal, which only must not end us; or 0, which is none.
-            Err(_) if sent != 0 => drop(signal_hook::flag::register(sent, Arc::default())?),
-            Err(_) => {}
-        }
-        let mut blocked = caught;
-        // The kernel takes a blocked one for ignored: we are not stopped where the command is in the background.
-        blocked.add(Signal::SIGTTIN);
-        blocked.add(Signal::SIGTTOU);
-        let before = SigSet::thread_get_mask()?;
-        blocked.thread_block()?;
-        let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
-        let fd = SignalFd::with_flags(&caught, flags).context("cannot catch signals")?;
-        Ok(Signals { fd, before })
-    }
-
-    pub(crate) fn take(&self) -> io::Result<Option<i32>> {
-        Ok(self.fd.read_signal()?.map(|signal| signal.ssi_signo as i32))
-    }
-
-    /// What was blocked when `timeout` was started.
-    pub(crate) fn mask(&self) -> Vec<childset::Signal> {
-        self.before.iter().map(|signal| (signal as i32).into()).collect()
-    }
+    ignored: Ignored,
 }
 
 impl AsFd for Signals {
@@ -55,10 +38,73 @@ impl AsFd for Signals {
     }
 }
 
-/// What is at its default in the command, though it was ignored here.
+impl Signals {
+    /// Takes the usual ones, and the one that `timeout` sends to its own process group.
+    pub(crate) fn catch(sent: i32) -> Result<Signals> {
+        let ignored = ignored();
+        let mut caught = real_time_signals();
+        let others = CAUGHT.into_iter().chain(Signal::try_from(sent));
+        caught.extend(others.filter(|&signal| !ignored.has(signal as i32)));
+        let mut blocked = caught;
+        // The kernel takes a blocked one for ignored: we are not stopped where the command is in the background.
+        blocked.add(Signal::SIGTTIN);
+        blocked.add(Signal::SIGTTOU);
+        let before = SigSet::thread_get_mask()?;
+        blocked.thread_block()?;
+        let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
+        let fd = SignalFd::with_flags(&caught, flags).context("cannot catch signals")?;
+        Ok(Signals { fd, before, ignored })
+    }
+
+    pub(crate) fn take(&self) -> io::Result<Option<i32>> {
+        loop {
+            match self.fd.read_signal()?.map(|signal| signal.ssi_signo as i32) {
+                // A blocked one comes though it is ignored.
+                Some(signal) if self.ignored.has(signal) => {}
+                signal => return Ok(signal),
+            }
+        }
+    }
+
+    /// What was blocked when `timeout` was started.
+    pub(crate) fn mask(&self) -> Vec<childset::Signal> {
+        self.before.iter().map(|signal| (signal as i32).into()).collect()
+    }
+}
+
+/// Which nix's sets know only as a part of all.
+fn real_time_signals() -> SigSet {
+    let mut set = SigSet::all();
+    Signal::iterator().for_each(|signal| set.remove(signal));
+    set
+}
+
+/// So that it acts upon us as if we had never caught it.
+pub(crate) fn unblock(signal: i32) -> io::Result<()> {
+    let set = Signal::try_from(signal).map_or_else(|_| real_time_signals(), SigSet::from);
+    Ok(set.thread_unblock()?)
+}
+
+#[derive(Clone, Copy)]
+struct Ignored(u64);
+
+impl Ignored {
+    fn has(self, signal: i32) -> bool {
+        self.0 >> (signal - 1) & 1 != 0
+    }
+}
+
+/// None where `/proc` does not say.
+fn ignored() -> Ignored {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    Ignored(mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0))
+}
+
+/// What is at its default in the command, though it may be ignored here.
 pub(crate) fn defaults() -> Vec<childset::Signal> {
-    let others = [Signal::SIGTTIN, Signal::SIGTTOU, Signal::SIGCHLD, Signal::SIGPIPE];
-    CAUGHT.into_iter().chain(others).map(|signal| (signal as i32).into()).collect()
+    let defaults = [Signal::SIGTTIN, Signal::SIGTTOU, Signal::SIGCHLD, Signal::SIGPIPE];
+    defaults.into_iter().map(|signal| (signal as i32).into()).collect()
 }
 
 /// A name in any case, with or without SIG, or a number, which may be the exit code that a shell made of it.

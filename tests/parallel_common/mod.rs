@@ -27,6 +27,7 @@ pub(crate) fn with_default_signals(program: &OsStr) -> Command {
 
 pub(crate) fn parallel(arguments: &[&str]) -> Command {
     let mut command = with_default_signals(binary().as_ref());
+    command.env("PARALLEL_SHELL", "sh");
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }

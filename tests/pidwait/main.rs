@@ -6,6 +6,7 @@
 
 mod alone;
 mod beside_procps;
+mod choice;
 #[path = "../common/mod.rs"]
 mod common;
 mod programs;
@@ -20,6 +21,13 @@ const TESTS: &[(&str, fn())] = &[
     ("inherited_child", alone::inherited_child),
     ("same_exec_another_name", alone::same_exec_another_name),
     ("closed_output", alone::closed_output),
+    ("choice::bytes", choice::bytes),
+    ("choice::newest_and_oldest", choice::newest_and_oldest),
+    ("choice::age", choice::age),
+    ("choice::pid_file", choice::pid_file),
+    ("choice::ids", choice::ids),
+    ("choice::terminal", choice::terminal),
+    ("choice::neither_itself_nor_ancestors", choice::neither_itself_nor_ancestors),
     ("beside_procps::one", beside_procps::one),
     ("beside_procps::several", beside_procps::several),
     ("beside_procps::none", beside_procps::none),

@@ -10,7 +10,6 @@ use crate::launch::{exit_code_of, is_shortage, Job};
 use crate::output::{Held, Output, Stream};
 use crate::report::Outcome;
 use crate::running::{End, Ended, Got};
-use crate::template::display;
 
 /// Reads of one pipe at a time, so that nobody who writes without end holds up the others: more than a pipe
 /// can hold, so that what was written before the exit is all read.
@@ -42,7 +41,7 @@ impl Runner<'_> {
             self.report.used(exit);
         }
         if timed_out {
-            let command = display(&self.launcher.words(&job));
+            let command = self.launcher.invocation(&job).display();
             self.report.say(format_args!("job {} took too long: {command}", job.number));
         }
         let outcome = match exit {
@@ -152,6 +151,10 @@ impl Runner<'_> {
     /// A try has ended, and all that it wrote is there.
     fn finish(&mut self, ended: Ended, held: Option<Held>) -> Result<()> {
         let Ended { mut job, outcome } = ended;
+        self.free_slots.insert(std::mem::take(&mut job.slot));
+        if !outcome.failed {
+            self.endings.succeeded(outcome.runtime);
+        }
         if outcome.failed && job.tries_left > 1 && !self.halted {
             job.tries_left -= 1;
             self.again.push_back(job);
@@ -184,7 +187,7 @@ impl Runner<'_> {
 
     /// A job has ended for good.
     pub(super) fn ended(&mut self, job: &Job, outcome: Outcome) {
-        if let Err(error) = self.report.ended(job, &outcome, || self.launcher.words(job)) {
+        if let Err(error) = self.report.ended(job, &outcome, || self.launcher.invocation(job)) {
             self.fail(error);
         }
         self.halt_if_due();

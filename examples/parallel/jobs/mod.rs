@@ -5,7 +5,8 @@ mod start;
 mod stop;
 mod wait;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::time::Instant;
 
 use anyhow::{Context, Error, Result};
 use childset::{Child, ChildSet};
@@ -40,6 +41,13 @@ pub(crate) struct Runner<'a> {
     buffer: Box<[u8]>,
     /// The number of the last job.
     number: u64,
+    /// Numbers of jobs that are left out.
+    done: HashSet<u64>,
+    /// The slots below `slots_used` that are free.
+    free_slots: BTreeSet<usize>,
+    slots_used: usize,
+    /// With `--delay`: nothing is started before.
+    next_start: Option<Instant>,
     /// Failed jobs with tries left; they go first, so there are never more than slots.
     again: VecDeque<Job>,
     /// A job that runs although there was no descriptor left to watch it. Only while others run.
@@ -48,6 +56,10 @@ pub(crate) struct Runner<'a> {
     short: bool,
     /// Nothing is started any more.
     halted: bool,
+    /// `--halt` was done: how many had failed then, of those that it is about.
+    failed_at_halt: Option<u64>,
+    /// That the program cannot be run was said, and is the same for all.
+    said_not_run: bool,
     /// Nor is what jobs left behind waited for, by the second signal or since standard output is closed.
     stopped: bool,
     interrupts: usize,
@@ -57,14 +69,16 @@ pub(crate) struct Runner<'a> {
 
 impl<'a> Runner<'a> {
     pub(crate) fn new(
-        options: &'a Options,
+        options: &'a mut Options,
         launcher: Launcher,
         input: Input,
+        done: HashSet<u64>,
         report: Report,
     ) -> Result<Runner<'a>> {
+        let output = Output::new(options);
         Ok(Runner {
             options,
-            slots: options.jobs(),
+            slots: options.jobs.number(),
             launcher,
             input,
             report,
@@ -73,22 +87,31 @@ impl<'a> Runner<'a> {
             endings: Endings::new(options.timeout, options.grace),
             running: Vec::new(),
             draining: 0,
-            output: Output::new(options),
+            output,
             buffer: vec![0; CHUNK].into_boxed_slice(),
             number: 0,
+            done,
+            free_slots: BTreeSet::new(),
+            slots_used: 0,
+            next_start: None,
             again: VecDeque::new(),
             unwatched: None,
             short: false,
             halted: false,
+            failed_at_halt: None,
+            said_not_run: false,
             stopped: false,
             interrupts: 0,
             trouble: None,
         })
     }
 
-    /// Whether a signal or a closed standard output ended it.
-    pub(crate) fn was_stopped(&self) -> bool {
-        self.interrupts > 0 || self.stopped
+    /// How many jobs failed; at least 1 if a signal or a closed standard output ended it.
+    pub(crate) fn failed(&self) -> u64 {
+        match self.interrupts > 0 || self.stopped {
+            true => self.report.failed().max(1),
+            false => self.failed_at_halt.unwrap_or(self.report.failed()),
+        }
     }
 
     /// Runs the jobs. Whatever fails, none is left running.

@@ -1,6 +1,5 @@
 //! Starting jobs.
 
-use std::ffi::OsString;
 use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
@@ -11,10 +10,10 @@ use childset::{Child, InsertError, Signal};
 use super::Runner;
 use crate::group::signal_child;
 use crate::input::Next;
-use crate::launch::{exit_code_of, is_shortage, reason, Job};
+use crate::launch::{exit_code_of, is_for_shell, is_shortage, reason, Job};
+use crate::output::Held;
 use crate::report::Outcome;
 use crate::running::Running;
-use crate::template::display;
 
 /// With `--keep-order`, so many jobs may wait to be printed; it bounds what is kept about them.
 const MOST_WAITING: usize = 100_000;
@@ -22,15 +21,18 @@ const MOST_WAITING: usize = 100_000;
 impl Runner<'_> {
     /// Starts jobs while there are slots and arguments; true if it stopped only to have a look at the rest.
     pub(super) fn start(&mut self) -> Result<bool> {
+        self.next_start = self.next_start.filter(|&at| at > Instant::now());
         for _ in 0..self.slots {
             if !self.has_slot() {
                 return Ok(false);
             }
-            let Some(job) = self.next_job() else {
+            let Some(job) = self.next_job()? else {
                 return Ok(false);
             };
             match self.launch(job)? {
-                Ok(()) => {}
+                Ok(()) => {
+                    self.next_start = self.options.delay.and_then(|delay| Instant::now().checked_add(delay))
+                }
                 Err((error, job)) if is_shortage(&error) && self.busy() > 0 => {
                     self.short = true;
                     self.again.push_front(job);
@@ -40,8 +42,9 @@ impl Runner<'_> {
                     self.fail(Error::new(error).context(what));
                 }
                 Err((error, job)) => {
+                    self.free_slots.insert(job.slot);
                     let outcome = self.not_run(&error, &job);
-                    self.print(|output| output.end(output.hold(&job)))?;
+                    self.print(|output| output.end(output.hold(&job)?))?;
                     self.ended(&job, outcome);
                 }
             }
@@ -50,15 +53,24 @@ impl Runner<'_> {
         Ok(self.has_slot())
     }
 
-    /// Says why, too.
-    pub(super) fn not_run(&self, error: &io::Error, job: &Job) -> Outcome {
-        let command = display(&self.launcher.words(job));
-        self.report.say(format_args!("cannot run job {}: {command}: {}", job.number, reason(error)));
+    /// Says why, too; once, where it is the same for all.
+    pub(super) fn not_run(&mut self, error: &io::Error, job: &Job) -> Outcome {
+        let is_same = self.launcher.has_one_program();
+        if !(std::mem::replace(&mut self.said_not_run, is_same) && is_same) {
+            let invocation = self.launcher.invocation(job);
+            let (command, reason) = (invocation.display(), reason(error));
+            self.report.say(format_args!("cannot run job {}: {command}: {reason}", job.number));
+            if is_for_shell(&invocation) {
+                self.report.say(
+                    "no shell sees a command of several words; a line for a shell is one word: 'a {} | b'",
+                );
+            }
+        }
         Outcome { code: exit_code_of(error), signal: 0, failed: true, runtime: Duration::ZERO }
     }
 
     fn has_slot(&self) -> bool {
-        !self.halted && !self.short && self.busy() < self.slots
+        !self.halted && !self.short && self.next_start.is_none() && self.busy() < self.slots
     }
 
     /// Whether a job that is new, not tried again, would be started now.
@@ -66,33 +78,61 @@ impl Runner<'_> {
         self.has_slot() && self.output.waiting() < MOST_WAITING
     }
 
-    fn next_job(&mut self) -> Option<Job> {
-        if let Some(job) = self.again.pop_front() {
-            return Some(Job { started: Instant::now(), started_at: SystemTime::now(), ..job });
+    fn next_job(&mut self) -> Result<Option<Job>> {
+        if let Some(mut job) = self.again.pop_front() {
+            if job.slot == 0 {
+                job.slot = self.take_slot();
+            }
+            return Ok(Some(Job { started: Instant::now(), started_at: SystemTime::now(), ..job }));
         }
         if !self.takes_new() {
-            return None;
+            return Ok(None);
         }
-        let (argument, block) = match self.input.next() {
-            Next::Argument(argument) => (argument, None),
-            Next::Block(block) => (OsString::new(), Some(Rc::new(block))),
-            Next::Later | Next::End => return None,
-        };
-        self.number += 1;
-        Some(Job {
-            number: self.number,
-            argument,
-            block,
-            tries_left: self.options.retries.get(),
-            started: Instant::now(),
-            started_at: SystemTime::now(),
+        loop {
+            let (arguments, block) = match self.input.next() {
+                Next::Arguments(arguments) => (arguments, None),
+                Next::Block(block) => (Vec::new(), Some(Rc::new(block))),
+                Next::Later | Next::End => return Ok(None),
+            };
+            self.number += 1;
+            let number = self.number;
+            if self.done.contains(&number) {
+                self.print(|output| output.end(Held::nothing(number)))?;
+                continue;
+            }
+            return Ok(Some(Job {
+                number,
+                arguments,
+                slot: self.take_slot(),
+                block,
+                tries_left: self.options.retries.get(),
+                started: Instant::now(),
+                started_at: SystemTime::now(),
+            }));
+        }
+    }
+
+    /// The lowest one.
+    fn take_slot(&mut self) -> usize {
+        self.free_slots.pop_first().unwrap_or_else(|| {
+            self.slots_used += 1;
+            self.slots_used
         })
     }
 
     /// Gives the job back if there is no process.
     fn launch(&mut self, job: Job) -> Result<Result<(), (io::Error, Job)>> {
+        let mut line = Vec::new();
+        if self.options.verbose {
+            self.launcher.invocation(&job).quote(&mut line);
+            line.push(b'\n');
+        }
         if !self.launcher.has_pipes() {
-            let mut command = self.launcher.command(&job);
+            let mut command = match self.launcher.command(&job) {
+                Ok(command) => command,
+                Err(error) => return Ok(Err((error, job))),
+            };
+            self.print(|output| output.say(None, &line))?;
             match self.set.launch(&mut command, job) {
                 Ok(key) => self.endings.started(key, Instant::now()),
                 Err(InsertError { error, child: None, tag, .. }) => return Ok(Err((error, tag))),
@@ -107,7 +147,9 @@ impl Runner<'_> {
             Err(error) => return Ok(Err((error, job))),
         };
         // The set would keep them until the exit.
-        self.running.push(Running::new(&mut child, job.block.clone(), self.output.hold(&job)));
+        let mut held = self.output.hold(&job)?;
+        self.print(|output| output.say(Some(&mut held), &line))?;
+        self.running.push(Running::new(&mut child, job.block.clone(), held));
         self.watch(child, job);
         Ok(Ok(()))
     }

@@ -7,20 +7,37 @@ use childset::Signal;
 
 use super::Runner;
 use crate::group::signal_child;
-use crate::values::Halt;
+use crate::values::{Amount, Halt, Why};
 
 impl Runner<'_> {
     /// Looks whether `--halt` is to be done.
     pub(super) fn halt_if_due(&mut self) {
-        let failed = self.report.failed();
-        let (limit, now) = match self.options.halt {
-            Halt::Soon { failed } => (failed, false),
-            Halt::Now { failed } => (failed, true),
-            Halt::Never => return,
+        let Halt::When { now, why, amount } = self.options.halt else {
+            return;
         };
-        if failed >= limit && !self.halted {
+        let (failed, jobs) = (self.report.failed(), self.report.jobs());
+        let (count, what) = match why {
+            Why::Fail => (failed, "failed"),
+            Why::Success => (jobs - failed, "succeeded"),
+            Why::Done => (jobs, "ended"),
+        };
+        let is_due = match amount {
+            Amount::Number(number) => count >= number,
+            // Of all there will be, once that is known.
+            Amount::Percent(percent) => self.input.left().is_some_and(|left| {
+                let all = self.number + left - self.done.len() as u64;
+                count as f64 * 100.0 >= all as f64 * percent
+            }),
+        };
+        if is_due && count > 0 && !self.halted {
             self.halted = true;
-            self.report.say(format_args!("{failed} failed: no more jobs are started"));
+            // What is ended now has not failed of itself.
+            self.failed_at_halt = match why {
+                Why::Fail => None,
+                Why::Success => Some(0),
+                Why::Done => Some(failed),
+            };
+            self.report.say(format_args!("{count} {what}: no more jobs are started"));
             if now {
                 self.terminate_in_time();
             }

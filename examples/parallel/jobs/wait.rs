@@ -26,7 +26,7 @@ impl Runner<'_> {
         let mut fds = Vec::with_capacity(3 + 3 * self.running.len());
         fds.push(PollFd::new(&self.set, PollFlags::IN));
         fds.push(PollFd::new(&self.signals, PollFlags::IN));
-        fds.extend(reads.then(|| PollFd::new(&stdin, PollFlags::IN)));
+        fds.extend(reads.then(|| PollFd::from_borrowed_fd(self.input.fd(&stdin), PollFlags::IN)));
         let mut pipes = Vec::with_capacity(fds.capacity() - 3);
         for (index, running) in self.running.iter().enumerate() {
             for (fd, end) in running.pipes() {
@@ -56,7 +56,8 @@ impl Runner<'_> {
             0 => None,
             _ => self.running.iter().filter_map(Running::deadline).min(),
         };
-        let next = self.endings.next().into_iter().chain(drained).min();
+        let start = self.next_start.filter(|_| !self.halted);
+        let next = self.endings.next().into_iter().chain(drained).chain(start).min();
         next.map(|next| next.saturating_duration_since(Instant::now()))
     }
 }

@@ -1,14 +1,18 @@
 //! What of the jobs' output is printed when.
 
+mod results;
 mod sink;
 mod spool;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
 use crate::launch::Job;
 use crate::options::Options;
+use crate::template::Template;
+use results::Results;
 use sink::Sink;
 use spool::{Spool, Store};
 
@@ -20,7 +24,9 @@ pub(crate) enum Stream {
 
 pub(crate) struct Output {
     line_buffer: bool,
-    tag: bool,
+    /// What each line starts with, before a tab.
+    tag: Option<Template>,
+    results: Option<PathBuf>,
     order: Option<Order>,
     store: Store,
     sink: Sink,
@@ -39,25 +45,37 @@ pub(crate) struct Held {
     pub(crate) number: u64,
     /// What each line starts with.
     tag: Option<Vec<u8>>,
+    results: Option<Results>,
     spools: [Spool; 2],
     /// What was printed of a stream ends within a line.
     in_line: [bool; 2],
 }
 
 impl Output {
-    pub(crate) fn new(options: &Options) -> Output {
+    pub(crate) fn new(options: &mut Options) -> Output {
         Output {
             line_buffer: options.line_buffer,
-            tag: options.tag,
+            tag: options.tag_template.take(),
+            results: options.results.take(),
             order: options.keep_order.then(|| Order { next: 1, waiting: BTreeMap::new() }),
             store: Store::default(),
             sink: Sink::default(),
         }
     }
 
-    pub(crate) fn hold(&self, job: &Job) -> Held {
-        let tag = self.tag.then(|| [&job.name()[..], b"\t"].concat());
-        Held { number: job.number, tag, spools: Default::default(), in_line: [false; 2] }
+    pub(crate) fn hold(&self, job: &Job) -> Result<Held> {
+        let create = |directory: &PathBuf| Results::create(directory, job).context(CANNOT_KEEP_RESULTS);
+        let results = self.results.as_ref().map(create).transpose()?;
+        let tag = self.tag.as_ref().map(|tag| [&tag.text(job)[..], b"\t"].concat());
+        Ok(Held { tag, results, ..Held::nothing(job.number) })
+    }
+
+    /// What a job runs, before what it writes.
+    pub(crate) fn say(&mut self, held: Option<&mut Held>, line: &[u8]) -> Result<()> {
+        match held {
+            Some(held) => self.keep(held, Stream::Out, line),
+            None => self.sink.write(Stream::Out, line).context("cannot write standard output"),
+        }
     }
 
     /// Whether nobody reads standard output any more.
@@ -78,6 +96,13 @@ impl Output {
 
     /// A job wrote this.
     pub(crate) fn take(&mut self, held: &mut Held, stream: Stream, bytes: &[u8]) -> Result<()> {
+        if let Some(results) = &mut held.results {
+            results.write(stream, bytes).context(CANNOT_KEEP_RESULTS)?;
+        }
+        self.keep(held, stream, bytes)
+    }
+
+    fn keep(&mut self, held: &mut Held, stream: Stream, bytes: &[u8]) -> Result<()> {
         if self.sink.is_closed(stream) {
             return Ok(());
         }
@@ -156,7 +181,7 @@ impl Output {
     /// Adds the newline that another job's lines need.
     fn end_lines(&mut self, held: &mut Held) -> Result<()> {
         for stream in [Stream::Out, Stream::Err] {
-            if (self.line_buffer || self.tag) && held.in_line[stream as usize] {
+            if (self.line_buffer || self.tag.is_some()) && held.in_line[stream as usize] {
                 print(&mut self.sink, held, stream, b"\n")?;
             }
         }
@@ -182,6 +207,14 @@ impl Output {
     }
 }
 
+impl Held {
+    /// Of a job that is left out, for instance.
+    pub(crate) fn nothing(number: u64) -> Held {
+        Held { number, tag: None, results: None, spools: Default::default(), in_line: [false; 2] }
+    }
+}
+
+const CANNOT_KEEP_RESULTS: &str = "cannot keep the results of a job";
 const CANNOT_KEEP: &str = "cannot keep what jobs write in a temporary file";
 
 fn print(sink: &mut Sink, held: &mut Held, stream: Stream, bytes: &[u8]) -> Result<()> {
