@@ -150,14 +150,14 @@ fn until_foreground(controller: &OwnedFd, is: impl Fn(Option<Pid>) -> bool) -> O
 }
 
 /// Waits until the processes of a group that run this program are in these states, `T` for stopped ones and `S` for those
-/// that sleep.
+/// that sleep, whatever they wait for.
 fn until_states(group: Option<Pid>, program: &str, states: &str) {
     let group = group.unwrap().as_raw_nonzero().get().to_string();
     let start = Instant::now();
     // The second field is the name, the third the state, and the fifth the group.
     let state = |stat: String| {
         let fields: Vec<_> = stat.split(' ').collect();
-        (fields[1] == format!("({program})") && fields[4] == group).then(|| fields[2].to_owned())
+        (fields[1] == format!("({program})") && fields[4] == group).then(|| fields[2].replace('D', "S"))
     };
     loop {
         let entries = std::fs::read_dir("/proc").unwrap();
@@ -348,9 +348,11 @@ fn a_caller_that_does_not_ignore_its_stop() {
             .env("CHILDSET_TEST_WAY", way)
             .unit(childset::Unit::Session);
         let child = on(&pty, command).spawn().unwrap();
-        let exit = child.wait_timeout(LONG).unwrap();
-        child.kill().unwrap();
-        assert!(exit.expect("it is not stopped").success());
+        let Some(exit) = child.wait_timeout(LONG).unwrap() else {
+            child.kill().unwrap();
+            panic!("it is stopped");
+        };
+        assert!(exit.success());
     }
 }
 
