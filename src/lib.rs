@@ -28,6 +28,9 @@
 //! | [a thread that may block](std::thread) | [`ChildSet::wait`], [`ChildSet::wait_exits`] |
 //! | [a loop of your own](embedding), or GTK's, Qt's, calloop's, tokio's | [the set's descriptor](ChildSet#impl-AsFd-for-ChildSet<T>), and [`ChildSet::try_wait`] |
 //! | [one process, of anybody's](Pidfd) | [`Pidfd`]; `Async<Pidfd>` with [`AsyncPidfdExt`] |
+//! | [a process that you will look for later](Identity) | [`Pidfd::identity`], [`Identity::open`] |
+//! | [a client on a Unix socket](Pidfd::from_peer) | [`Pidfd::from_peer`], [`Pidfd::recv`] |
+//! | [a container](Namespace) | [`Pidfd::namespace`], [`Command::join_namespaces_of`] |
 //! | [a program to run](Command) | [`Command`], [`ChildSet::spawn`]; [`Prepared`] if it is run again and again |
 //! | [a program that starts others](Unit) | [`Command::unit`], and all that ends a child |
 //! | [its lines as they come](Events) | [`Child::events`]; all at the end: [`Child::capture`] |
@@ -68,12 +71,13 @@
 //!
 //! # Crate features
 //!
-//! Both are on by default. The crate also works without them.
+//! The first two are on by default. The crate also works without them.
 //!
 //! - `async-io`: awaiting. Adds `next()`, the `Stream` of [`ChildSet`] and `AsyncPidfdExt`, and three dependencies.
 //! - `command`: spawning. Adds [`Command`], [`Prepared`] and [`ChildSet::spawn`], with the `clone3`, the assembler and
 //!   the code that runs between `fork` and `execve`. Without it the children are made by `std::process::Command`;
 //!   adopted children, processes of others and signals work as before.
+//! - `serde`: [`Identity`] in files of all kinds, as a string. Off by default.
 //!
 //! # Threads
 //!
@@ -109,8 +113,13 @@
 //! | Linux | what it adds here | before |
 //! |---|---|---|
 //! | 5.10 | everything but what follows | |
+//! | 5.15 | `Pidfd::release_memory` | `Unsupported` |
+//! | 6.5 | `Pidfd::from_peer`, `Pidfd::recv`: who is at the other end of a Unix socket | `Unsupported` |
 //! | 6.9 | signals to a process group by pidfd | `Unsupported`; a `Child` signals by number until it is reaped |
 //! | 6.9 | `reaped()` without looking now and then | looks, every second in the end |
+//! | 6.9 | `Pidfd::open_thread` | `Unsupported` |
+//! | 6.9 | `Pidfd::id`, and exact identities | `Unsupported`; an `Identity` goes by the time of the start |
+//! | 6.11 | `Pidfd::namespace` | `Unsupported` |
 //! | 6.13 | `Pidfd::info`, and `Pidfd::pid` without `/proc` | `Unsupported`; `pid` reads `/proc` |
 //! | 6.15 | the status of a process that somebody else reaped, or that is not our child | `StatusUnknown` |
 //! | 7.1 | `autoreap`: the kernel reaps | reaped like any dropped child |
@@ -155,7 +164,8 @@ pub use child::{Stdio, TreeUsage};
 #[cfg(feature = "command")]
 pub use command::{unix, Command, Prepared, Pty, Resource, Spawn, SpawnError};
 pub use pidfd::{
-    CoreDump, Exit, Forked, Gone, Info, Pidfd, Signal, State, StateChange, StatusUnknown, Usage,
+    CoreDump, Exit, Forked, Gone, Identity, Info, Namespace, Pidfd, Signal, State, StateChange,
+    StatusUnknown, Usage,
 };
 pub use set::{ChildSet, Exited, InsertError, IntoChild, Key, Shutdown, WaitExits};
 #[cfg(feature = "async-io")]

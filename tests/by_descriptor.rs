@@ -29,7 +29,10 @@ const WAYS: [Way; 7] = [
     ("std", |command| common::make_by_std(command).spawn()),
 ];
 
+/// Above the standard ones, of which some may be closed.
 fn open(path: impl AsRef<Path>) -> File {
+    static OPEN: std::sync::Once = std::sync::Once::new();
+    OPEN.call_once(common::open_stdio);
     File::open(path).unwrap()
 }
 
@@ -77,7 +80,7 @@ fn a_program() {
         each_text(
             || {
                 let mut command = Command::from_fd(fd());
-                command.arg("/proc/self/fd");
+                command.arg0("ls").arg("/proc/self/fd");
                 command
             },
             assert_no_more,
@@ -102,7 +105,10 @@ fn a_program_whose_number_is_wanted() {
             let dir = common::Dir::new();
             fs::write(dir.path().join("file"), "what it is given").unwrap();
             let mut command = Command::from_fd(program);
-            command.arg(format!("/proc/self/fd/{number}")).fd(number, open(dir.path().join("file")));
+            command
+                .arg0("cat")
+                .arg(format!("/proc/self/fd/{number}"))
+                .fd(number, open(dir.path().join("file")));
             command
         },
         |way, text| assert_eq!(text, "what it is given", "{way}"),
@@ -201,7 +207,7 @@ fn paths_through_descriptors() {
             each_text(
                 || {
                     let mut command = Command::new(&program);
-                    command.arg("/proc/self/fd");
+                    command.arg0("ls").arg("/proc/self/fd");
                     command
                 },
                 assert_no_more,
@@ -245,7 +251,7 @@ fn a_root_through_a_descriptor() {
 fn the_caller_may_close_it_at_once() {
     for _ in 0..20 {
         let mut command = Command::from_fd(open("/bin/pwd"));
-        command.current_dir_fd(open("/usr")).stdout(Stdio::piped());
+        command.arg0("pwd").current_dir_fd(open("/usr")).stdout(Stdio::piped());
         let child = command.launch().unwrap();
         drop(command);
         let _others = [open("/dev/null"), open("/dev/null"), open("/dev/null"), open("/dev/null")];

@@ -2,6 +2,8 @@
 //! its version on, and not before. `tests/kernels/run` does it for all kernels.
 
 #![allow(unsafe_code)]
+// The lint does not know that a pidfd reaps.
+#![allow(clippy::zombie_processes)]
 
 mod common;
 
@@ -13,7 +15,12 @@ use rustix::io::retry_on_intr;
 type Probe = fn() -> Option<bool>;
 
 /// How each row of the table begins, and whether this kernel has it; `None` where that cannot be tried here.
-const FEATURES: [(&str, Probe); 6] = [
+const FEATURES: [(&str, Probe); 11] = [
+    ("`Pidfd::release_memory`", release_memory),
+    ("`Pidfd::from_peer`", from_peer),
+    ("`Pidfd::open_thread`", open_thread),
+    ("`Pidfd::id`", id),
+    ("`Pidfd::namespace`", namespace),
     ("signals to a process group by pidfd", group_signals),
     ("`reaped()` without looking now and then", tells_reaping),
     ("`Pidfd::info`", info),
@@ -79,6 +86,39 @@ fn tells_reaping() -> Option<bool> {
     let mut fds = [PollFd::new(&pidfd, PollFlags::empty())];
     retry_on_intr(|| poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))).unwrap();
     Some(fds[0].revents().contains(PollFlags::HUP))
+}
+
+fn release_memory() -> Option<bool> {
+    let child = held();
+    let pidfd = Pidfd::from_child(&child).unwrap();
+    pidfd.kill().unwrap();
+    let released = pidfd.release_memory();
+    pidfd.wait().unwrap();
+    Some(released.is_ok())
+}
+
+fn from_peer() -> Option<bool> {
+    let (socket, _other) = std::os::unix::net::UnixStream::pair().unwrap();
+    let is_passed = Pidfd::set_passing(&socket, true).is_ok();
+    assert_eq!(Pidfd::from_peer(&socket).is_ok(), is_passed);
+    Some(is_passed)
+}
+
+fn open_thread() -> Option<bool> {
+    Some(Pidfd::open_thread(std::process::id()).is_ok())
+}
+
+/// An exact identity has it.
+fn id() -> Option<bool> {
+    let me = Pidfd::open(std::process::id()).unwrap();
+    let id = me.id().ok();
+    let identity = me.identity().unwrap().to_string();
+    assert_eq!(id.is_some(), id.is_some_and(|id| identity.ends_with(&format!(".i{id}"))));
+    Some(id.is_some())
+}
+
+fn namespace() -> Option<bool> {
+    Some(Pidfd::open(std::process::id()).unwrap().namespace(childset::Namespace::Mount).is_ok())
 }
 
 fn info() -> Option<bool> {

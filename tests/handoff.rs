@@ -25,6 +25,7 @@ fn main() {
         ("good_peer", good_peer),
         ("taken_by_a_program", taken_by_a_program),
         ("several_takers", several_takers),
+        ("other_users_are_refused", other_users_are_refused),
         ("signals_are_passed_on", signals_are_passed_on),
         ("taker_that_goes_away", taker_that_goes_away),
         ("program_refuses_bad_peers", program_refuses_bad_peers),
@@ -145,9 +146,13 @@ impl Part {
 
     /// Starts `sh -c script` for each that connects.
     fn start(socket: &Path, script: &str) -> Part {
-        let mut part = Part::new(
-            handoff().arg("start").arg(socket).args(["--", "sh", "-c", script]).stdin(Stdio::piped()),
-        );
+        Part::start_with(&[], socket, script)
+    }
+
+    fn start_with(options: &[&str], socket: &Path, script: &str) -> Part {
+        let mut command = handoff();
+        command.arg("start").args(options).arg(socket).args(["--", "sh", "-c", script]);
+        let mut part = Part::new(command.stdin(Stdio::piped()));
         while !socket.exists() {
             assert!(part.child.try_wait().unwrap().is_none());
             std::thread::yield_now();
@@ -188,6 +193,16 @@ impl Part {
     }
 }
 
+/// Before 6.5, the kernel tells the user alone.
+fn handed_over(pid: u32, taker: &Part) -> String {
+    let user = rustix::process::geteuid().as_raw();
+    let taker = match kernel() >= (6, 5) {
+        true => format!(" (pid {})", taker.child.id()),
+        false => String::new(),
+    };
+    format!("{pid}: handed over to user {user}{taker}")
+}
+
 fn socket() -> (Dir, PathBuf) {
     let dir = Dir::new();
     let path = dir.path().join("socket");
@@ -211,7 +226,7 @@ fn taken_by_a_program() {
         let (_dir, path) = socket();
         let mut starter = Part::start(&path, "read line; exit 7");
         let (taker, pid) = Part::take(&path);
-        assert_eq!(starter.said(), format!("{pid}: handed over"));
+        assert_eq!(starter.said(), handed_over(pid, &taker));
         let parent = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
         // Field 4 of proc_pid_stat(5).
         let parent = parent.rsplit(')').next().unwrap().split_whitespace().nth(1).unwrap().to_owned();
@@ -240,6 +255,27 @@ fn several_takers() {
     });
 }
 
+fn other_users_are_refused() {
+    check_leaks(|| {
+        let (_dir, path) = socket();
+        let user = rustix::process::geteuid().as_raw();
+        let others = format!("{},{}", user + 1, user + 2);
+        let starter = Part::start_with(&["--user", &others], &path, "exit 3");
+        let taker = Part::new(handoff().arg("take").arg(&path));
+        let id = taker.child.id();
+        let said = "handoff: the peer closed the connection without a process\n";
+        assert_eq!(taker.end(), (Some(125), said.to_owned()));
+        starter.signal(Signal::TERM);
+        let who = if kernel() >= (6, 5) { format!(" (pid {id})") } else { String::new() };
+        // Nothing was started.
+        assert_eq!(starter.end(), (Some(0), format!("handoff: user {user}{who} is refused\n")));
+
+        let starter = Part::start_with(&["--user", &format!("{others},{user}")], &path, "exit 3");
+        ended_as(Part::take(&path).0, "exit status: 3", 3);
+        starter.stop();
+    });
+}
+
 fn signals_are_passed_on() {
     check_leaks(|| {
         let (_dir, path) = socket();
@@ -249,7 +285,7 @@ fn signals_are_passed_on() {
         // The two write to the same pipe, in any order.
         let mut lines = [starter.said(), starter.said()];
         lines.sort();
-        assert_eq!(lines, [format!("{pid}: handed over"), "ready".to_owned()]);
+        assert_eq!(lines, [handed_over(pid, &taker), "ready".to_owned()]);
         taker.signal(Signal::INT);
         ended_as(taker, "exit status: 4", 4);
 
@@ -271,7 +307,7 @@ fn taker_that_goes_away() {
         taker.child.kill().unwrap();
         taker.child.wait().unwrap();
         let pidfd = Pidfd::open(pid).unwrap();
-        assert_eq!(starter.said(), format!("{pid}: handed over"));
+        assert_eq!(starter.said(), handed_over(pid, &taker));
         for _ in 0..20 {
             drop(passing::connect(&path).unwrap());
         }

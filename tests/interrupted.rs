@@ -25,6 +25,7 @@ const TESTS: &[(&str, fn())] = &[
     ("strangers", strangers),
     ("output", output),
     ("failed_spawns", failed_spawns),
+    ("messages", messages),
     ("both_sides_of_a_fork", both_sides_of_a_fork),
     ("looks", || inject("looks", &["poll,ppoll,ppoll_time64:error=EINTR:when=3"], &[])),
     ("reads", || pipes("reads", "read")),
@@ -136,6 +137,18 @@ fn each_wait(nonblocking: bool) {
     }
 }
 
+fn messages() {
+    use std::os::unix::net::UnixStream;
+    let (socket, other) = UnixStream::pair().unwrap();
+    let mut command = StdCommand::new("sh");
+    command.args(["-c", "sleep 0.1; echo hello"]).stdout(OwnedFd::from(other));
+    let mut child = command.spawn().unwrap();
+    let mut buffer = [0; 16];
+    let (length, sender) = storm(|| Pidfd::recv(&socket, &mut buffer)).unwrap();
+    assert_eq!((&buffer[..length], sender.unwrap().is_none()), (&b"hello\n"[..], true));
+    assert!(child.wait().unwrap().success());
+}
+
 fn waits() {
     each_wait(false);
     each_wait(true);
@@ -145,7 +158,8 @@ fn waits() {
 fn waits_while_the_reactor_runs() {
     #[cfg(feature = "async-io")]
     {
-        let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        // Without standard output it would end at once.
+        let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         let mut exit = Box::pin(child.exit());
         assert!(futures_lite::future::block_on(futures_lite::future::poll_once(&mut exit)).is_none());
         drop(child.stdin.take());

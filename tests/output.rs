@@ -341,7 +341,9 @@ fn killed_with_all_that_it_started() {
     assert_eq!(child.wait().unwrap().signal(), Some(Signal::KILL));
 
     // A member of another's group is no leader.
-    let leader = Command::new("cat").stdin(Stdio::piped()).process_group(0).spawn().unwrap();
+    let mut leader = Command::new("cat");
+    leader.stdin(Stdio::piped()).stdout(Stdio::null()).process_group(0);
+    let leader = leader.spawn().unwrap();
     let member = Command::new("sleep").arg("60").process_group(leader.id() as i32).spawn().unwrap();
     assert_eq!(member.kill_tree().unwrap(), Containment::Process);
     assert_eq!(member.wait().unwrap().signal(), Some(Signal::KILL));

@@ -3,6 +3,8 @@
 //! Each test is pid 1 of a pid namespace of its own, in which nobody else makes processes.
 
 #![allow(unsafe_code)]
+// The lint does not know that a pidfd reaps.
+#![allow(clippy::zombie_processes)]
 
 mod common;
 
@@ -15,7 +17,8 @@ use common::{assert_code, check_leaks, held, held_with, reap_by_pid, reexec, rol
 
 const LAST_PID: &str = "/proc/sys/kernel/ns_last_pid";
 
-const TESTS: [(&str, fn()); 4] = [
+const TESTS: [(&str, fn()); 5] = [
+    ("identity", identity),
     ("stale_pidfd", stale_pidfd),
     ("set", set),
     ("dropped", dropped),
@@ -124,6 +127,21 @@ fn stale_pidfd() {
         assert_eq!(fresh.try_wait().unwrap(), None);
         fresh.kill().unwrap();
         assert_eq!(fresh.wait().unwrap().signal(), Some(Signal::KILL));
+    });
+}
+
+fn identity() {
+    check_leaks(|| {
+        let (stale, second) = reuse(|first| Pidfd::from_child(&first).unwrap().identity().unwrap());
+        let fresh = Pidfd::from_child(&second).unwrap().identity().unwrap();
+        // Before Linux 6.9 two that were started within a tick of the clock are the same.
+        if stale == fresh {
+            assert!(common::kernel() < (6, 9));
+        } else {
+            assert_eq!(Gone::from_io_error(&stale.open().unwrap_err()), Some(Gone::Reaped));
+        }
+        assert_eq!(fresh.open().unwrap().pid().unwrap(), Some(second.id()));
+        end(second);
     });
 }
 

@@ -160,6 +160,10 @@ fn no_proc() {
     // The first time, what is kept is made.
     common::block_once().unwrap();
     works();
+    // The id of the boot is there alone.
+    let me = childset::Pidfd::open(std::process::id()).unwrap();
+    assert_eq!(me.identity().unwrap_err().kind(), io::ErrorKind::Unsupported);
+    drop(me);
     let before = open_descriptors();
     works();
     assert_eq!(open_descriptors(), before);

@@ -10,12 +10,14 @@ use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::PermissionsExt;
 
+use childset::unix::CommandExt;
 use childset::{ChildSet, Command, Resource, SpawnError, Stdio};
 use common::{by_std, check_leaks, Dir};
 
 const TESTS: &[(&str, fn())] = &[
     ("missing_program", missing_program),
     ("refused_program", refused_program),
+    ("no_script", no_script),
     ("missing_directory", missing_directory),
     ("steps", steps),
     ("too_much", too_much),
@@ -95,6 +97,78 @@ fn refused_program() {
         command.env("PATH", format!("/nowhere:{}:/bin", directory.path().display()));
         command
     });
+}
+
+/// What the kernel does not know how to execute: the shell runs texts, and nothing else.
+fn no_script() {
+    let directory = Dir::new();
+    let file = |name: &str, text: &[u8], mode| {
+        let path = directory.path().join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let long = [b"# ".as_slice(), &[b'x'; 78], b"\0"].concat();
+    let scripts: [&[u8]; 4] =
+        [b"exit 7", b"# \xff\nexit 7", b"\nexit 7\n\0\x7fELF", &[&long[..], b"\nexit 7"].concat()];
+    for (index, text) in scripts.iter().enumerate() {
+        let path = file(&format!("script{index}"), text, 0o755);
+        for (way, mut command) in ways(&path) {
+            let code = |child: io::Result<childset::Child>| child.unwrap().wait().unwrap().code();
+            // A `Stdio` of std's serves once.
+            assert_eq!(code(command.spawn()), Some(7), "{way}, {index}");
+            if way != "std" {
+                assert_eq!(code(command.launch()), Some(7), "{way}, {index}");
+                assert_eq!(code(command.prepare().unwrap().spawn()), Some(7), "{way}, {index}");
+            }
+        }
+        let exec = || {
+            Command::new(&path).exec();
+            1
+        };
+        assert_eq!(common::in_copy(exec), 7);
+    }
+
+    let foreign: &[u8] = b"\x7fELF\x02\x01\x01\nexit 7";
+    let others: [&[u8]; 5] =
+        [b"", b"\0", foreign, b"exit\0 7\nexit 7", &[&[b'x'; 79][..], b"\0\nexit 7"].concat()];
+    for (index, text) in others.iter().enumerate() {
+        let path = file(&format!("other{index}"), text, 0o755);
+        fails(libc::ENOEXEC, &path, |new| new(&path));
+        for (way, mut command) in ways(&path) {
+            let check = |result: io::Result<childset::Exit>| {
+                let error = result.unwrap_err();
+                assert_eq!(common::errno(&error), libc::ENOEXEC, "{way}, {index}: {error}");
+                assert!(error.to_string().contains(&path), "{error}");
+            };
+            check(command.spawn().and_then(|child| child.wait()));
+            if way != "std" {
+                check(command.launch().and_then(|child| child.wait()));
+                check(Err(command.exec()));
+            }
+        }
+        for shell in [true, false] {
+            let error =
+                Command::from_fd(File::open(&path).unwrap()).shell_fallback(shell).spawn().unwrap_err();
+            assert_eq!(common::errno(&error), libc::ENOEXEC);
+        }
+    }
+
+    // The shell could not read it. Root could.
+    if !rustix::process::geteuid().is_root() {
+        let path = file("unreadable", b"exit 7", 0o111);
+        fails(libc::ENOEXEC, &path, |new| new(&path));
+    }
+}
+
+/// A command a way in which processes are made: on our memory, on a copy, by `fork`, and by std.
+fn ways(path: &str) -> [(&'static str, Command); 4] {
+    let (mut copied, mut forked, mut std) = (Command::new(path), Command::new(path), Command::new(path));
+    copied.uid(rustix::process::geteuid().as_raw());
+    // SAFETY: the closure does nothing.
+    unsafe { forked.pre_exec(|| Ok(())) };
+    std.stdin(std::process::Stdio::null());
+    [("shared", Command::new(path)), ("copied", copied), ("forked", forked), ("std", std)]
 }
 
 fn missing_directory() {

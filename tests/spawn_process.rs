@@ -581,6 +581,7 @@ fn hide(directory: &std::ffi::CStr) -> io::Result<()> {
 
 /// What stays open over an `execve` is found out without a list, too.
 fn failed_exec_without_proc() {
+    common::open_stdio();
     if let Err(error) = hide(c"/proc") {
         return common::skipped(format_args!("/proc cannot be hidden: {error}"));
     }

@@ -22,11 +22,12 @@ const TESTS: &[(&str, fn())] = &[
     ("keys_act_on_the_child", keys_act_on_the_child),
     ("its_size", its_size),
     ("job_control_is_that_of_bash", job_control_is_that_of_bash),
+    ("a_caller_that_does_not_ignore_its_stop", a_caller_that_does_not_ignore_its_stop),
     ("a_terminal_that_is_not_ours", a_terminal_that_is_not_ours),
     ("the_caller_is_not_stopped", the_caller_is_not_stopped),
 ];
 
-const ROLES: &[(&str, fn())] = &[("shell", shell), ("starter", starter)];
+const ROLES: &[(&str, fn())] = &[("shell", shell), ("starter", starter), ("plain", plain)];
 
 fn main() {
     match common::role() {
@@ -148,21 +149,55 @@ fn until_foreground(controller: &OwnedFd, is: impl Fn(Option<Pid>) -> bool) -> O
     }
 }
 
-/// Presses the same keys for two jobs of a shell: a pipeline that is stopped, goes on in the background, is stopped there
-/// when it reads, comes back to the foreground, and ends; and a process that is interrupted.
+/// Waits until the processes of a group that run this program are in these states, `T` for stopped ones and `S` for those
+/// that sleep.
+fn until_states(group: Option<Pid>, program: &str, states: &str) {
+    let group = group.unwrap().as_raw_nonzero().get().to_string();
+    let start = Instant::now();
+    // The second field is the name, the third the state, and the fifth the group.
+    let state = |stat: String| {
+        let fields: Vec<_> = stat.split(' ').collect();
+        (fields[1] == format!("({program})") && fields[4] == group).then(|| fields[2].to_owned())
+    };
+    loop {
+        let entries = std::fs::read_dir("/proc").unwrap();
+        let stats =
+            entries.filter_map(|entry| std::fs::read_to_string(entry.unwrap().path().join("stat")).ok());
+        let mut found: Vec<_> = stats.filter_map(state).collect();
+        found.sort();
+        if found.concat() == states {
+            return;
+        }
+        assert!(start.elapsed() < LONG, "{program} is {found:?} instead of {states}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Presses the same keys: for a pipeline that is stopped, comes back to the foreground, and ends; for a process that is
+/// stopped, goes on in the background, comes back, and is interrupted; and for one that reads at once.
 fn use_shell(pty: &Pty, shell: u32) {
     let shell = Pid::from_raw(shell as i32);
     let is_job = |group: Option<Pid>| group.is_some() && group != shell;
     keys(&pty.controller, "cat | cat\n");
-    until_foreground(&pty.controller, is_job);
+    // What is started after the key is not stopped by it.
+    let job = until_foreground(&pty.controller, is_job);
+    until_states(job, "cat", "SS");
     keys(&pty.controller, "\x1a");
     until_foreground(&pty.controller, |group| group == shell);
-    keys(&pty.controller, "bg\n");
+    until_states(job, "cat", "TT");
     keys(&pty.controller, "fg\n");
     until_foreground(&pty.controller, is_job);
     keys(&pty.controller, "hello\n\x04");
     until_foreground(&pty.controller, |group| group == shell);
     keys(&pty.controller, "sleep 60\n");
+    let job = until_foreground(&pty.controller, is_job);
+    until_states(job, "sleep", "S");
+    keys(&pty.controller, "\x1a");
+    until_foreground(&pty.controller, |group| group == shell);
+    until_states(job, "sleep", "T");
+    keys(&pty.controller, "bg\n");
+    until_states(job, "sleep", "S");
+    keys(&pty.controller, "fg\n");
     until_foreground(&pty.controller, is_job);
     keys(&pty.controller, "\x03");
     until_foreground(&pty.controller, |group| group == shell);
@@ -209,8 +244,7 @@ fn job_control_is_that_of_bash() {
     let [(bash, true, bash_screen), (ours, true, screen)] = &seen else {
         panic!("{seen:?}");
     };
-    // Stopped by ^Z; put into the background; ended; interrupted; ended.
-    assert_eq!(bash, &[0, 148, 0, 0, 130, 0], "{bash_screen}");
+    assert_eq!(bash, &[0, 148, 0, 148, 0, 130, 0], "{bash_screen}");
     assert_eq!(ours, bash, "{screen}");
 }
 
@@ -266,11 +300,12 @@ fn pipeline(line: &str) -> Vec<Child> {
         command.args(&words[1..]).process_group(group).default_signals(&defaults);
         if let Some(before) = children.last_mut() {
             command.stdin(before.stdout.take().unwrap());
-        } else {
-            command.foreground(io::stdin().as_fd().try_clone_to_owned().unwrap());
         }
+        // The last one: a key is for all of them then.
         if index + 1 < commands.len() {
             command.stdout(Stdio::piped());
+        } else {
+            command.foreground(io::stdin().as_fd().try_clone_to_owned().unwrap());
         }
         children.push(command.launch().unwrap());
     }
@@ -284,8 +319,12 @@ fn wait(job: &[Child]) -> i32 {
         loop {
             match child.pidfd().wait_state() {
                 Ok(StateChange::Stopped(Signal::TSTP)) => status = 128 + Signal::TSTP.as_raw(),
-                // The one that reads, in the background: it was continued since.
-                Ok(StateChange::Stopped(Signal::TTIN) | StateChange::Continued) => continue,
+                // The one that reads, before the last one took the terminal.
+                Ok(StateChange::Stopped(Signal::TTIN)) => {
+                    let _ = child.send_signal(Signal::CONT);
+                    continue;
+                }
+                Ok(StateChange::Continued) => continue,
                 Ok(StateChange::Ended) => status = code(child.wait().unwrap()),
                 other => panic!("{other:?}"),
             }
@@ -297,6 +336,35 @@ fn wait(job: &[Child]) -> i32 {
 
 fn code(exit: Exit) -> i32 {
     exit.code().unwrap_or_else(|| 128 + exit.signal().unwrap().as_raw())
+}
+
+/// A background group that takes the terminal gets `SIGTTOU`, which stops it unless it is blocked or ignored.
+fn a_caller_that_does_not_ignore_its_stop() {
+    for way in ["spawn", "launch"] {
+        let pty = Pty::open().unwrap();
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command
+            .env("CHILDSET_TEST_ROLE", "plain")
+            .env("CHILDSET_TEST_WAY", way)
+            .unit(childset::Unit::Session);
+        let child = on(&pty, command).spawn().unwrap();
+        let exit = child.wait_timeout(LONG).unwrap();
+        child.kill().unwrap();
+        assert!(exit.expect("it is not stopped").success());
+    }
+}
+
+fn plain() {
+    let terminal = io::stdin().as_fd().try_clone_to_owned().unwrap();
+    let mut command = Command::new("true");
+    command.process_group(0).foreground(terminal);
+    let child = match std::env::var("CHILDSET_TEST_WAY").unwrap().as_str() {
+        "spawn" => command.spawn(),
+        _ => command.launch(),
+    };
+    let child = child.unwrap();
+    assert!(child.wait().unwrap().success());
+    assert_eq!(tcgetpgrp(io::stdin()).unwrap().as_raw_nonzero().get(), child.id() as i32);
 }
 
 fn a_terminal_that_is_not_ours() {

@@ -16,6 +16,7 @@ const TESTS: &[(&str, fn())] = &[
     ("a_process_alone_is_the_default", a_process_alone_is_the_default),
     ("a_stopped_one_can_act_on_its_end", a_stopped_one_can_act_on_its_end),
     ("what_is_left_is_killed_at_the_deadline", what_is_left_is_killed_at_the_deadline),
+    ("what_is_left_is_killed_when_dropped", what_is_left_is_killed_when_dropped),
     ("what_is_left_may_end_by_itself", what_is_left_may_end_by_itself),
     ("a_cgroup_is_removed_when_it_is_empty", a_cgroup_is_removed_when_it_is_empty),
     ("a_cgroup_that_cannot_be_made", a_cgroup_that_cannot_be_made),
@@ -148,7 +149,7 @@ fn assert_ended(started: &[Pidfd; 3], count: usize, what: &str) {
         assert_eq!(pidfd.state().unwrap(), State::Running, "{what}: one too many has ended");
         pidfd.kill().unwrap();
     }
-    started.iter().for_each(|pidfd| common::until_ended(pidfd));
+    started.iter().for_each(common::until_ended);
 }
 
 /// The units that can be had here.
@@ -166,7 +167,8 @@ fn units() -> Vec<Unit> {
 
 fn each_end_ends_the_unit() {
     for unit in units() {
-        let ends: [(&str, fn(Tree) -> [Pidfd; 3]); 9] = [
+        type End = fn(Tree) -> [Pidfd; 3];
+        let ends: [(&str, End); 9] = [
             ("kill", |tree| {
                 tree.child.kill().unwrap();
                 assert_eq!(tree.child.wait().unwrap().signal(), Some(Signal::KILL));
@@ -282,10 +284,10 @@ fn what_is_left_is_killed_at_the_deadline() {
         let start = Instant::now();
         assert!(tree.child.wait_terminated(SHORT).unwrap().success());
         match unit {
-            Unit::Session => assert_ended(&tree.started, 1, "the session has no number any more"),
-            Unit::ProcessGroup if common::kernel() < (6, 9) => {
-                assert_ended(&tree.started, 0, "nor the group")
+            Unit::Session | Unit::ProcessGroup if common::kernel() < (6, 9) => {
+                assert_ended(&tree.started, 0, "neither has a number any more")
             }
+            Unit::Session => assert_ended(&tree.started, 1, "the session has no number any more"),
             _ => check(&tree.started, start),
         }
 
@@ -311,6 +313,25 @@ fn what_is_left_may_end_by_itself() {
         assert!(start.elapsed() < LONG);
         assert!(tree.child.wait_unit_gone(LONG).unwrap());
         assert_ended(&tree.started, held(unit), "TERM");
+    }
+}
+
+/// By `kill_on_drop`, after the leader has ended and was reaped.
+fn what_is_left_is_killed_when_dropped() {
+    for unit in units().into_iter().filter(|&unit| can_wait_for_rest(unit)) {
+        for in_set in [false, true] {
+            let mut tree = Tree::of(command(unit, &[Signal::TERM], true).spawn().unwrap());
+            tree.child.set_kill_on_drop(true);
+            if in_set {
+                let set = ChildSet::new().unwrap();
+                set.insert(tree.child, ()).unwrap();
+                assert!(set.wait(None).unwrap().unwrap().exit.unwrap().success());
+            } else {
+                assert!(tree.child.wait().unwrap().success());
+                drop(tree.child);
+            }
+            assert_ended(&tree.started, held(unit), &format!("{unit:?}"));
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //!
 //! A pidfd stays the right process whatever becomes of its number, so the receiver need not trust a pid that came
 //! over a socket. The parent still has to reap; only then does the kernel tell the receiver the status (Linux 6.15).
+//! The one who starts knows who takes: by a pidfd (Linux 6.5), and by the user who connected.
 //!
 //! Run with:
 //!
@@ -12,6 +13,7 @@
 //! ```
 
 mod passing;
+mod taker;
 
 use std::ffi::OsString;
 use std::fs;
@@ -21,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{bail, Context, Result};
 use async_io::Async;
 use async_signal::{Signal, Signals};
 use childset::{AsyncPidfdExt, ChildSet, Command, Exited};
@@ -48,6 +50,9 @@ enum Part {
     Start {
         /// The socket, which is made, and removed in the end
         socket: PathBuf,
+        /// Hand over to these users alone, by number
+        #[arg(long = "user", value_name = "UID,...", value_delimiter = ',')]
+        users: Vec<u32>,
         /// The program and its words
         #[arg(last = true, required = true)]
         command: Vec<OsString>,
@@ -66,7 +71,7 @@ macro_rules! say {
 
 fn main() -> ExitCode {
     let result = match Options::parse().part {
-        Part::Start { socket, command } => start(&socket, &command).map(|()| 0),
+        Part::Start { socket, users, command } => start(&socket, &users, &command).map(|()| 0),
         Part::Take { socket } => take(&socket),
     };
     result.map_or_else(
@@ -87,7 +92,7 @@ impl Drop for Bound<'_> {
     }
 }
 
-fn start(path: &Path, command: &[OsString]) -> Result<()> {
+fn start(path: &Path, users: &[u32], command: &[OsString]) -> Result<()> {
     let mut signals = Signals::new(ENDING)?;
     let listener = passing::listen(path).with_context(|| format!("cannot listen at {}", path.display()))?;
     let _bound = Bound(path);
@@ -96,7 +101,7 @@ fn start(path: &Path, command: &[OsString]) -> Result<()> {
     let hand_over = async {
         loop {
             let peer = listener.read_with(passing::accept).await?;
-            if let Err(error) = start_for(&peer, command, &set) {
+            if let Err(error) = start_for(&peer, users, command, &set) {
                 let _ = writeln!(io::stderr(), "handoff: {error:#}");
             }
         }
@@ -121,13 +126,17 @@ fn start(path: &Path, command: &[OsString]) -> Result<()> {
 }
 
 /// Starts the command for a peer. If that cannot be handed over, it is killed.
-fn start_for(peer: &OwnedFd, command: &[OsString], set: &ChildSet<u32>) -> Result<()> {
+fn start_for(peer: &OwnedFd, users: &[u32], command: &[OsString], set: &ChildSet<u32>) -> Result<()> {
+    let taker = taker::taker(peer)?;
+    if !users.is_empty() && !users.contains(&taker.user) {
+        bail!("{taker} is refused");
+    }
     let child = Command::new(&command[0]).args(&command[1..]).kill_on_drop(true).spawn()?;
     let pid = child.id();
     let name = command[0].to_string_lossy();
     passing::send(peer, name.as_bytes(), &[child.pidfd().as_fd()])
         .with_context(|| format!("{name} (pid {pid}) cannot be handed over, and is killed"))?;
-    say!("{pid}: handed over");
+    say!("{pid}: handed over to {taker}");
     set.insert(child, pid).map_err(|refused| refused.error)?;
     Ok(())
 }

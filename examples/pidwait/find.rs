@@ -1,12 +1,12 @@
 //! Which processes to wait for.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::io::{self, Write};
 
 use anyhow::{Context, Result};
 use async_io::Async;
-use childset::{Gone, Pidfd};
+use childset::{Gone, Identity, Pidfd};
 use rustix::fs::{major, minor, stat};
 use rustix::param::clock_ticks_per_second;
 use rustix::process::{getpgrp, getsid};
@@ -31,6 +31,16 @@ impl fmt::Display for Found {
     }
 }
 
+impl Found {
+    /// How to find it again; `None` if it is gone.
+    pub(crate) fn identity(&self) -> Result<Option<Identity>> {
+        match self.pidfd.get_ref().identity() {
+            Err(error) if Gone::from_io_error(&error).is_some() => Ok(None),
+            identity => identity.map(Some).with_context(|| self.to_string()),
+        }
+    }
+}
+
 /// What is looked for, as far as it is not in the options.
 struct Criteria<'a> {
     options: &'a Options,
@@ -49,6 +59,7 @@ pub(crate) fn matching(options: &Options) -> Result<Vec<Found>> {
     let criteria = Criteria::new(options)?;
     let mut found = Vec::new();
     match options.pids() {
+        None if !options.identities.is_empty() => {}
         None => {
             for pid in Process::pids().context("/proc cannot be read")? {
                 if let Some(process) = unless_gone(Process::open(pid))? {
@@ -68,7 +79,14 @@ pub(crate) fn matching(options: &Options) -> Result<Vec<Found>> {
             }
         }
     }
+    for identity in &BTreeSet::from_iter(&options.identities) {
+        match criteria.by_identity(identity)? {
+            Some(process) => found.extend(process),
+            None => drop(writeln!(io::stderr(), "pidwait: there is no process {identity}")),
+        }
+    }
     found.sort_by_key(|found| found.pid);
+    found.dedup_by_key(|found| found.pid);
     let age = |found: &Found| (found.started, found.pid);
     let chosen = match options.choice() {
         Choice::All => None,
@@ -103,6 +121,22 @@ impl<'a> Criteria<'a> {
             started_by: options.older.map(started_by).transpose()?,
             ancestors: if options.ignore_ancestors { ancestors()? } else { HashSet::new() },
         })
+    }
+
+    /// `None` if there is none; `Some(None)` if it does not match.
+    fn by_identity(&self, identity: &Identity) -> Result<Option<Option<Found>>> {
+        let (pidfd, pid) = match identity.open().and_then(|pidfd| Ok((pidfd.pid()?, pidfd))) {
+            Ok((Some(pid), pidfd)) => (pidfd, pid),
+            Ok((None, _)) => return Ok(None),
+            Err(error) if Gone::from_io_error(&error).is_some() => return Ok(None),
+            Err(error) => return Err(error).with_context(|| format!("{identity} cannot be waited for")),
+        };
+        let Some(process) = unless_gone(Process::open(pid))? else {
+            return Ok(None);
+        };
+        let found = self.open(&process)?;
+        // The number was its own all the time.
+        Ok(pidfd.pid().is_ok().then_some(found))
     }
 
     fn open(&self, process: &Process) -> Result<Option<Found>> {

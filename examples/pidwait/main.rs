@@ -10,6 +10,7 @@
 //! cargo run --example pidwait -- -x rsync && systemctl suspend
 //! cargo run --example pidwait -- --until reaped --status --zombie-after 5 -f 'python.*worker'
 //! cargo run --example pidwait -- --pid 4711 --timeout 60
+//! cargo run --example pidwait -- --print-identity -x rsync >rsync.id && cargo run --example pidwait -- --identity "$(cat rsync.id)"
 //! ```
 
 mod find;
@@ -56,6 +57,14 @@ fn run(options: &Options) -> Result<u8> {
     let mut out = io::stdout().lock();
     if options.count {
         writeln!(out, "{}", found.len())?;
+    }
+    if options.print_identity {
+        for process in &found {
+            if let Some(identity) = process.identity()? {
+                writeln!(out, "{identity}")?;
+            }
+        }
+        return Ok(if found.is_empty() { NONE_FOUND } else { ENDED });
     }
     if options.echo {
         for process in &found {

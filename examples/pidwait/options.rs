@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use childset::Identity;
 use clap::{ArgGroup, Parser, ValueEnum};
 use nix::unistd::{Group, User};
 
@@ -19,10 +20,11 @@ ended: with --status, use --until reaped to learn it of each.
 Exit status: 0 if all have ended, 1 if there was none, 2 if the options are wrong, 3 if waiting failed, 124 after \
 --timeout.";
 
-const CRITERIA: [&str; 14] = [
+const CRITERIA: [&str; 15] = [
     "pattern",
     "pids",
     "pid_file",
+    "identities",
     "users",
     "real_users",
     "real_groups",
@@ -68,6 +70,14 @@ pub(crate) struct Options {
     /// What that file says.
     #[arg(skip)]
     pub(crate) pids_in_file: Vec<u32>,
+
+    /// The identity, as --print-identity prints it: of no other process until the machine is started anew
+    #[arg(long = "identity", value_name = "IDENTITY,...", value_delimiter = ',')]
+    pub(crate) identities: Vec<Identity>,
+
+    /// Print the identity of each, and do not wait
+    #[arg(long)]
+    pub(crate) print_identity: bool,
 
     /// The effective user, by name or number
     #[arg(short = 'u', long = "euid", value_name = "USER,...", value_delimiter = ',', value_parser = user)]

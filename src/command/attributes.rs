@@ -11,7 +11,7 @@ use crate::watch::cgroup::Cgroup;
 /// What the process is to be: its user, group, limits, signals.
 ///
 /// The order in which these are done does not depend on that of the calls: session and process group, limits,
-/// priority, file mode mask, root directory, groups, group, user, working directory, `no_new_privs`, signal
+/// priority, file mode mask, namespaces, root directory, groups, group, user, working directory, `no_new_privs`, signal
 /// dispositions, parent death signal, signal mask. A closure of [`pre_exec`](CommandExt::pre_exec) comes last.
 impl Command {
     /// Sets the supplementary groups: see [`uid`](CommandExt::uid) and setgroups(2).

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::options::Options;
 use super::resource::Resource;
 use crate::child::Unit;
-use crate::pidfd::Signal;
+use crate::pidfd::{Namespace, Signal};
 use crate::sys::plan::Step;
 
 /// How many bytes of a string are shown.
@@ -46,6 +46,10 @@ pub(super) fn describe(step: &Step) -> String {
             format!("set scheduling policy {policy} with priority {priority} (sched_setscheduler)")
         }
         Step::Umask(mask) => format!("set the file mode mask to {mask:o} (umask)"),
+        Step::JoinNamespaces(flags) => {
+            let kinds: Vec<_> = Namespace::of_flags(*flags).map(|kind| kind.to_string()).collect();
+            format!("join the namespaces {} of a process (setns)", kinds.join(", "))
+        }
         Step::Chroot(root) => format!("make {} the root directory (chroot)", path(root)),
         Step::SetGroups(groups) if groups.len() > GROUPS_SHOWN => {
             format!("set {} supplementary groups (setgroups)", groups.len())
@@ -81,6 +85,8 @@ pub(super) fn add_options(f: &mut DebugStruct<'_, '_>, options: &Options) {
     if let Some(mask) = options.umask {
         f.field("umask", &format_args!("{mask:#o}"));
     }
+    let namespaces = options.namespaces.as_ref().map(|(process, kinds)| (process.as_raw_fd(), kinds));
+    add_some(f, "join_namespaces_of", namespaces);
     add_some(f, "chroot", options.chroot.as_ref());
     add_some(f, "groups", options.groups.as_ref());
     add_some(f, "gid", options.gid);

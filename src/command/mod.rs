@@ -8,6 +8,7 @@ mod describe;
 mod error;
 mod fds;
 mod lifetime;
+mod namespaces;
 mod options;
 mod prepared;
 mod program;
@@ -74,10 +75,31 @@ pub use terminal::Pty;
 ///
 /// # Moving from async-process
 ///
-/// With `use childset as async_process`, most programs work unchanged. The differences: there are neither `driver()` nor
-/// `From<std::process::Command>`; descriptors above 2 are not inherited; `Child::status` leaves standard input
-/// open; `Child::output` does not wait for ever for a process that the child has left behind; with a
-/// [`std::process::Stdio`] instead of the [`Stdio`] here, a command can be spawned once.
+/// With `use childset as async_process`, many programs work unchanged. (`compat/async-process` in the repository is a crate
+/// that has async-process's interface to the letter.) These programs do not compile:
+///
+/// - those that call `driver()`: there is no thread that it could take over from;
+/// - those that convert a [`std::process::Command`];
+/// - those that take a [`std::process::Stdio`] from [`into_stdio`](crate::ChildStdout::into_stdio), or pass a [`Stdio`] to
+///   a command of `std`'s: it is a type of this crate;
+/// - those with `std::io::Write` and `AsyncWriteExt` both in scope, or `Read` and `AsyncReadExt`, that call `write_all` or
+///   the like: the pipes implement both;
+/// - those that forbid warnings: `&self` is enough where `&mut self` was, so that a `mut` may be unused.
+///
+/// These differences show when a program runs:
+///
+/// - Descriptors above 2 are not inherited: [`inherit_fds`](Command::inherit_fds).
+/// - [`Child::status`](crate::Child::status) and [`Command::status`] leave a piped standard input open. A child that
+///   reads it to its end waits until it is dropped.
+/// - [`Child::output`](crate::Child::output) does not wait for ever for a process that the child left behind with a pipe:
+///   [`set_drain_grace`](crate::Child::set_drain_grace).
+/// - `raw_os_error()` is `None` for an error that says more: [`SpawnError::errno`]. `kind()` is the same.
+/// - The shell runs a script that does not name its interpreter: [`shell_fallback`](Command::shell_fallback).
+/// - A command with a [`std::process::Stdio`] can be spawned once, and runs [on a copy](#on-a-copy).
+/// - A pipe is non-blocking from the first await on, and not from the start; the `OwnedFd` that it becomes is blocking.
+/// - `close().await` closes a [`ChildStdin`](crate::ChildStdin).
+/// - There is no thread `async-process`. async-io's reactor reports exits, and reaps children that were dropped.
+/// - Where SIGCHLD is ignored, or somebody else has reaped the child, its status can still be had (Linux 6.15).
 ///
 /// # What does not see it
 ///
@@ -91,6 +113,7 @@ pub use terminal::Pty;
 ///
 /// - those with a [`uid`](unix::CommandExt::uid), a [`gid`](unix::CommandExt::gid), or a
 ///   [`cgroup`](Command::cgroup): on our memory, what the kernel does to them it would do to us, too;
+/// - those that [join namespaces](Command::join_namespaces_of): that changes what the memory is allowed, and its clocks;
 /// - those with a closure of [`pre_exec`](unix::CommandExt::pre_exec), or a [`std::process::Stdio`];
 /// - all, on processors other than x86_64 and aarch64, 32-bit ones too.
 ///

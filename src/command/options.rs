@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::error::{c_string, SpawnError};
 use super::resource::Resource;
 use crate::child::Unit;
-use crate::pidfd::Signal;
+use crate::pidfd::{Namespace, Signal};
 use crate::sys::plan::{Life, Memory, Step};
 use crate::watch::cgroup::Cgroup;
 
@@ -32,6 +32,8 @@ pub(super) struct Options {
     pub(super) groups: Option<Vec<u32>>,
     pub(super) gid: Option<u32>,
     pub(super) uid: Option<u32>,
+    /// Whose to join, and which.
+    pub(super) namespaces: Option<(Arc<OwnedFd>, Vec<Namespace>)>,
     /// Instead of a path.
     pub(super) directory_fd: Option<Arc<OwnedFd>>,
     /// Instead of a path.
@@ -68,6 +70,9 @@ impl Options {
         steps.extend(self.nice.map(Step::SetNice));
         steps.extend(self.scheduler.map(|(policy, priority)| Step::SetScheduler(policy, priority)));
         steps.extend(self.umask.map(Step::Umask));
+        if let Some((_, kinds)) = &self.namespaces {
+            steps.push(Step::JoinNamespaces(flags(kinds)?));
+        }
         if let Some(root) = &self.chroot {
             steps.push(Step::Chroot(c_string(root.as_os_str().as_bytes(), "the root directory")?));
         }
@@ -141,6 +146,7 @@ impl Options {
     pub(super) fn has_needs(&self) -> bool {
         self.controlling_terminal.is_some()
             || self.foreground.is_some()
+            || self.namespaces.is_some()
             || self.directory_fd.is_some()
             || self.program_fd.is_some()
     }
@@ -168,13 +174,23 @@ impl Options {
     ///
     /// One that changes its user makes the memory undumpable, and its new user may stop it there for as long as he
     /// likes. One in a cgroup may be killed for want of memory with all of its cgroup (`memory.oom.group`), and then
-    /// the kernel kills all who share its memory.
+    /// the kernel kills all who share its memory. One that joins namespaces must be alone on its memory to join that of
+    /// the clocks, and makes it undumpable by joining that of the users.
     pub(super) fn memory(&self) -> Memory {
-        match self.uid.is_some() || self.gid.is_some() || self.cgroup.is_some() || self.unit == Unit::Cgroup {
+        let identity = self.uid.is_some() || self.gid.is_some() || self.namespaces.is_some();
+        match identity || self.cgroup.is_some() || self.unit == Unit::Cgroup {
             true => Memory::Copied,
             false => Memory::Shared,
         }
     }
+}
+
+/// As setns(2) has them.
+fn flags(kinds: &[Namespace]) -> io::Result<i32> {
+    kinds.iter().try_fold(0, |flags, kind| match kind.flag() {
+        Some(flag) => Ok(flags | flag),
+        None => Err(SpawnError::new(format!("join a {kind} namespace (setns)"), libc::EINVAL).into()),
+    })
 }
 
 /// One bit a signal, the first for signal 1.

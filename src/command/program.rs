@@ -152,6 +152,9 @@ impl Command {
     /// Whether `/bin/sh` runs a file that the kernel does not know how to execute (`ENOEXEC`), such as a script
     /// without `#!`; true unless set. execvp(3) does so, and posix_spawn(3) does not.
     ///
+    /// The file must be one that may be a script: not empty, no ELF file, and without a null byte in its first line
+    /// (or its first 80 bytes), as bash has it. The child must be allowed to read it. All else is `ENOEXEC`.
+    ///
     /// ```
     /// use childset::{Command, SpawnError};
     /// use std::os::unix::fs::PermissionsExt;

@@ -23,7 +23,8 @@ impl Command {
     /// Starts to build a command that runs `program`, with its name as argument 0.
     ///
     /// A name without a slash is searched in `PATH` as execvp(3) does it; in that of the child, if it was changed.
-    /// A script that does not name its interpreter is run by `/bin/sh`, as there.
+    /// A script that does not name its interpreter is run by `/bin/sh`, as there, if it is a text: see
+    /// [`shell_fallback`](Command::shell_fallback).
     ///
     /// ```
     /// # use childset::Command;
@@ -71,7 +72,7 @@ impl Command {
     ///   executed, or a step of the set-up needs a privilege;
     /// - [`InvalidInput`](io::ErrorKind::InvalidInput) (`EINVAL`): a signal, limit or priority that there is not;
     /// - [`ArgumentListTooLong`](io::ErrorKind::ArgumentListTooLong) (`E2BIG`): arguments and environment together;
-    /// - `ENOEXEC`: a file that is no program, and that the shell may not run;
+    /// - `ENOEXEC`: a file that is neither a program for this processor nor a script, or that the shell may not run;
     /// - `EAGAIN`, `ENOMEM`: a limit on processes, or memory;
     /// - `EBADF`, `EMFILE`: a number of [`fd`](Command::fd) that cannot be, or that the limit does not allow;
     /// - `ETXTBSY`: the program is open for writing, and still was when it had been tried for a tenth of a second.

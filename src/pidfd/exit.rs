@@ -178,6 +178,8 @@ pub enum StatusUnknown {
     NotKept,
     /// The process is a zombie of another parent. Once that has reaped it, Linux 6.15 and later report its status.
     Zombie,
+    /// It is a thread that has ended, of [`Pidfd::open_thread`](crate::Pidfd::open_thread). A thread has no exit status.
+    Thread,
 }
 
 impl StatusUnknown {
@@ -197,6 +199,7 @@ impl fmt::Display for StatusUnknown {
             StatusUnknown::Zombie => {
                 "exit status unknown: the process is not a child of ours (ECHILD), and its parent has not reaped it"
             }
+            StatusUnknown::Thread => "no exit status: it was a thread",
         })
     }
 }

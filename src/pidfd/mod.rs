@@ -2,15 +2,20 @@
 
 // The page of `Pidfd` shows the methods of these in their order.
 mod open;
+mod peer;
 mod send;
 mod take;
+mod thread;
 
 mod core_dump;
 mod edge;
 mod exit;
 mod forked;
 mod gone;
+mod identity;
 mod info;
+mod memory;
+mod namespace;
 mod signal;
 mod state;
 mod usage;
@@ -25,7 +30,9 @@ pub use core_dump::CoreDump;
 pub use exit::{Exit, StatusUnknown};
 pub use forked::Forked;
 pub use gone::Gone;
+pub use identity::Identity;
 pub use info::Info;
+pub use namespace::Namespace;
 pub use signal::Signal;
 pub use state::{State, StateChange};
 pub use usage::Usage;
@@ -55,6 +62,8 @@ pub use usage::Usage;
 ///
 /// # Kernels
 /// Waiting needs Linux 5.4. See pidfd_open(2).
+///
+#[doc = include_str!("interface.md")]
 #[derive(Debug)]
 pub struct Pidfd(OwnedFd);
 

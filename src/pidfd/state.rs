@@ -143,10 +143,14 @@ impl Pidfd {
         take_change(self.fd(), libc::WNOHANG)
     }
 
-    /// Whether `POLLHUP` says that the process was reaped: it came in Linux 6.9, with pidfds as files of their
-    /// own file system.
+    /// Whether `POLLHUP` says that the process was reaped: it came with [their own file system](Pidfd::is_in_pidfs).
     #[cfg(feature = "async-io")]
     pub(crate) fn tells_reaping(&self) -> io::Result<bool> {
+        self.is_in_pidfs()
+    }
+
+    /// Whether it is a file of the pidfds' own file system: Linux 6.9.
+    pub(super) fn is_in_pidfs(&self) -> io::Result<bool> {
         const PIDFS_MAGIC: u64 = 0x50494446;
         Ok(rustix::fs::fstatfs(self)?.f_type as u64 == PIDFS_MAGIC)
     }

@@ -70,8 +70,14 @@ pub(crate) fn can_be_collected(pidfd: &Pidfd) -> bool {
     }
 }
 
-/// After `ECHILD`: the status of a process that somebody else reaped.
+/// After `ECHILD`: the status of a process that somebody else reaped. A thread has none, whatever the kernel keeps of it.
 fn collect_foreign(pidfd: &Pidfd) -> io::Result<Collected> {
+    if pidfd.is_thread()? {
+        return match pidfd.has_ended()? {
+            true => Err(StatusUnknown::Thread.into()),
+            false => Ok(Collected::Foreign),
+        };
+    }
     let mut told = info::get(pidfd.fd(), info::EXIT);
     if matches!(&told, Err(error) if error.raw_os_error() == Some(libc::ESRCH)) {
         // Reaped between the kernel's look for an exit and its look for the process: now there is an exit.
@@ -182,9 +188,9 @@ impl Pidfd {
     }
 
     /// Blocks until a process that `waitid` does not take for our child is reaped, or, where the kernel does
-    /// not report the status even then, until it ends.
+    /// not report the status even then, until it ends. So does a thread.
     fn block_on_foreign(&self) -> io::Result<()> {
-        let interest = match tells_exits(self.fd()) {
+        let interest = match tells_exits(self.fd()) && !self.is_thread()? {
             true => PollFlags::empty(),
             false => PollFlags::IN,
         };

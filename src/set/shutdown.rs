@@ -166,7 +166,7 @@ impl<T> Shutdown<'_, T> {
         if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             self.deadline = None;
             let mut error = self.set.end_all(true).err();
-            for handle in self.rest.drain(..) {
+            for handle in self.rest.drain(..).filter(is_left) {
                 error = error.or(handle.kill().err());
             }
             self.error = self.error.take().or(error);
@@ -180,8 +180,7 @@ impl<T> Shutdown<'_, T> {
     }
 
     fn is_rest_gone(&mut self) -> bool {
-        // What cannot be told is no reason to wait.
-        self.rest.retain(|handle| !handle.is_unit_gone().unwrap_or(true));
+        self.rest.retain(is_left);
         self.rest.is_empty()
     }
 
@@ -189,6 +188,9 @@ impl<T> Shutdown<'_, T> {
     fn note(&mut self, exited: &Exited<T>) {
         if exited.child.has_unit() {
             let handle = exited.child.handle();
+            if !is_left(&handle) {
+                return;
+            }
             if self.deadline.is_some() {
                 self.rest.push(handle);
             } else if let Err(error) = handle.kill() {
@@ -196,6 +198,11 @@ impl<T> Shutdown<'_, T> {
             }
         }
     }
+}
+
+/// Whether somebody is left of a unit. What cannot be told is no reason to wait.
+fn is_left(handle: &ChildHandle) -> bool {
+    !handle.is_unit_gone().unwrap_or(true)
 }
 
 /// # Cancel safety

@@ -364,6 +364,9 @@ unsafe fn perform(step: &Step, needs: Option<&Needs>) -> Result<(), i32> {
             unsafe { call(libc::SYS_sched_setscheduler, [0, policy as usize, priority, 0, 0]) }
         }
         Step::Umask(mask) => by_number(libc::SYS_umask, mask as usize, 0),
+        Step::JoinNamespaces(kinds) => {
+            by_number(libc::SYS_setns, number(needs, |needs| &needs.namespaces), kinds as usize)
+        }
         // SAFETY: a string with its null byte.
         Step::Chroot(ref path) => unsafe { call(libc::SYS_chroot, [path.as_ptr() as usize, 0, 0, 0, 0]) },
         Step::SetGroups(ref groups) => {

@@ -135,12 +135,15 @@ fn number(name: &[u8]) -> Option<usize> {
     None
 }
 
-/// Closes now what `execve` would close, above the standard ones.
+/// Closes now what `execve` would close, above the standard ones, except for one.
 ///
 /// # Safety
 /// As [`dup_to`].
-pub(super) unsafe fn close_marked() -> Result<(), i32> {
+pub(super) unsafe fn close_marked(except: Option<usize>) -> Result<(), i32> {
     each_open(&[(3, u32::MAX)], |fd| {
+        if Some(fd) == except {
+            return;
+        }
         // SAFETY: they touch no memory, and the table is the caller's to change.
         unsafe {
             let flags = call(libc::SYS_fcntl, [fd, libc::F_GETFD as usize, 0, 0, 0]);

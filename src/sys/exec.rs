@@ -3,6 +3,8 @@
 use std::ffi::c_char;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
+use libc::c_long;
+
 use super::descriptors::{close_marked, keep_open};
 use super::needs::ByDescriptor;
 use super::plan::{busy_wait, Alone, Environment, Failure, Plan, Stage, BUSY_RETRIES};
@@ -25,17 +27,21 @@ pub(super) unsafe fn exec(plan: &Plan<'_>) -> Failure {
         match (failure, plan.alone) {
             (Failure { stage: Stage::Exec(_), errno: libc::ETXTBSY }, Some(_)) if busy < BUSY_RETRIES => {
                 // SAFETY: a new process, whose table is its own by now.
-                unsafe { wait_while_busy(busy) };
+                unsafe { wait_while_busy(busy, plan) };
                 busy += 1;
             }
-            (Failure { stage: Stage::Exec(program), errno: libc::ENOEXEC }, Some(Alone { shell }))
-                if !shell.is_empty() =>
-            {
+            (Failure { stage: Stage::Exec(program), errno: libc::ENOEXEC }, alone) => {
                 let script = plan.programs.pointers().get(program).copied().unwrap_or(std::ptr::null());
                 // SAFETY: as `try_programs`.
                 return unsafe {
-                    keep_program(plan);
-                    by_shell(shell, script, environment)
+                    match alone {
+                        _ if !may_be_script(script) => failure,
+                        Some(Alone { shell }) if !shell.is_empty() => {
+                            keep_program(plan);
+                            by_shell(shell, script, environment)
+                        }
+                        _ => Failure { stage: Stage::Script(program), ..failure },
+                    }
                 };
             }
             _ => return failure,
@@ -47,15 +53,53 @@ pub(super) unsafe fn exec(plan: &Plan<'_>) -> Failure {
 ///
 /// # Safety
 /// In a new process with a descriptor table of its own.
-unsafe fn wait_while_busy(retry: u32) {
+unsafe fn wait_while_busy(retry: u32, plan: &Plan<'_>) {
     if retry == 0 {
-        // It may be one of ours by which the program was written.
+        // It may be one of ours by which the program was written; not the one that names it.
+        let program = plan.by_descriptor().map(|program| program.fd.number() as usize);
         // SAFETY: the caller's promise.
-        let _ = unsafe { close_marked() };
+        let _ = unsafe { close_marked(program) };
     }
     let time = libc::timespec { tv_sec: 0, tv_nsec: busy_wait(retry).subsec_nanos() as _ };
     // SAFETY: the time is read alone.
     let _ = unsafe { call(libc::SYS_nanosleep, [&raw const time as usize, 0, 0, 0, 0]) };
+}
+
+/// Whether the shell may run a file that the kernel does not know how to execute. As in bash, a null byte in its first line
+/// shows that it is no text. An empty file, and an executable of another processor, are none either.
+///
+/// # Safety
+/// In a process with a descriptor table of its own. `path` is a string with its null byte, or null.
+unsafe fn may_be_script(path: *const c_char) -> bool {
+    let mut start = [0u8; 80];
+    let flags = (libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NONBLOCK | libc::O_NOCTTY) as usize;
+    // SAFETY: as many bytes as there are may be written, and the descriptor is this process's own; and the caller's promise.
+    let length = unsafe {
+        uninterrupted(libc::SYS_openat, [libc::AT_FDCWD as usize, path as usize, flags, 0, 0]).and_then(
+            |file| {
+                let args = [file, start.as_mut_ptr() as usize, start.len(), 0, 0];
+                let length = uninterrupted(libc::SYS_read, args);
+                let _ = call(libc::SYS_close, [file, 0, 0, 0, 0]);
+                length
+            },
+        )
+    };
+    match start.get(..length.unwrap_or(0)) {
+        None | Some([] | [0x7f, b'E', b'L', b'F', ..]) => false,
+        Some(text) => text.iter().take_while(|&&byte| byte != b'\n').all(|&byte| byte != 0),
+    }
+}
+
+/// # Safety
+/// As [`call`].
+unsafe fn uninterrupted(number: c_long, args: [usize; 5]) -> Result<usize, i32> {
+    loop {
+        // SAFETY: the caller's promise.
+        match unsafe { call(number, args) } {
+            Err(libc::EINTR) => {}
+            result => return result,
+        }
+    }
 }
 
 /// # Safety

@@ -12,6 +12,7 @@ pub(crate) mod clone;
 pub(crate) mod descriptors;
 #[cfg(feature = "command")]
 mod exec;
+pub(crate) mod file_handle;
 #[cfg(feature = "command")]
 pub(crate) mod fork;
 #[cfg(feature = "command")]
@@ -22,9 +23,12 @@ pub(crate) mod info;
 #[cfg(feature = "command")]
 pub(crate) mod launch;
 pub(crate) mod low;
+pub(crate) mod memory;
+pub(crate) mod namespace;
 #[cfg(feature = "command")]
 pub(crate) mod needs;
 pub(crate) mod origin;
+pub(crate) mod peer;
 #[cfg(feature = "command")]
 pub(crate) mod plan;
 pub(crate) mod poll;

@@ -11,6 +11,8 @@ pub(crate) struct Needs {
     pub(crate) terminal: Option<Held>,
     /// The terminal whose foreground group the child's is to be.
     pub(crate) foreground: Option<Held>,
+    /// The process whose namespaces to join.
+    pub(crate) namespaces: Option<Held>,
     /// The working directory.
     pub(crate) directory: Option<Held>,
     pub(crate) program: Option<ByDescriptor>,
@@ -29,9 +31,8 @@ impl Needs {
     /// Those that are held for the child.
     pub(crate) fn held(&self) -> impl Iterator<Item = &Held> {
         let program = self.program.as_ref().map(|program| &program.fd);
-        [self.terminal.as_ref(), self.foreground.as_ref(), self.directory.as_ref(), program]
-            .into_iter()
-            .flatten()
+        let own = [&self.terminal, &self.foreground, &self.namespaces, &self.directory];
+        own.into_iter().filter_map(Option::as_ref).chain(program)
     }
 
     /// The numbers that must be open until `execve`.

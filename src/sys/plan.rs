@@ -162,6 +162,8 @@ pub(crate) enum Step {
     SetNice(i32),
     SetScheduler(i32, i32),
     Umask(u32),
+    /// Of the process among the plan's needs: `CLONE_NEW…`.
+    JoinNamespaces(i32),
     Chroot(CString),
     SetGroups(Vec<u32>),
     /// No group of ours is left to the child if it is another user's: this one's.
@@ -223,6 +225,8 @@ pub(crate) enum Stage {
     Signal,
     /// The last program that was tried.
     Exec(usize),
+    /// The last program that was tried, which the kernel does not know how to execute, and the shell may.
+    Script(usize),
     /// `/bin/sh`, for a script.
     Shell,
 }

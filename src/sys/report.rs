@@ -41,6 +41,7 @@ impl Report {
             Stage::Signal => (9, 0),
             Stage::Exec(program) => (10, program as u32),
             Stage::Shell => (11, 0),
+            Stage::Script(program) => (12, program as u32),
         };
         self.stage.store(stage, Ordering::Relaxed);
         self.number.store(number, Ordering::Relaxed);
@@ -65,6 +66,7 @@ impl Report {
             8 => Stage::Act,
             9 => Stage::Signal,
             10 => Stage::Exec(number),
+            12 => Stage::Script(number),
             _ => Stage::Shell,
         };
         Some(Failure { stage, errno: self.errno.load(Ordering::Relaxed) })
@@ -108,7 +110,7 @@ impl Drop for SharedReport {
 mod tests {
     use super::*;
 
-    const STAGES: [Stage; 12] = [
+    const STAGES: [Stage; 13] = [
         Stage::Clone,
         Stage::Unshare,
         Stage::Cgroup,
@@ -121,6 +123,7 @@ mod tests {
         Stage::Signal,
         Stage::Exec(3),
         Stage::Shell,
+        Stage::Script(2),
     ];
 
     #[test]

@@ -93,10 +93,14 @@ impl Watched for Orphan {
 /// # std::io::Result::Ok(())
 /// ```
 pub fn reap_dropped() -> usize {
+    let left = {
+        let mut dropped = lock(&STATE.get().dropped);
+        dropped.reap();
+        dropped.len()
+    };
+    // Those that were just reaped need nothing any more.
     settle_made();
-    let mut dropped = lock(&STATE.get().dropped);
-    dropped.reap();
-    dropped.len()
+    left
 }
 
 /// Reaps what is due, unless the reactor does: called by whatever spawns, watches, takes or drops a child.

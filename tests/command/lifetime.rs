@@ -48,7 +48,9 @@ fn killed_with_the_parent_whatever_signal_it_asks_for() {
     both_ways(|new| {
         let spawn = || {
             let mut command = new("cat");
-            command.stdin(Stdio::piped()).parent_death_signal(Signal::TERM).kill_with_parent(true);
+            // Without standard output it would end at once.
+            command.stdin(Stdio::piped()).stdout(Stdio::null());
+            command.parent_death_signal(Signal::TERM).kill_with_parent(true);
             command.spawn().unwrap()
         };
         let mut child = thread::scope(|scope| scope.spawn(spawn).join().unwrap());

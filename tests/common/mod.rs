@@ -403,7 +403,11 @@ pub(crate) fn in_copy(act: impl FnOnce() -> u8) -> i32 {
             // SAFETY: the end of the copy.
             unsafe { libc::_exit(code.into()) }
         }
-        pid => libc::WEXITSTATUS(reap_by_pid(pid as u32)),
+        pid => match reap_by_pid(pid as u32) {
+            status if libc::WIFEXITED(status) => libc::WEXITSTATUS(status),
+            // As shells have it, and no code of a copy's.
+            status => 1000 + libc::WTERMSIG(status),
+        },
     }
 }
 

@@ -28,6 +28,19 @@
 //! | | `supported_mask_field`, `supported_mask_with_other_fields` | `info::supported_mask` |
 //! | (`coredump`) | mask, signal and code | `info::core_dump` |
 //! | `pidfd_fdinfo_test` | other namespace, dead process | the unit test of `src/info.rs` |
+//! | `pidfd_file_handle_test` | `file_handle_same_pidns` | `file_handle::same_pidns` |
+//! | | `file_handle_child_pidns` | `file_handle::child_pidns` |
+//! | | `file_handle_foreign_pidns` | `tests/identity.rs` |
+//! | | `pid_has_exited`, `pid_has_been_reaped` | `file_handle::exited_and_reaped` |
+//! | | `*_flags`, `lookup_must_fail`, `decode_purely_based_on_file_handle` | left out: `Identity` gives one set of flags, no name, and a pidfd |
+//! | `pidfd_setns_test` | `pidfd_exited_child` | `setns::exited_child` |
+//! | | `pidfd_one_shot_setns` | `setns::one_shot` |
+//! | | `pidfd_incremental_setns` | `setns::each_kind` |
+//! | | `pidfd_derived_nsfd_incremental_setns` | `setns::derived_descriptors` |
+//! | | `nsfd_incremental_setns` | left out: no pidfd is in it |
+//! | | `no_foul_play` | `setns::no_foul_play` |
+//! | | `setns_einval` | `tests/namespaces.rs` |
+//! | | `invalid_flags` | left out: `Command::join_namespaces_of` gives none |
 //! | `pidfd_autoreap_test` | `autoreap_without_pidfd` | `autoreap::forgotten` |
 //! | | `autoreap_basic`, `autoreap_signaled` | `autoreap::ends` |
 //! | | `autoreap_reparent` | `autoreap::reparented` |
@@ -38,8 +51,8 @@
 //! | | `autokill_requires_cap_sys_admin`, `autokill_without_nnp_with_cap` | `autoreap::capability` |
 //! | | `*_rejects_*`, `autokill_requires_pidfd`, `autokill_requires_autoreap` | left out: `Command` never asks for that |
 //!
-//! Left out whole: `pidfd_setns_test`, `pidfd_bind_mount`, `pidfd_file_handle_test`, `pidfd_setattr_test` and
-//! `pidfd_xattr_test`, since they try namespaces and the file system of the pidfds, and not processes.
+//! Left out whole: `pidfd_bind_mount`, `pidfd_setattr_test` and `pidfd_xattr_test`, since they try the file system of the
+//! pidfds, and not processes.
 //!
 //! Theirs wait for a while where nothing is to happen; ours look after something that comes later did happen.
 
@@ -50,12 +63,14 @@
 mod autoreap;
 #[path = "../common/mod.rs"]
 mod common;
+mod file_handle;
 mod getfd;
 mod info;
 mod open;
 mod poll;
 mod roles;
 mod send_signal;
+mod setns;
 mod wait;
 
 const TESTS: &[(&str, fn())] = &[
@@ -73,6 +88,14 @@ const TESTS: &[(&str, fn())] = &[
     ("getfd::fetch", getfd::fetch),
     ("getfd::not_traceable", getfd::not_traceable),
     ("getfd::reaped", getfd::reaped),
+    ("file_handle::same_pidns", file_handle::same_pidns),
+    ("file_handle::child_pidns", file_handle::child_pidns),
+    ("file_handle::exited_and_reaped", file_handle::exited_and_reaped),
+    ("setns::one_shot", setns::one_shot),
+    ("setns::each_kind", setns::each_kind),
+    ("setns::exited_child", setns::exited_child),
+    ("setns::no_foul_play", setns::no_foul_play),
+    ("setns::derived_descriptors", setns::derived_descriptors),
     ("info::of_a_zombie", info::of_a_zombie),
     ("info::of_a_reaped_process", info::of_a_reaped_process),
     ("info::thread_group", info::thread_group),

@@ -1,5 +1,6 @@
 //! The other processes of the tests: this binary, started by them in a role.
 
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
@@ -17,6 +18,7 @@ pub(crate) fn play(role: &str) {
         "exec_after_the_leader" => thread_goes_on(true, exec_cat),
         "exec_beside_the_leader" => thread_goes_on(false, exec_cat),
         "not_dumpable" => not_dumpable(),
+        "container" => container(),
         "aborts" => {
             say("ready");
             hear();
@@ -57,6 +59,37 @@ fn not_dumpable() {
     assert_eq!(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0) }, 0);
     say("not dumpable");
     hear();
+}
+
+/// Has a child in namespaces of its own, and says its pid, or `refused`. Both live until the input ends.
+fn container() {
+    let rest = libc::CLONE_NEWNS
+        | libc::CLONE_NEWCGROUP
+        | libc::CLONE_NEWIPC
+        | libc::CLONE_NEWUTS
+        | libc::CLONE_NEWPID
+        | libc::CLONE_NEWNET
+        | libc::CLONE_NEWTIME;
+    // SAFETY: this process has one thread; no memory is touched.
+    let has_entered = unsafe { libc::unshare(libc::CLONE_NEWUSER | rest) } == 0 && {
+        let time = File::open("/proc/self/ns/time_for_children").unwrap();
+        // SAFETY: as above.
+        unsafe { libc::setns(time.as_raw_fd(), libc::CLONE_NEWTIME) == 0 }
+    };
+    if !has_entered {
+        return say("refused");
+    }
+    // SAFETY: one thread, which holds no lock.
+    match unsafe { libc::fork() } {
+        0 => {
+            hear();
+            exit(0);
+        }
+        pid => {
+            say(&pid.to_string());
+            common::reap_by_pid(pid as u32);
+        }
+    }
 }
 
 pub(crate) fn say(line: &str) {

@@ -145,6 +145,42 @@ pub(crate) fn pids() {
     });
 }
 
+pub(crate) fn identities() {
+    check_leaks(|| {
+        let programs = Programs::new();
+        let (mut one, mut two) = (programs.cat(), programs.cat());
+        let print = |args: &[&str]| {
+            let output = ours(args).arg("--print-identity").output().unwrap();
+            let code = output.status.code().unwrap();
+            (code, String::from_utf8(output.stdout).unwrap().lines().map(String::from).collect::<Vec<_>>())
+        };
+        let identity =
+            |process: &Talking| Pidfd::from_child(&process.child).unwrap().identity().unwrap().to_string();
+        let of = [&one, &two].map(identity);
+        let in_order = match one.child.id() < two.child.id() {
+            true => of.to_vec(),
+            false => of.iter().rev().cloned().collect(),
+        };
+        assert_eq!(print(&["-x", &programs.name]), (0, in_order));
+        assert_eq!(print(&["--identity", &of[1]]), (0, vec![of[1].clone()]));
+        // All that is given holds.
+        assert_eq!(print(&["--identity", &of[1], "-x", "another"]), (1, vec![]));
+
+        let list = format!("{},{},{}", of[0], of[1], of[0]);
+        let mut waiting = Ours::start(&["--identity", &list, "-p", &one.child.id().to_string()], 2);
+        one.end_and_reap();
+        assert!(waiting.is_waiting());
+        two.end_and_reap();
+        assert_eq!(waiting.finish().status.code(), Some(0));
+
+        let gone = ours(&["--identity", &of[0]]).output().unwrap();
+        assert_eq!(gone.status.code(), Some(1));
+        let said = String::from_utf8(gone.stderr).unwrap();
+        assert_eq!(said, format!("pidwait: there is no process {}\n", of[0]));
+        assert_eq!(ours(&["--identity", "nonsense"]).output().unwrap().status.code(), Some(2));
+    });
+}
+
 /// A child that a shell left to it: it alone can reap that one, and does.
 pub(crate) fn inherited_child() {
     check_leaks(|| {

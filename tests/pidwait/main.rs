@@ -17,6 +17,7 @@ const TESTS: &[(&str, fn())] = &[
     ("zombie_after", alone::zombie_after),
     ("timeout", alone::timeout),
     ("pids", alone::pids),
+    ("identities", alone::identities),
     ("inherited_child", alone::inherited_child),
     ("same_exec_another_name", alone::same_exec_another_name),
     ("closed_output", alone::closed_output),

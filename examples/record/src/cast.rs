@@ -66,11 +66,19 @@ impl Text {
 }
 
 impl Recording {
-    pub(crate) fn create(path: &Path, overwrite: bool, width: u16, height: u16, command: &str) -> Result<Recording> {
+    pub(crate) fn create(
+        path: &Path,
+        overwrite: bool,
+        width: u16,
+        height: u16,
+        command: &str,
+    ) -> Result<Recording> {
         let mut options = File::options();
         options.write(true).truncate(overwrite).create(overwrite).create_new(!overwrite);
         let file = options.open(path).map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => anyhow::anyhow!("{} is there already: -f replaces it", path.display()),
+            io::ErrorKind::AlreadyExists => {
+                anyhow::anyhow!("{} is there already: -f replaces it", path.display())
+            }
             _ => anyhow::Error::new(error).context(format!("cannot write {}", path.display())),
         })?;
         let variables = ["SHELL", "TERM"].into_iter();
@@ -126,7 +134,8 @@ impl Recording {
 
 /// Reads the header of a recording.
 pub(crate) fn header(line: &str) -> Result<Header> {
-    let header: Header = serde_json::from_str(line).context("it does not begin with a header of asciicast")?;
+    let header: Header =
+        serde_json::from_str(line).context("it does not begin with a header of asciicast")?;
     ensure!(header.version == 2, "it is asciicast of version {}, and only 2 is known here", header.version);
     Ok(header)
 }

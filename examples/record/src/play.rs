@@ -14,7 +14,8 @@ pub(crate) fn play(options: &Play) -> Result<()> {
     let name = options.file.display();
     let file = File::open(&options.file).with_context(|| format!("cannot read {name}"))?;
     let mut lines = BufReader::new(file).lines();
-    let first = lines.next().unwrap_or_else(|| Ok(String::new())).with_context(|| format!("cannot read {name}"))?;
+    let first =
+        lines.next().unwrap_or_else(|| Ok(String::new())).with_context(|| format!("cannot read {name}"))?;
     header(&first).with_context(|| name.to_string())?;
     let (start, mut due, mut before) = (Instant::now(), Duration::ZERO, 0.0);
     for (number, line) in lines.enumerate() {

@@ -89,7 +89,14 @@ fn start(words: &[OsString], terminal: OwnedFd) -> Result<Child> {
     command.args(&words[1..]).unit(Unit::Session).kill_on_drop(true);
     command.stdin(terminal.try_clone()?).stdout(terminal.try_clone()?).stderr(terminal.try_clone()?);
     // A recorder that was started with signals ignored or blocked passes none of that on.
-    command.default_signals(&[Signal::PIPE, Signal::HUP, Signal::INT, Signal::QUIT, Signal::TERM, Signal::TSTP]);
+    command.default_signals(&[
+        Signal::PIPE,
+        Signal::HUP,
+        Signal::INT,
+        Signal::QUIT,
+        Signal::TERM,
+        Signal::TSTP,
+    ]);
     Ok(command.controlling_terminal(terminal).spawn()?)
 }
 
@@ -123,7 +130,8 @@ impl Session<'_> {
 
     fn step(&mut self, child: &Child, has_ended: bool, left: Option<Duration>) -> Result<()> {
         let if_wanted = |wanted, flags| if wanted { flags } else { PollFlags::empty() };
-        let screen = if_wanted(self.has_screen, PollFlags::IN) | if_wanted(!self.keys.is_empty(), PollFlags::OUT);
+        let screen =
+            if_wanted(self.has_screen, PollFlags::IN) | if_wanted(!self.keys.is_empty(), PollFlags::OUT);
         // No more keys are read than the command takes.
         let keys = if_wanted(self.has_keys && self.keys.is_empty(), PollFlags::IN);
         let (stdin, exit) = (rustix::stdio::stdin(), if_wanted(!has_ended, PollFlags::IN));
@@ -136,10 +144,8 @@ impl Session<'_> {
         ];
         // What is at its end is left out: it would be reported all the time.
         let count = if self.has_screen || !self.keys.is_empty() { 0 } else { 1 };
-        let timeout = left.map(|left| Timespec {
-            tv_sec: left.as_secs() as i64,
-            tv_nsec: i64::from(left.subsec_nanos()),
-        });
+        let timeout = left
+            .map(|left| Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) });
         match poll(&mut fds[count..], timeout.as_ref()) {
             Err(Errno::INTR) => return Ok(()),
             result => result?,

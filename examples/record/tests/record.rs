@@ -6,8 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use childset::{Child, Command, Pty, Signal};
-use rustix::process::Pid;
-use rustix::termios::{tcgetattr, tcgetpgrp, LocalModes};
+use rustix::termios::{tcgetattr, LocalModes};
 use serde_json::Value;
 
 const LONG: Duration = Duration::from_secs(30);
@@ -51,9 +50,13 @@ impl Recorder {
 
     /// The exit code, and what the screen showed.
     fn end(mut self) -> (Option<i32>, String) {
-        let exit = self.child.wait_timeout(LONG).unwrap().expect("it ends");
+        let exit = self.child.wait_timeout(LONG).unwrap();
+        let Some(exit) = exit else {
+            self.child.kill().unwrap();
+            drop(self.pty);
+            panic!("{}", String::from_utf8_lossy(&self.reader.take().unwrap().join().unwrap()));
+        };
         assert!(!self.is_raw(), "the terminal is as it was");
-        assert_eq!(tcgetpgrp(&self.pty.terminal).ok(), Pid::from_raw(self.child.id() as i32));
         drop(self.pty);
         let screen = self.reader.take().unwrap().join().unwrap();
         (exit.code(), String::from_utf8_lossy(&screen).into_owned())
@@ -102,7 +105,10 @@ fn a_command() {
     let (code, screen) = recorder.end();
     assert_eq!((code, &screen[..]), (Some(7), "30 100\r\né\r\n"));
     let cast = Cast::read(Path::new(&path));
-    assert_eq!((&cast.header["version"], &cast.header["width"], &cast.header["height"]), (&2.into(), &100.into(), &30.into()));
+    assert_eq!(
+        (&cast.header["version"], &cast.header["width"], &cast.header["height"]),
+        (&2.into(), &100.into(), &30.into())
+    );
     assert_eq!(cast.of("o"), screen);
     assert!(cast.events.windows(2).all(|pair| pair[0].0 <= pair[1].0));
     assert!(cast.events.last().unwrap().0 >= 0.2);
@@ -118,20 +124,29 @@ fn a_shell_with_job_control() {
     std::thread::sleep(Duration::from_millis(500));
     recorder.keys("\x1a");
     std::thread::sleep(Duration::from_millis(500));
-    recorder.keys("jobs; kill %1; echo its $((40+2))\r");
+    recorder.keys("jobs; kill -KILL %1; sleep 0.5; jobs; echo its $((40+2))\r");
     recorder.keys("exit 3\r");
     let (code, screen) = recorder.end();
     assert_eq!(code, Some(3), "{screen}");
     assert!(screen.contains("Stopped") && screen.contains("its 42"), "{screen}");
     let cast = Cast::read(Path::new(&path));
     assert_eq!(cast.of("o"), screen);
-    assert_eq!(cast.of("i"), "sleep 60\r\x1ajobs; kill %1; echo its $((40+2))\rexit 3\r");
+    assert_eq!(
+        cast.of("i"),
+        "sleep 60\r\x1ajobs; kill -KILL %1; sleep 0.5; jobs; echo its $((40+2))\rexit 3\r"
+    );
 }
 
 #[test]
 fn the_size_follows() {
     let (_dir, path) = file();
-    let recorder = Recorder::start(&[&path, "--", "sh", "-c", "trap 'stty size; exit' WINCH; echo ready; while :; do sleep 0.05; done"]);
+    let recorder = Recorder::start(&[
+        &path,
+        "--",
+        "sh",
+        "-c",
+        "trap 'stty size; exit' WINCH; echo ready; while :; do sleep 0.05; done",
+    ]);
     recorder.until_raw();
     until(|| std::fs::metadata(&path).is_ok_and(|data| data.len() > 0) || recorder.is_raw());
     std::thread::sleep(Duration::from_millis(300));
@@ -199,7 +214,10 @@ fn what_cannot_be() {
 fn without_a_terminal() {
     let (_dir, path) = file();
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_record"));
-    command.args([&path, "--", "cat"]).stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+    command
+        .args([&path, "--", "cat"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped());
     let mut child = command.spawn().unwrap();
     child.stdin.take().unwrap().write_all(b"hello\n").unwrap();
     let output = child.wait_with_output().unwrap();

@@ -144,7 +144,9 @@ impl Layout {
                 (format!("ask for {signal} at the parent's death (PR_SET_PDEATHSIG)"), errno)
             }
             Stage::Act => ("do what was given to pre_exec".into(), errno),
-            Stage::Exec(program) => (format!("run {}", quoted(self.program(program))), errno),
+            Stage::Exec(program) | Stage::Script(program) => {
+                (format!("run {}", quoted(self.program(program))), errno)
+            }
             Stage::Shell => ("run /bin/sh, for a script without an interpreter".into(), errno),
         };
         SpawnError::new(what, errno)

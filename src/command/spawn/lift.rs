@@ -63,18 +63,19 @@ pub(super) fn lift_all(options: &Options) -> io::Result<Vec<(RawFd, Held)>> {
 /// Copies of what the child uses itself, so that `execve` closes them; `paths` are the numbers that paths lead through.
 #[cold]
 pub(super) fn lift_needs(options: &Options, paths: &[RawFd]) -> io::Result<Box<Needs>> {
-    let lifted = |fd: &Option<Arc<OwnedFd>>| {
-        let copy = fd.as_ref().map(|fd| copy(fd, options).map(Held::alone));
+    let lifted = |fd: Option<&Arc<OwnedFd>>| {
+        let copy = fd.map(|fd| copy(fd, options).map(Held::alone));
         copy.transpose()
     };
-    let program = lifted(&options.program_fd)?.map(|fd| {
+    let program = lifted(options.program_fd.as_ref())?.map(|fd| {
         let path = format!("/dev/fd/{}", fd.number());
         ByDescriptor { fd, path: [[path.as_bytes()]].into_iter().collect() }
     });
     Ok(Box::new(Needs {
-        terminal: lifted(&options.controlling_terminal)?,
-        foreground: lifted(&options.foreground)?,
-        directory: lifted(&options.directory_fd)?,
+        terminal: lifted(options.controlling_terminal.as_ref())?,
+        foreground: lifted(options.foreground.as_ref())?,
+        namespaces: lifted(options.namespaces.as_ref().map(|(process, _)| process))?,
+        directory: lifted(options.directory_fd.as_ref())?,
         program,
         paths: paths.iter().copied().filter(|&number| !is_free(number)).collect(),
     }))
@@ -204,7 +205,14 @@ mod tests {
             let options = Options { close: close.to_vec(), inherit_fds, ..Options::default() };
             let null = Arc::new(File::open("/dev/null").unwrap().into());
             let (fds, paths) = ([(5, Held::shared(&null))], vec![1]);
-            let needs = Needs { terminal: None, foreground: None, directory: None, program: None, paths };
+            let needs = Needs {
+                terminal: None,
+                foreground: None,
+                namespaces: None,
+                directory: None,
+                program: None,
+                paths,
+            };
             Ranges::to_close(&options, [false; 3], &fds, Some(&needs), last).as_slice().to_vec()
         };
         assert_eq!(to_close(&[], true, 9), []);

@@ -103,7 +103,8 @@ impl<'j> Job<'j> {
         let has_executed = Cell::new(false);
         let made: io::Result<Infallible> = self.run(plan, &|plan| {
             let failure = if has_executed.get() { act(&plan.rest()) } else { act(plan) };
-            has_executed.set(has_executed.get() || matches!(failure.stage, Stage::Exec(_)));
+            has_executed
+                .set(has_executed.get() || matches!(failure.stage, Stage::Exec(_) | Stage::Script(_)));
             Err(failure)
         });
         made.map_or_else(Ok, |never| match never {})
@@ -216,11 +217,11 @@ impl<'j> Job<'j> {
                     let copy = own_environment();
                     return self.run(&mut Plan { environment: Environment::Own(&copy), ..*plan }, make);
                 }
-                (Stage::Exec(program), libc::ENOEXEC) if self.may_run_by_shell(plan) => {
+                (Stage::Script(program), _) if self.may_run_by_shell(plan) => {
                     let (shell, argv) = self.layout.argv_for_shell(plan.programs, program);
                     return self.run(&mut Plan { programs: &shell, argv: &argv, ..*plan }, make);
                 }
-                (Stage::Exec(_), _) if !self.is_laid_out(plan) => {
+                (Stage::Exec(_) | Stage::Script(_), _) if !self.is_laid_out(plan) => {
                     return Err(self.name(plan, Failure { stage: Stage::Shell, errno }).into());
                 }
                 _ => return Err(self.name(plan, Failure { stage, errno }).into()),

@@ -69,7 +69,6 @@ pub(crate) const CASES: &[Case] = &[
         },
         &["group own", "foreground of 5: own"],
     ),
-    Case("the foreground, of the caller's group", with_terminal, &["group the parent's"]),
     Case(
         "the foreground of what is no terminal",
         |call| call.actions.addtcsetpgrp_np(0).unwrap(),

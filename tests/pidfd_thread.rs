@@ -1,0 +1,144 @@
+//! Threads behind pidfds, and the memory of processes that are killed.
+
+// The lint does not know that a pidfd reaps.
+#![allow(clippy::zombie_processes)]
+
+mod common;
+
+use std::io::ErrorKind;
+use std::sync::mpsc::{channel, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use childset::{ChildSet, Gone, Pidfd, Signal, State, StatusUnknown};
+use common::{held, held_with, kernel, until_ended, until_reaped};
+
+/// A thread that lives until the sender is dropped, and its id.
+fn held_thread() -> (u32, Sender<()>, JoinHandle<()>) {
+    let (tell, told) = channel();
+    let (end, ended) = channel::<()>();
+    let thread = thread::spawn(move || {
+        tell.send(rustix::thread::gettid().as_raw_nonzero().get() as u32).unwrap();
+        ended.recv().unwrap_err();
+    });
+    (told.recv().unwrap(), end, thread)
+}
+
+/// Or the typed refusal of a kernel that has none.
+fn open(tid: u32) -> Option<Pidfd> {
+    match Pidfd::open_thread(tid) {
+        Ok(pidfd) => {
+            assert!(kernel() >= (6, 9));
+            Some(pidfd)
+        }
+        Err(error) => {
+            assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+            assert!(kernel() < (6, 9), "{error}");
+            None
+        }
+    }
+}
+
+fn unknown(error: std::io::Error) -> StatusUnknown {
+    StatusUnknown::from_io_error(&error).unwrap_or_else(|| panic!("{error:?}"))
+}
+
+#[test]
+fn a_thread_ends_without_a_status() {
+    let (tid, end, thread) = held_thread();
+    let Some(pidfd) = open(tid) else { return };
+    assert_eq!(pidfd.pid().unwrap(), Some(std::process::id()));
+    assert_eq!(pidfd.state().unwrap(), State::Running);
+    assert!(pidfd.try_wait().unwrap().is_none());
+    drop(end);
+    assert_eq!(unknown(pidfd.wait().unwrap_err()), StatusUnknown::Thread);
+    assert_eq!(unknown(pidfd.try_wait().unwrap_err()), StatusUnknown::Thread);
+    thread.join().unwrap();
+    // The kernel removes it a moment after it has ended.
+    until_reaped(&pidfd);
+    assert_eq!(Gone::from_io_error(&pidfd.send_signal(0).unwrap_err()), Some(Gone::Reaped));
+}
+
+#[test]
+fn a_set_gives_threads_and_processes_as_they_end() {
+    let set = ChildSet::new().unwrap();
+    let (tid, end, thread) = held_thread();
+    let Some(pidfd) = open(tid) else { return };
+    let key = set.insert(pidfd, "thread").unwrap();
+    let (child, stdin) = held_with(3);
+    set.insert(child, "child").unwrap();
+    assert!(set.try_wait().unwrap().is_none());
+    drop(stdin);
+    let exited = set.wait(None).unwrap().unwrap();
+    assert_eq!((exited.tag, exited.exit.unwrap().code()), ("child", Some(3)));
+    assert!(set.wait(Some(Duration::ZERO)).unwrap().is_none());
+    drop(end);
+    let exited = set.wait(None).unwrap().unwrap();
+    assert_eq!((exited.tag, exited.key), ("thread", key));
+    assert_eq!(unknown(exited.exit.unwrap_err()), StatusUnknown::Thread);
+    thread.join().unwrap();
+    assert!(set.is_empty());
+}
+
+#[test]
+#[cfg(feature = "async-io")]
+fn a_thread_is_awaited() {
+    use childset::AsyncPidfdExt;
+    let (tid, end, thread) = held_thread();
+    let Some(pidfd) = open(tid) else { return };
+    let pidfd = async_io::Async::new_nonblocking(pidfd).unwrap();
+    drop(end);
+    futures_lite::future::block_on(async {
+        pidfd.exited().await.unwrap();
+        assert_eq!(unknown(pidfd.exit().await.unwrap_err()), StatusUnknown::Thread);
+    });
+    thread.join().unwrap();
+}
+
+#[test]
+fn the_first_thread_of_a_child_is_the_child() {
+    let (child, stdin) = held_with(5);
+    let Some(pidfd) = open(child.id()) else { return };
+    let set = ChildSet::new().unwrap();
+    set.insert(pidfd.try_clone().unwrap(), ()).unwrap();
+    drop(stdin);
+    assert_eq!(set.wait(None).unwrap().unwrap().exit.unwrap().code(), Some(5));
+    assert_eq!(pidfd.state().unwrap(), State::Reaped);
+    drop(child);
+}
+
+#[test]
+fn there_is_no_such_thread() {
+    assert_eq!(Pidfd::open_thread(0).unwrap_err().raw_os_error(), Some(libc::EINVAL));
+    assert_eq!(Pidfd::open_thread(u32::MAX).unwrap_err().raw_os_error(), Some(libc::EINVAL));
+    let mut child = held();
+    let pid = child.id();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let error = Pidfd::open_thread(pid).unwrap_err();
+    match kernel() >= (6, 9) {
+        true => assert_eq!(Gone::from_io_error(&error), Some(Gone::Reaped), "{error}"),
+        // Whether the number or the flag is looked at first, is the kernel's to say.
+        false => assert!([ErrorKind::Unsupported, ErrorKind::NotFound].contains(&error.kind()), "{error}"),
+    }
+}
+
+#[test]
+fn memory_of_a_killed_process_is_released() {
+    let child = held();
+    let pidfd = Pidfd::from_child(&child).unwrap();
+    if kernel() < (5, 15) {
+        assert_eq!(pidfd.release_memory().unwrap_err().kind(), ErrorKind::Unsupported);
+        pidfd.kill().unwrap();
+        pidfd.wait().unwrap();
+        return;
+    }
+    assert_eq!(pidfd.release_memory().unwrap_err().raw_os_error(), Some(libc::EINVAL));
+    pidfd.kill().unwrap();
+    pidfd.release_memory().unwrap();
+    // A zombie has none, nor has who was reaped.
+    until_ended(&pidfd);
+    pidfd.release_memory().unwrap();
+    assert_eq!(pidfd.wait().unwrap().signal(), Some(Signal::KILL));
+    pidfd.release_memory().unwrap();
+}
