@@ -15,7 +15,7 @@ pub(crate) struct Backoff {
     cap: Seconds,
     factor: Factor,
     jitter: Part,
-    /// A run that lasted so long starts a new row.
+    /// A run that lasted so long starts a new row; restarts are counted within one.
     reset_after: Seconds,
 }
 
@@ -68,11 +68,20 @@ impl TryFrom<f64> for Part {
 pub(crate) struct Row(u32);
 
 impl Row {
-    /// The delay before the next start, after a run of this length. `random` is below 1.
-    pub(crate) fn next(&mut self, backoff: &Backoff, ran: Duration, random: f64) -> Duration {
+    /// After a run of this length.
+    pub(crate) fn ended(&mut self, backoff: &Backoff, ran: Duration) {
         if ran >= backoff.reset_after.0 {
             self.0 = 0;
         }
+    }
+
+    /// How many starts this row has had.
+    pub(crate) fn restarts(&self) -> u64 {
+        self.0.into()
+    }
+
+    /// The delay before the next start. `random` is below 1.
+    pub(crate) fn next(&mut self, backoff: &Backoff, random: f64) -> Duration {
         // Infinite at worst, and then it is the cap; but 0 times infinity would not be a number.
         let factor = backoff.factor.0.powf(self.0.into()).min(f64::MAX);
         let grown = backoff.first.0.as_secs_f64() * factor;
@@ -90,13 +99,14 @@ mod tests {
         toml::from_str(text).unwrap()
     }
 
-    const NO_TIME: Duration = Duration::ZERO;
-
     #[test]
     fn grows_up_to_the_cap_and_starts_anew_after_a_long_run() {
         let backoff = backoff("first = '1s'\ncap = '10s'\nfactor = 3\njitter = 0.5\nreset_after = '5s'");
         let mut row = Row::default();
-        let mut next = |ran, random| row.next(&backoff, Duration::from_secs(ran), random).as_secs_f64();
+        let mut next = |ran, random| {
+            row.ended(&backoff, Duration::from_secs(ran));
+            row.next(&backoff, random).as_secs_f64()
+        };
         assert_eq!([next(0, 0.0), next(4, 0.0), next(0, 0.0), next(0, 0.0)], [1.0, 3.0, 9.0, 10.0]);
         assert_eq!(next(0, 0.5), 7.5);
         assert_eq!([next(5, 0.0), next(0, 0.0)], [1.0, 3.0]);
@@ -106,7 +116,7 @@ mod tests {
     fn never_overflows() {
         for text in ["first = '0s'\nfactor = 1e300", "first = '1s'\nfactor = 1e300\ncap = '1s'\njitter = 0"] {
             let (backoff, mut row) = (backoff(text), Row(u32::MAX - 1));
-            let delays = [(); 3].map(|()| row.next(&backoff, NO_TIME, 0.99).as_secs());
+            let delays = [(); 3].map(|()| row.next(&backoff, 0.99).as_secs());
             assert!(delays == [0; 3] || delays == [1; 3], "{delays:?}");
         }
     }

@@ -9,7 +9,9 @@
 //! kernel then reaps them, too, and the table lacks the CPU time and memory of runs that are over.
 //!
 //! Processes that it did not start but became the parent of (orphans, as pid 1 or with `--subreaper`) are reaped, and
-//! nothing else is: see `strangers.rs`.
+//! nothing else is: see `strangers.rs`. Those that still run when all services have ended get SIGTERM, too.
+//!
+//! Its own messages go to standard error, for which it never waits.
 //!
 //! Run with:
 //!
@@ -26,6 +28,8 @@ mod cgroup;
 mod config;
 mod launch;
 mod live;
+mod log;
+mod orphans;
 mod signals;
 mod status;
 mod strangers;
@@ -33,7 +37,6 @@ mod supervisor;
 mod unit;
 mod zombie;
 
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -49,10 +52,10 @@ use supervisor::Supervisor;
     about,
     after_help = "SIGTERM, SIGINT: stop all services, in reverse order; once more: kill them. SIGUSR1: print a table.\n\n\
                   Exit code: 0 if all services were stopped or ended well, 1 if one failed for good, 2 if nothing was \
-                  started."
+                  started; that of an essential service where one has ended."
 )]
 struct Options {
-    /// Check the file, and start nothing
+    /// Check the file, also whether programs and directories are there, and start nothing
     #[arg(long)]
     check: bool,
 
@@ -65,36 +68,33 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    match run(&Options::parse()) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(1),
-        Err(error) => {
-            say(format_args!("{error:#}"));
-            ExitCode::from(2)
-        }
-    }
+    let code = run(&Options::parse()).unwrap_or_else(|error| {
+        say(format_args!("{error:#}"));
+        2
+    });
+    log::finish();
+    ExitCode::from(code)
 }
 
-/// Whether no service failed for good.
-fn run(options: &Options) -> Result<bool> {
-    let services = read(&options.file)?;
+fn run(options: &Options) -> Result<u8> {
+    let services = read(&options.file, options.check)?;
     if options.check {
-        return Ok(true);
+        return Ok(0);
     }
+    let me = rustix::process::getpid();
     if options.subreaper {
-        let me = rustix::process::getpid();
         rustix::process::set_child_subreaper(Some(me)).context("cannot become the parent of orphans")?;
     }
-    Supervisor::new(services)?.run()
+    Supervisor::new(services, options.subreaper || me.is_init())?.run()
 }
 
-fn read(path: &Path) -> Result<Vec<config::Service>> {
+fn read(path: &Path, check: bool) -> Result<Vec<config::Service>> {
     let name = || path.display().to_string();
     let text = std::fs::read_to_string(path).with_context(name)?;
-    config::parse(&text).with_context(name)
+    config::parse(&text, check).with_context(name)
 }
 
-/// In one write, since others write there, too. That nobody may read it is no reason to stop.
+/// A line on standard error.
 fn say(what: std::fmt::Arguments<'_>) {
-    let _ = io::stderr().write_all(format!("supervise: {what}\n").as_bytes());
+    log::write(&format!("supervise: {what}\n"));
 }

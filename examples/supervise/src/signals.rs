@@ -4,6 +4,7 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
+use nix::sys::signal::{SigSet, Signal};
 use procfs::process::Process;
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::low_level::pipe;
@@ -51,6 +52,12 @@ impl Signals {
         let is_ignored = |signal: i32| ignored >> (signal - 1) & 1 != 0;
         let stop: Vec<_> =
             [SIGTERM, SIGINT, SIGHUP].into_iter().filter(|&it| it == SIGTERM || !is_ignored(it)).collect();
-        Ok(Signals { stop: Pipe::of(&stop)?, table: Pipe::of(&[SIGUSR1])?, child: Pipe::of(&[SIGCHLD])? })
+        let signals =
+            Signals { stop: Pipe::of(&stop)?, table: Pipe::of(&[SIGUSR1])?, child: Pipe::of(&[SIGCHLD])? };
+        // Whoever started us may have had them blocked, and a blocked one stays so.
+        for signal in [SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGCHLD] {
+            SigSet::from(Signal::try_from(signal)?).thread_unblock()?;
+        }
+        Ok(signals)
     }
 }

@@ -1,6 +1,6 @@
 //! The loop: waits for whatever comes first, and acts on it.
 
-use std::io::{self, Write};
+use std::io;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -9,10 +9,11 @@ use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 
 use crate::config::Service;
+use crate::orphans::{self, Orphans};
 use crate::signals::Signals;
 use crate::strangers::{self, Left};
 use crate::unit::{State, Stopping, Unit};
-use crate::{say, status};
+use crate::{log, say, status};
 
 /// How many exits are taken before signals and deadlines have their turn.
 const BATCH: usize = 64;
@@ -28,11 +29,17 @@ pub(crate) struct Supervisor {
     /// There may be a zombie that no further SIGCHLD tells of.
     zombies: bool,
     stopping: bool,
+    /// Whether orphans are left to us.
+    adopts: bool,
+    /// All services have ended, and what was left to us is to end, too.
+    orphans: Option<Orphans>,
+    /// The exit code of the essential service that has ended first.
+    essential: Option<u8>,
 }
 
 impl Supervisor {
     /// Prepares all services, and starts none.
-    pub(crate) fn new(services: Vec<Service>) -> Result<Supervisor> {
+    pub(crate) fn new(services: Vec<Service>, adopts: bool) -> Result<Supervisor> {
         Ok(Supervisor {
             set: ChildSet::new().context("cannot watch services")?,
             // Before the look at what was left to us: none is missed.
@@ -41,21 +48,25 @@ impl Supervisor {
             strangers: 0,
             zombies: true,
             stopping: false,
+            adopts,
+            orphans: None,
+            essential: None,
         })
     }
 
-    /// Returns when there is nothing left to run: whether no service failed for good.
-    pub(crate) fn run(mut self) -> Result<bool> {
+    /// Returns when there is nothing left to run: the exit code.
+    pub(crate) fn run(mut self) -> Result<u8> {
         loop {
             self.act();
-            if self.units.iter().all(|unit| matches!(unit.state, State::Done | State::Failed)) {
-                return Ok(!self.units.iter().any(|unit| matches!(unit.state, State::Failed)));
+            if self.units.iter().all(Unit::is_over) && self.end_orphans() {
+                let failed = self.units.iter().any(|unit| matches!(unit.state, State::Failed));
+                return Ok(self.essential.unwrap_or(failed.into()));
             }
             self.wait().context("cannot wait")?;
             self.take_exits().context("cannot watch services")?;
             self.reap_strangers().context("cannot reap")?;
             if self.signals.table.take()? > 0 {
-                let _ = io::stderr().write_all(status::table(&self.units, self.strangers).as_bytes());
+                log::write(&status::table(&self.units, self.strangers));
             }
             for _ in 0..self.signals.stop.take()?.min(2) {
                 self.stop();
@@ -66,9 +77,13 @@ impl Supervisor {
     /// Starts and kills what is due; when stopping, the last service that runs is the next one to go.
     fn act(&mut self) {
         let now = Instant::now();
-        for (index, unit) in self.units.iter_mut().enumerate() {
+        for index in 0..self.units.len() {
+            let unit = &mut self.units[index];
             match unit.state {
-                State::Waiting(until) if until <= now => unit.start(&self.set, index),
+                State::Waiting(until) if until <= now => {
+                    unit.start(&self.set, index);
+                    self.end_with(index);
+                }
                 State::Running(_) if unit.due().is_some_and(|due| due <= now) => unit.kill(&self.set),
                 _ => {}
             }
@@ -84,7 +99,31 @@ impl Supervisor {
         }
     }
 
+    /// Whether there is none.
+    fn end_orphans(&mut self) -> bool {
+        if !self.adopts {
+            return true;
+        }
+        let graces = self.units.iter().map(|unit| unit.service.stop.grace());
+        let grace = graces.chain([orphans::GRACE]).max().unwrap_or_default();
+        self.orphans.get_or_insert_with(|| Orphans::new(grace)).end()
+    }
+
+    /// Has all end because an essential service has.
+    fn end_with(&mut self, index: usize) {
+        let unit = &self.units[index];
+        if unit.service.essential && unit.is_over() && self.essential.is_none() {
+            self.essential = Some(unit.code);
+            if !self.stopping {
+                self.stop();
+            }
+        }
+    }
+
     fn stop(&mut self) {
+        if let Some(orphans) = &mut self.orphans {
+            orphans.kill();
+        }
         if !self.stopping {
             say(format_args!("stopping"));
             self.stopping = true;
@@ -99,23 +138,28 @@ impl Supervisor {
     }
 
     fn wait(&self) -> io::Result<()> {
-        let next = self.units.iter().filter_map(Unit::due).min();
+        let orphans = self.orphans.as_ref().and_then(Orphans::due);
+        let next = self.units.iter().filter_map(Unit::due).chain(orphans).min();
         let left = match self.zombies {
             true => Some(Duration::ZERO),
             false => next.map(|next| next.saturating_duration_since(Instant::now())),
         };
         let left = left.and_then(|left| Timespec::try_from(left).ok());
         let signals = &self.signals;
-        let mut fds = [
+        let log = log::wants();
+        let mut fds = vec![
             PollFd::new(&self.set, PollFlags::IN),
             PollFd::new(&signals.stop, PollFlags::IN),
             PollFd::new(&signals.table, PollFlags::IN),
             PollFd::new(&signals.child, PollFlags::IN),
         ];
+        fds.extend(log.as_ref().map(|log| PollFd::new(log, PollFlags::OUT)));
         match poll(&mut fds, left.as_ref()) {
-            Ok(_) | Err(Errno::INTR) => Ok(()),
-            Err(error) => Err(error.into()),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
         }
+        log::flush();
+        Ok(())
     }
 
     fn take_exits(&mut self) -> io::Result<()> {
@@ -126,6 +170,7 @@ impl Supervisor {
             // What it has left behind in its group or cgroup. That it cannot be told on an older kernel is no news.
             let _ = exited.child.kill_tree();
             self.units[exited.tag].exited(&exited.exit, self.stopping);
+            self.end_with(exited.tag);
         }
         Ok(())
     }

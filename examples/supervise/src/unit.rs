@@ -21,6 +21,8 @@ pub(crate) struct Unit {
     pub(crate) restarts: u64,
     /// How it ended last, or why it was not started.
     pub(crate) last: Option<String>,
+    /// The code that a shell would have for that.
+    pub(crate) code: u8,
     /// By runs that are over.
     pub(crate) used: Used,
 }
@@ -65,6 +67,7 @@ impl Unit {
             row: Row::default(),
             restarts: 0,
             last: None,
+            code: 0,
             used: Used::default(),
         })
     }
@@ -104,6 +107,7 @@ impl Unit {
             Err(error) => {
                 say(format_args!("{name}: {error}"));
                 self.last = Some("not started".into());
+                self.code = code_of(&error);
                 self.next(false, Duration::ZERO);
             }
         }
@@ -118,6 +122,7 @@ impl Unit {
             if SpawnError::from_io_error(error).is_some() {
                 say(format_args!("{name}: {error}"));
                 self.last = Some("not started".into());
+                self.code = code_of(error);
                 return match stopped {
                     true => self.state = State::Done,
                     false => self.next(false, Duration::ZERO),
@@ -131,6 +136,10 @@ impl Unit {
         let ran = running.since.elapsed();
         say(format_args!("{name}: pid {} ended after {:.3} s: {last}", running.pid, ran.as_secs_f64()));
         self.last = Some(last);
+        self.code = exit.as_ref().map_or(1, |exit| match exit.signal() {
+            Some(signal) => 128 + signal.as_raw() as u8,
+            None => exit.code().unwrap_or(1) as u8,
+        });
         if let Some(usage) = exit.as_ref().ok().and_then(Exit::usage) {
             self.used.add(Used { cpu: usage.user_time + usage.system_time, max_rss: usage.max_rss });
         }
@@ -147,11 +156,12 @@ impl Unit {
             Restart::OnFailure => !success,
             Restart::Never => false,
         };
-        let may = self.service.max_restarts.is_none_or(|most| self.restarts < most);
+        self.row.ended(&self.service.backoff, ran);
+        let may = self.service.max_restarts.is_none_or(|most| self.row.restarts() < most);
         self.state = match (wanted && may, success && !wanted) {
             (true, _) => {
                 self.restarts += 1;
-                let delay = self.row.next(&self.service.backoff, ran, fastrand::f64());
+                let delay = self.row.next(&self.service.backoff, fastrand::f64());
                 // A delay beyond the end of the clock is that of an hour.
                 let until = Instant::now().checked_add(delay);
                 State::Waiting(until.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600)))
@@ -160,8 +170,13 @@ impl Unit {
             (false, false) => State::Failed,
         };
         if wanted && !may {
-            say(format_args!("{}: given up after {} restarts", self.service.name, self.restarts));
+            say(format_args!("{}: given up after {} restarts", self.service.name, self.row.restarts()));
         }
+    }
+
+    /// Whether it has ended for good.
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self.state, State::Done | State::Failed)
     }
 
     /// Asks it to end.
@@ -194,5 +209,13 @@ impl Unit {
         if let Err(error) = result {
             say(format_args!("{}: cannot signal it: {error}", self.service.name));
         }
+    }
+}
+
+/// Of a program that could not be run.
+fn code_of(error: &io::Error) -> u8 {
+    match error.kind() {
+        io::ErrorKind::NotFound => 127,
+        _ => 126,
     }
 }

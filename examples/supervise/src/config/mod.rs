@@ -1,5 +1,6 @@
 //! The file: what it may say, and whether it makes sense.
 
+mod files;
 pub(crate) mod limits;
 pub(crate) mod user;
 pub(crate) mod values;
@@ -31,7 +32,7 @@ struct File {
 struct Raw {
     name: Spanned<String>,
     command: Spanned<Vec<Plain>>,
-    directory: Option<Plain>,
+    directory: Option<Spanned<Plain>>,
     #[serde(default)]
     environment: BTreeMap<Spanned<String>, Plain>,
     user: Option<Spanned<Id>>,
@@ -39,8 +40,9 @@ struct Raw {
     #[serde(default)]
     limits: Limits,
     cgroup: Option<Spanned<PathBuf>>,
+    restart: Option<Spanned<Restart>>,
     #[serde(default)]
-    restart: Restart,
+    essential: bool,
     max_restarts: Option<u64>,
     #[serde(default)]
     backoff: Backoff,
@@ -98,6 +100,8 @@ pub(crate) struct Service {
     pub(crate) limits: Limits,
     pub(crate) cgroup: Option<PathBuf>,
     pub(crate) restart: Restart,
+    /// When it ends, all ends.
+    pub(crate) essential: bool,
     pub(crate) max_restarts: Option<u64>,
     pub(crate) backoff: Backoff,
     pub(crate) stop: Stop,
@@ -120,23 +124,30 @@ impl fmt::Display for BadFile {
 impl std::error::Error for BadFile {}
 
 /// Reads the services, in the order of the file.
-pub(crate) fn parse(text: &str) -> Result<Vec<Service>, BadFile> {
+///
+/// With `files`, also what is in the file system must be right.
+pub(crate) fn parse(text: &str, files: bool) -> Result<Vec<Service>, BadFile> {
     let bad = |span: Option<Range<usize>>, reason: String| {
         let start = span.map_or(0, |span| span.start).min(text.len());
         let line = text.as_bytes()[..start].iter().filter(|&&byte| byte == b'\n').count() + 1;
         BadFile { line, reason: reason.trim_end().replace('\n', ", ") }
     };
-    let file: File = toml::from_str(text).map_err(|error| bad(error.span(), error.message().into()))?;
+    let file: File = toml::from_str(text).map_err(|error| {
+        let message = error.message();
+        let key = error.span().and_then(|span| key_before(text, span.start));
+        let key = key.filter(|key| !message.contains(&format!("`{key}`")));
+        bad(error.span(), key.map_or_else(|| message.into(), |key| format!("{key}: {message}")))
+    })?;
     if file.service.is_empty() {
         return Err(bad(None, "there is no service".into()));
     }
     let mut names = HashSet::new();
     let mut services = Vec::new();
     for raw in file.service {
-        let service = check(raw.into_inner()).map_err(|(span, reason)| bad(Some(span), reason))?;
+        let service = check(raw.into_inner(), files).map_err(|(span, reason)| bad(Some(span), reason))?;
         let (span, service) = service;
         if !names.insert(service.name.clone()) {
-            return Err(bad(Some(span), format!("there are two services \"{}\"", service.name)));
+            return Err(bad(Some(span), format!("name: there are two services \"{}\"", service.name)));
         }
         services.push(service);
     }
@@ -144,53 +155,93 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Service>, BadFile> {
 }
 
 /// With the place of its name.
-fn check(raw: Raw) -> Result<(Range<usize>, Service), (Range<usize>, String)> {
+fn check(raw: Raw, files: bool) -> Result<(Range<usize>, Service), (Range<usize>, String)> {
     let at = raw.name.span();
     let name = raw.name.into_inner();
     if name.is_empty() || name.contains(|c: char| c.is_whitespace() || c.is_control()) {
-        return Err((at, "a name has at least one character, and no space".into()));
+        return Err((at, "name: it has at least one character, and no space".into()));
     }
     let span = raw.command.span();
     let command: Vec<_> = raw.command.into_inner().into_iter().map(|word| word.0).collect();
     if command.first().is_none_or(String::is_empty) {
-        return Err((span, "the command has no program".into()));
+        return Err((span, "command: it has no program".into()));
     }
     let mut environment = Vec::new();
     for (key, value) in raw.environment {
         if key.get_ref().is_empty() || key.get_ref().contains(['=', '\0']) {
-            return Err((key.span(), format!("{:?} cannot be the name of a variable", key.get_ref())));
+            return Err((
+                key.span(),
+                format!("environment: {:?} cannot be the name of a variable", key.get_ref()),
+            ));
         }
         environment.push((key.into_inner(), value.0));
     }
     let gid = match &raw.group {
-        Some(group) => Some(user::group(group.get_ref()).map_err(|reason| (group.span(), reason))?),
+        Some(group) => {
+            Some(user::group(group.get_ref()).map_err(|reason| (group.span(), format!("group: {reason}")))?)
+        }
         None => None,
     };
     let account = match &raw.user {
-        Some(user) => Some(Account::of(user.get_ref(), gid).map_err(|reason| (user.span(), reason))?),
+        Some(user) => Some(
+            Account::of(user.get_ref(), gid).map_err(|reason| (user.span(), format!("user: {reason}")))?,
+        ),
         None => None,
     };
     if let Some(cgroup) = raw.cgroup.as_ref().filter(|cgroup| !is_below_mount(cgroup.get_ref())) {
-        let reason = "expected the absolute path of a directory in the cgroup v2 file system, without \"..\"";
+        let reason =
+            "cgroup: expected the absolute path of a directory in the cgroup v2 file system, without \"..\"";
         return Err((cgroup.span(), reason.into()));
+    }
+    let restart = match (&raw.restart, raw.essential) {
+        (Some(restart), true) if *restart.get_ref() != Restart::Never => {
+            return Err((restart.span(), "restart: an essential service is never started again".into()));
+        }
+        (_, true) => Restart::Never,
+        (restart, false) => restart.as_ref().map(|restart| *restart.get_ref()).unwrap_or_default(),
+    };
+    let directory = raw.directory.map(|directory| (directory.span(), directory.into_inner().0));
+    if files {
+        if let Some((span, directory)) = &directory {
+            files::directory(directory).map_err(|reason| (span.clone(), format!("directory: {reason}")))?;
+        }
+        let path = environment.iter().find(|(key, _)| key == "PATH").map(|(_, path)| path.as_str());
+        let directory = directory.as_ref().map(|(_, directory)| directory.as_str());
+        files::program(&command[0], path, directory)
+            .map_err(|reason| (span, format!("command: {reason}")))?;
     }
     Ok((
         at,
         Service {
             name,
             command,
-            directory: raw.directory.map(|directory| directory.0),
+            directory: directory.map(|(_, directory)| directory),
             environment,
             account,
             gid,
             limits: raw.limits,
             cgroup: raw.cgroup.map(Spanned::into_inner),
-            restart: raw.restart,
+            restart,
+            essential: raw.essential,
             max_restarts: raw.max_restarts,
             backoff: raw.backoff,
             stop: raw.stop,
         },
     ))
+}
+
+/// The key whose value, or a part of it, starts here.
+fn key_before(text: &str, start: usize) -> Option<&str> {
+    let mut before = text.get(..start)?;
+    loop {
+        before = before[..before.rfind('=')?].trim_end();
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        let (rest, key) = before.split_at(before.rfind(|c| !is_plain(c)).map_or(0, |at| at + 1));
+        // Not one within a string.
+        if !key.is_empty() && (rest.is_empty() || rest.ends_with([' ', '\t', '\n', ',', '{', '.'])) {
+            return Some(key);
+        }
+    }
 }
 
 /// The directory itself need not be there: its nearest ancestor tells.

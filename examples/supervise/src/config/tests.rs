@@ -3,12 +3,12 @@ use childset::Resource;
 use super::*;
 
 fn error(text: &str) -> String {
-    parse(text).unwrap_err().to_string()
+    parse(text, false).unwrap_err().to_string()
 }
 
 #[test]
 fn defaults() {
-    let services = parse("[[service]]\nname = 'a'\ncommand = ['true']\n").unwrap();
+    let services = parse("[[service]]\nname = 'a'\ncommand = ['true']\n", false).unwrap();
     let [service] = &services[..] else { panic!("{services:?}") };
     assert_eq!((service.restart, service.max_restarts), (Restart::Always, None));
     assert_eq!((service.stop.signal(), service.stop.grace()), (Signal::TERM, Duration::from_secs(10)));
@@ -33,7 +33,7 @@ max_restarts = 3
 backoff = { first = '10ms', cap = '1m', factor = 1.5, jitter = 0, reset_after = '1h' }
 stop = { signal = 'INT', grace = '1s 500ms' }
 ";
-    let service = parse(text).unwrap().remove(0);
+    let service = parse(text, false).unwrap().remove(0);
     assert_eq!(service.environment, [("EMPTY".into(), "".into()), ("X".into(), "y".into())]);
     let account = service.account.unwrap();
     assert_eq!((account.uid, account.gid), (0, 0));
@@ -58,8 +58,14 @@ fn bad_files() {
         ("cgroup = '/tmp/x'", 4, "cgroup v2"),
         ("cgroup = 'x'", 4, "absolute"),
         ("stop = { signal = 'NONE' }", 4, "there is no signal \"NONE\""),
-        ("stop = { grace = 'soon' }", 4, "length of time"),
-        ("stop = { grace = 5 }", 4, "string"),
+        ("stop = { grace = 'soon' }", 4, "grace: "),
+        ("stop = { grace = 5 }", 4, "grace: invalid type"),
+        ("directory = 3", 4, "directory: "),
+        ("environment = { A = 1 }", 4, "A: "),
+        ("essential = 'yes'", 4, "essential: "),
+        ("essential = true\nrestart = 'always'", 5, "restart: an essential service"),
+        ("limits = { core = 'x=y', nofile = 1.5 }", 4, "core: "),
+        ("[[service]]\nname = 'b'\ncommand = ['x=y', 3]", 6, "command: "),
         ("backoff = { first = '1s', jitter = 2 }", 4, "from 0 to 1"),
         ("environment = { 'A=B' = 'c' }", 4, "variable"),
         ("environment = { A = \"\\u0000\" }", 4, "null byte"),
@@ -81,4 +87,24 @@ fn bad_files() {
     }
     assert!(error("").contains("missing field `service`"), "{}", error(""));
     assert!(error("service = []").contains("there is no service"));
+}
+
+#[test]
+fn files_are_looked_for_on_request() {
+    let service = |more: &str| format!("[[service]]\nname = 'a'\n{more}\n");
+    for (more, line, reason) in [
+        ("command = ['no-such-program']", 3, "command: there is no program \"no-such-program\""),
+        ("command = ['/no/such/program']", 3, "command: "),
+        ("command = ['/etc/passwd']", 3, "command: "),
+        ("command = ['sh']\nenvironment = { PATH = '/nowhere' }", 3, "command: "),
+        ("command = ['sh']\ndirectory = '/no/such'", 4, "directory: there is no directory \"/no/such\""),
+        ("command = ['sh']\ndirectory = '/etc/passwd'", 4, "directory: "),
+    ] {
+        let error = parse(&service(more), true).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("line {line}: {reason}")), "{more:?}: {error}");
+        assert!(parse(&service(more), false).is_ok(), "{more:?}");
+    }
+    for more in ["command = ['sh']", "command = ['bin/sh']\ndirectory = '/'", "command = ['/bin/sh']"] {
+        assert_eq!(parse(&service(more), true).map(|services| services.len()), Ok(1), "{more:?}");
+    }
 }
