@@ -4,8 +4,7 @@
 
 mod common;
 
-use std::io::{ErrorKind, Write};
-use std::os::fd::AsFd;
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use childset::{Child, Command, Event, Events, Limit, Signal, SpawnError, Stdio, Unit};
@@ -271,6 +270,9 @@ fn output_has_an_end_by_default() {
 #[cfg(feature = "async-io")]
 #[test]
 fn closing_closes() {
+    use std::io::ErrorKind;
+    use std::os::fd::AsFd;
+
     use futures_lite::{future::block_on, AsyncWriteExt};
 
     block_on(async {
