@@ -63,10 +63,10 @@
 //!
 //! # What a child costs
 //!
-//! Nearly all of it is the kernel's part. Of 31 µs of the parent's CPU time for a static child that ends at once (Linux
-//! 6.18, 16 in flight, a [`Prepared`] command), `clone3` takes 25, adding to epoll 1.6, fetching its event 0.4,
-//! `waitid` 2.4, deleting from epoll 0.7, and `close` 1.1; what the crate itself adds is some 2,600 instructions. The
-//! child's own `execve` and end take 120 µs of its CPU time. The README has the figures of other crates beside these,
+//! Nearly all of it is the kernel's part. Of 43 µs of the parent's CPU time for a static child that ends at once (Linux
+//! 6.18, 16 in flight, a [`Prepared`] command), `clone3` takes 31.6, adding to epoll 2.8, fetching its event 0.3,
+//! `waitid` 4.0, deleting from epoll 1.6, and `close` 2.5. The crate itself adds some 2,700 instructions. The
+//! child's own `execve` and end take 100 µs of its CPU time. The README has the figures of other crates beside these,
 //! and the command that measures them.
 //!
 //! # Crate features
