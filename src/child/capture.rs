@@ -80,12 +80,16 @@ pub(super) struct Limits {
     pub(super) size: usize,
 }
 
+impl Limits {
+    pub(super) const NONE: Limits = Limits { time: None, size: usize::MAX };
+}
+
 impl Child {
     /// Waits for the end of the child and for what it writes: see [`Capture`].
     ///
     /// [`output`](Child::wait_with_output) gives less, in a type of `std`.
     pub fn capture(self) -> Capture {
-        Capture { child: self, input: Vec::new(), limits: Limits { time: None, size: usize::MAX } }
+        Capture { child: self, input: Vec::new(), limits: Limits::NONE }
     }
 }
 

@@ -95,7 +95,7 @@ impl Child {
     /// # Errors
     /// [`Forked`](crate::Forked): the child belongs to the process that this one was forked from.
     pub fn events(mut self) -> io::Result<Events> {
-        let pump = Pump::new(&mut self, Vec::new(), Limits { time: None, size: usize::MAX })?;
+        let pump = Pump::new(&mut self, Vec::new(), Limits::NONE)?;
         Ok(Events {
             shared: self.shared,
             pump: Some(pump),
@@ -164,29 +164,25 @@ impl Events {
     }
 
     /// Queues what has come.
-    fn sort(&mut self, done: Option<Captured>) {
-        match done {
-            None => {
-                let outputs = self.pump.as_mut().map(Pump::outputs).into_iter().flatten();
-                for ((output, looked_at), make) in outputs.zip(&mut self.looked_at).zip(MAKE) {
-                    take_lines(output, looked_at, self.longest, |line| self.queue.push_back(make(line)));
-                }
+    fn sort(&mut self, mut done: Option<Captured>) {
+        let is_end = done.is_some();
+        let outputs = match &mut done {
+            Some(Captured { stdout, stderr, .. }) => Some([stdout, stderr]),
+            None => self.pump.as_mut().map(Pump::outputs),
+        };
+        let outputs = outputs.into_iter().flatten();
+        for ((output, looked_at), make) in outputs.zip(&mut self.looked_at).zip(MAKE) {
+            take_lines(output, looked_at, self.longest, |line| self.queue.push_back(make(line)));
+            if is_end && !output.is_empty() {
+                self.queue.push_back(make(std::mem::take(output)));
             }
-            Some(Captured { exit, stdout, stderr, pipe_open, .. }) => {
-                for ((mut output, looked_at), make) in
-                    [stdout, stderr].into_iter().zip(&mut self.looked_at).zip(MAKE)
-                {
-                    take_lines(&mut output, looked_at, self.longest, |line| self.queue.push_back(make(line)));
-                    if !output.is_empty() {
-                        self.queue.push_back(make(output));
-                    }
-                }
-                self.queue.push_back(Event::Exited { exit, pipe_open });
-                self.pump = None;
-                #[cfg(feature = "async-io")]
-                {
-                    self.awaiting = None;
-                }
+        }
+        if let Some(Captured { exit, pipe_open, .. }) = done {
+            self.queue.push_back(Event::Exited { exit, pipe_open });
+            self.pump = None;
+            #[cfg(feature = "async-io")]
+            {
+                self.awaiting = None;
             }
         }
     }

@@ -12,7 +12,7 @@ pub(crate) enum Flag {
     Reaped,
     /// It was made the leader of a process group.
     LeadsGroup,
-    /// What is left of its unit at its end is killed before it is reaped.
+    /// When it ends, the rest of its unit is killed before it is reaped.
     KillsRest,
 }
 

@@ -2,9 +2,8 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use super::unit::KILL;
 use super::{Child, Keeper, Shared};
-use crate::pidfd::{Exit, Gone, Signal};
+use crate::pidfd::{Exit, Signal};
 
 /// What a program keeps of a child that it gave away, for instance into a [`ChildSet`](crate::ChildSet): its pid,
 /// signals, and its exit once somebody has taken it.
@@ -67,7 +66,7 @@ impl ChildHandle {
     /// # Errors
     /// As [`Child::kill`].
     pub fn kill(&self) -> io::Result<()> {
-        Gone::is_fine(self.0.send_to_unit(KILL).map(drop))
+        self.0.kill_unit()
     }
 
     /// Whether nobody is left of its unit.

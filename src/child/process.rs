@@ -186,7 +186,7 @@ impl Process {
         self.flags.set(flag, on)
     }
 
-    /// Whether dropping it is to kill its unit, of which some may be left after its own end.
+    /// Whether dropping it kills its unit. Some of that may outlive the process.
     pub(super) fn kills_when_dropped(&self) -> bool {
         self.has(Flag::KillOnDrop) && self.origin.is_here()
     }

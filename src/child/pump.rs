@@ -210,8 +210,7 @@ impl Pump {
             self.edge = Some(Edge::new(shared.pidfd())?);
             return Ok(None);
         }
-        let left = self.next_deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        self.block(shared, self.edge.as_ref(), left)?;
+        self.block(shared)?;
         self.edge.as_ref().map_or(Ok(()), Edge::consume)?;
         Ok(None)
     }
@@ -221,11 +220,12 @@ impl Pump {
         self.outputs.each_mut().map(|(_, buffer)| buffer)
     }
 
-    fn block(&self, shared: &Shared, edge: Option<&Edge>, left: Option<Duration>) -> io::Result<()> {
+    fn block(&self, shared: &Shared) -> io::Result<()> {
+        let left = self.next_deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let sweepers = wakes_sweepers();
         let mut fds = Vec::with_capacity(5);
         if self.exit.is_none() {
-            fds.push(match edge {
+            fds.push(match &self.edge {
                 Some(edge) => PollFd::new(edge, PollFlags::IN),
                 None => PollFd::new(shared.pidfd(), PollFlags::IN),
             });

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::flags::Flag;
-use super::unit::{Looks, KILL, TERMINATE};
+use super::unit::{Looks, TERMINATE};
 use super::{Child, Containment, Shared, Unit};
 use crate::pidfd::{Exit, Gone, Signal};
 
@@ -45,7 +45,7 @@ impl Child {
     /// - `EPERM`: the child, or all of its unit, changed their user.
     /// - [`Unsupported`](io::ErrorKind::Unsupported): it led a process group and was reaped, before Linux 6.9.
     pub fn kill(&self) -> io::Result<()> {
-        Gone::is_fine(self.shared.send_to_unit(KILL).map(drop))
+        self.shared.kill_unit()
     }
 
     /// Whether dropping the `Child` kills its [unit](crate::Unit); false unless set.
@@ -85,8 +85,8 @@ impl Child {
     /// # std::io::Result::Ok(())
     /// ```
     ///
-    /// What is left of a [`Session`](crate::Unit::Session), and before Linux 6.9 of a process group, is killed as soon as the
-    /// child has ended, since it cannot be named afterwards.
+    /// The rest of a [`Session`](crate::Unit::Session) is killed as soon as the child has ended, because nothing names the
+    /// session afterwards. Before Linux 6.9, that holds for a process group, too.
     ///
     /// # Errors
     /// As [`wait`](Child::wait) and [`wait_timeout`](Child::wait_timeout), and `EPERM`: the child, or all of its unit,
@@ -148,7 +148,7 @@ impl Child {
             let exit = match exit {
                 Some(exit) => exit,
                 None => {
-                    Gone::is_fine(shared.send_to_unit(KILL).map(drop))?;
+                    shared.kill_unit()?;
                     shared.exit().await?
                 }
             };
@@ -261,7 +261,7 @@ impl Shared {
             return Ok(None);
         }
         match looks.next(deadline) {
-            Duration::ZERO => Gone::is_fine(self.send_to_unit(KILL).map(drop)).map(|()| None),
+            Duration::ZERO => self.kill_unit().map(|()| None),
             pause => Ok(Some(pause)),
         }
     }

@@ -180,6 +180,11 @@ impl Shared {
         self.process().send_to_unit(signals)
     }
 
+    /// Sends `SIGKILL` to the unit. That nobody is left is no error.
+    pub(crate) fn kill_unit(&self) -> io::Result<()> {
+        Gone::is_fine(self.send_to_unit(KILL).map(drop))
+    }
+
     /// As far as what it has started is contained.
     pub(crate) fn kill_tree(&self) -> io::Result<Containment> {
         self.check()?;

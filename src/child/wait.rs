@@ -95,8 +95,8 @@ impl Child {
     /// Takes the next stop or continuation of the child, or `None` if there is none to report. Never blocks.
     ///
     /// Each is reported once; the end as often as one asks, without taking the exit. A pidfd does not become readable by a
-    /// stop or a continuation, and so nothing can wait for both that and the exit. `SIGCHLD` tells: call this in a program
-    /// that handles it (by signal-hook or async-signal, say, without `SA_NOCLDSTOP`), or now and then. Where nothing else is
+    /// stop or a continuation. The kernel sends `SIGCHLD` instead. A program that handles that signal (by signal-hook or
+    /// async-signal, say, without `SA_NOCLDSTOP`) calls this when it comes. Others call it now and then. If nothing else is
     /// waited for, [`Pidfd::wait_state`] blocks. See waitid(2).
     ///
     /// ```

@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::str::FromStr;
 
 use super::gone::Gone;
+use super::stat::field;
 use super::{unsupported, Pidfd};
 use crate::sys::file_handle;
 use crate::sys::low::above_stdio;
@@ -266,14 +267,7 @@ fn pid_namespace() -> io::Result<u64> {
 /// When the process was started, in clock ticks since the boot.
 fn start(pid: u32) -> io::Result<u64> {
     let text = fs::read(format!("/proc/{pid}/stat")).map_err(without_proc)?;
-    start_in_stat(&text).ok_or_else(|| unsupported("/proc has no time of the start"))
-}
-
-/// The 22nd field. The second one is a name in parentheses, with whatever in it.
-fn start_in_stat(text: &[u8]) -> Option<u64> {
-    let end = text.iter().rposition(|&byte| byte == b')')?;
-    let rest = std::str::from_utf8(&text[end + 1..]).ok()?;
-    rest.split_ascii_whitespace().nth(19)?.parse().ok()
+    field(&text, 22).ok_or_else(|| unsupported("/proc has no time of the start"))
 }
 
 fn without_proc(error: io::Error) -> io::Error {
@@ -281,17 +275,5 @@ fn without_proc(error: io::Error) -> io::Error {
         // Reaped meanwhile: the file was open.
         Some(libc::ESRCH) => Gone::Reaped.into(),
         _ => unsupported("the identity of a process needs a readable /proc"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_start_of_a_process_with_a_strange_name() {
-        let stat = b"4711 (a) R 1 (\xff) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 987654 20 21\n";
-        assert_eq!(start_in_stat(stat), Some(987654));
-        assert_eq!(start_in_stat(b"4711 (a"), None);
     }
 }

@@ -17,6 +17,7 @@ mod info;
 mod memory;
 mod namespace;
 mod signal;
+mod stat;
 mod state;
 mod usage;
 
@@ -24,6 +25,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 
 pub(crate) use edge::Edge;
+pub(crate) use stat::field;
 pub(crate) use take::{call_before_taking, can_be_collected, collect, Collected};
 
 pub use core_dump::CoreDump;

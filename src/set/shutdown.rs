@@ -200,7 +200,7 @@ impl<T> Shutdown<'_, T> {
     }
 }
 
-/// Whether somebody is left of a unit. What cannot be told is no reason to wait.
+/// Whether a process of the unit is left. Where the kernel does not say, nobody waits.
 fn is_left(handle: &ChildHandle) -> bool {
     !handle.is_unit_gone().unwrap_or(true)
 }

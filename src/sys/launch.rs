@@ -220,7 +220,7 @@ pub(crate) fn until_released(number: u32) {
         let flight = log.on_way.iter().find(|flight| flight.number == number).cloned();
         drop(log);
         if let Some(flight) = flight {
-            flight.until_released();
+            flight.until_released(None);
         }
     }
 }
@@ -230,7 +230,7 @@ pub(crate) fn until_released(number: u32) {
 pub(crate) fn until_all_released() {
     if NUMBER.load(Ordering::Acquire) > 0 {
         let list: Vec<_> = lock(&FLIGHTS.get().0).on_way.iter().cloned().collect();
-        list.iter().for_each(|flight| flight.until_released());
+        list.iter().for_each(|flight| flight.until_released(None));
     }
 }
 
@@ -244,27 +244,30 @@ pub(crate) fn settle() {
 
 /// What a child failed at on its way, if it has ended. Nothing if it failed at nothing.
 pub(crate) fn failed(number: u32) -> Option<Failed> {
-    if NUMBER.load(Ordering::Acquire) == 0 && FAILED.load(Ordering::Acquire) == 0 {
-        return None;
-    }
-    let mut log = lock(&FLIGHTS.get().0);
-    log.settle();
-    log.failed.get(&number).cloned()
+    settled()?.failed.get(&number).cloned()
 }
 
 /// Nobody will ask what this one failed at.
 pub(crate) fn forget(number: u32) {
-    if NUMBER.load(Ordering::Acquire) == 0 && FAILED.load(Ordering::Acquire) == 0 {
+    let Some(mut log) = settled() else {
         return;
-    }
-    let mut log = lock(&FLIGHTS.get().0);
-    log.settle();
+    };
     if log.failed.remove(&number).is_none() {
         log.on_way.iter().filter(|flight| flight.number == number).for_each(|flight| {
             flight.is_forgotten.store(true, Ordering::Relaxed);
         });
     }
     FAILED.store(log.failed.len(), Ordering::Release);
+}
+
+/// What is known by now; `None` if that is nothing.
+fn settled() -> Option<MutexGuard<'static, Log>> {
+    if NUMBER.load(Ordering::Acquire) == 0 && FAILED.load(Ordering::Acquire) == 0 {
+        return None;
+    }
+    let mut log = lock(&FLIGHTS.get().0);
+    log.settle();
+    Some(log)
 }
 
 impl Log {
@@ -274,10 +277,9 @@ impl Log {
         self.on_way.retain(|flight| {
             let has_left = flight.settle();
             if has_left && !flight.is_forgotten.load(Ordering::Relaxed) {
-                let cargo = || Arc::clone(&flight.cargo);
                 let failure = flight.report.read();
-                let entry = failure.map(|failure| (flight.number, Failed { failure, cargo: cargo() }));
-                failed.extend(entry);
+                let entry = |failure| (flight.number, Failed { failure, cargo: Arc::clone(&flight.cargo) });
+                failed.extend(failure.map(entry));
             }
             !has_left
         });
@@ -332,11 +334,7 @@ impl Flight {
         }
     }
 
-    fn until_released(&self) {
-        self.until_released_or(None);
-    }
-
-    fn until_released_or(&self, deadline: Option<Instant>) {
+    fn until_released(&self, deadline: Option<Instant>) {
         // A copy of this process has nothing to do with it.
         if self.released.load(Ordering::Acquire) || !self.origin.is_here() {
             return;
@@ -396,5 +394,5 @@ extern "C" fn before_fork() {
         log
     });
     let deadline = Instant::now() + FORK_WAITS;
-    log.iter().flat_map(|log| log.on_way.iter()).for_each(|flight| flight.until_released_or(Some(deadline)));
+    log.iter().flat_map(|log| log.on_way.iter()).for_each(|flight| flight.until_released(Some(deadline)));
 }

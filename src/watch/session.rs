@@ -4,13 +4,13 @@ use std::collections::HashSet;
 use std::fs;
 use std::io;
 
-use crate::pidfd::{Gone, Pidfd, Signal};
+use crate::pidfd::{field, Gone, Pidfd, Signal};
 
 /// How often those that were started meanwhile are looked for.
 const ROUNDS: usize = 16;
 
-/// Sends signals to all processes in the sessions of these leaders, of which none was reaped. Reads all of `/proc` at least
-/// twice.
+/// Sends signals to all processes in the sessions of these leaders. None of the leaders was reaped. Reads all of `/proc` at
+/// least twice.
 ///
 /// # Errors
 /// `/proc` cannot be read; or none of them may be signalled.
@@ -51,10 +51,6 @@ fn is_member(pid: u32, leaders: &HashSet<u32>) -> bool {
     session(pid).is_some_and(|leader| leaders.contains(&leader))
 }
 
-/// The sixth field, counted from the end of the second: a name may hold anything.
 fn session(pid: u32) -> Option<u32> {
-    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
-    let name_end = stat.iter().rposition(|&byte| byte == b')')?;
-    let fields = std::str::from_utf8(&stat[name_end + 1..]).ok()?;
-    fields.split_ascii_whitespace().nth(3)?.parse().ok()
+    field(&fs::read(format!("/proc/{pid}/stat")).ok()?, 6)
 }
