@@ -122,7 +122,7 @@ fn usage_field_by_field() {
     let cat = place.path().join("cat");
     std::fs::copy("/bin/cat", &cat).unwrap();
     let copied = std::fs::File::open(&cat).unwrap();
-    copied.sync_all().unwrap();
+    rustix::io::retry_on_intr(|| rustix::fs::fsync(&copied)).unwrap();
     rustix::fs::fadvise(&copied, 0, None, rustix::fs::Advice::DontNeed).unwrap();
     let script = r#"
         n=0; while [ $n -lt 100000 ]; do n=$((n + 1)); done

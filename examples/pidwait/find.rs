@@ -9,7 +9,6 @@ use async_io::Async;
 use childset::{Gone, Identity, Pidfd};
 use rustix::fs::{major, minor, stat};
 use rustix::param::clock_ticks_per_second;
-use rustix::process::{getpgrp, getsid};
 
 use crate::options::{Choice, Options};
 use crate::pattern::Pattern;
@@ -106,8 +105,9 @@ impl<'a> Criteria<'a> {
     fn new(options: &'a Options) -> Result<Criteria<'a>> {
         // 0 is our own.
         let own = |list: &[u32], own: u32| list.iter().map(|&id| if id == 0 { own } else { id }).collect();
-        let group = getpgrp().as_raw_nonzero().get() as u32;
-        let session = getsid(None).context("our session is not known")?.as_raw_nonzero().get() as u32;
+        // As `/proc` has it: in a pid namespace they may be those of the outside, and so without a number here.
+        let ourselves = Process::open(std::process::id()).and_then(|process| process.stat());
+        let Stat { group, session, .. } = ourselves.context("our own process cannot be read in /proc")?;
         let terminals = options.terminals.iter().filter_map(|name| {
             let device = stat(std::path::Path::new("/dev").join(name)).ok()?.st_rdev;
             Some((major(device), minor(device)))

@@ -1,6 +1,5 @@
 //! The cgroup of a child and of all that it starts (version 2).
 
-use std::collections::HashSet;
 use std::ffi::{CStr, CString};
 use std::fmt;
 use std::fs;
@@ -13,10 +12,11 @@ use std::sync::Mutex;
 use rustix::fs::{mkdirat, openat, unlinkat, AtFlags, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-use crate::pidfd::{Gone, Pidfd, Signal};
+use crate::pidfd::Signal;
 use crate::sync::lock;
 use crate::sys::low::above_stdio;
 use crate::sys::origin::{Origin, PerProcess};
+use crate::watch::members;
 
 /// A cgroup, by its directory.
 pub(crate) struct Cgroup {
@@ -36,9 +36,6 @@ static LEFT: PerProcess<Mutex<Vec<Own>>> = PerProcess::new(|| Mutex::new(Vec::ne
 
 /// How many there are: lets every call of the crate ask for free.
 static NUMBER_LEFT: AtomicUsize = AtomicUsize::new(0);
-
-/// How often those that were started meanwhile are looked for.
-const ROUNDS: usize = 16;
 
 impl Cgroup {
     pub(crate) fn given(directory: OwnedFd) -> Cgroup {
@@ -83,20 +80,7 @@ impl Cgroup {
         if self.read("cgroup.events").is_err_and(|error| error.raw_os_error() == Some(libc::ENOENT)) {
             return Ok(false);
         }
-        let mut seen = HashSet::new();
-        for _ in 0..ROUNDS {
-            let new = pids(self.directory.as_fd())?.into_iter().filter(|&pid| seen.insert(pid));
-            let opened: Vec<_> = new.filter_map(|pid| Some((pid, Pidfd::open(pid).ok()?))).collect();
-            if opened.is_empty() {
-                break;
-            }
-            // Once there is a descriptor, the number cannot become another's unnoticed.
-            let still: HashSet<_> = pids(self.directory.as_fd())?.into_iter().collect();
-            for (_, pidfd) in opened.iter().filter(|(pid, _)| still.contains(pid)) {
-                let sent = signals.iter().try_for_each(|&signal| pidfd.send_signal(signal));
-                Gone::is_fine(sent)?;
-            }
-        }
+        members::send(signals, || pids(self.directory.as_fd()))?;
         Ok(true)
     }
 

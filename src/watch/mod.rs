@@ -3,6 +3,7 @@
 #[cfg(feature = "command")]
 pub(crate) mod cgroup;
 pub(crate) mod dropped;
+mod members;
 #[cfg(feature = "async-io")]
 pub(crate) mod reactor;
 pub(crate) mod registered;

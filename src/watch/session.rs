@@ -4,51 +4,22 @@ use std::collections::HashSet;
 use std::fs;
 use std::io;
 
-use crate::pidfd::{field, Gone, Pidfd, Signal};
+use crate::pidfd::{field, Signal};
+use crate::watch::members;
 
-/// How often those that were started meanwhile are looked for.
-const ROUNDS: usize = 16;
-
-/// Sends signals to all processes in the sessions of these leaders. None of the leaders was reaped. Reads all of `/proc` at
-/// least twice.
+/// Sends signals to all processes in the sessions of these leaders, none of which was reaped. Reads all of `/proc` twice or
+/// more.
 ///
 /// # Errors
-/// `/proc` cannot be read; or none of them may be signalled.
+/// `/proc` cannot be read; and those of [`members::send`].
 pub(crate) fn send(leaders: &HashSet<u32>, signals: &[Signal]) -> io::Result<()> {
-    let mut seen = HashSet::new();
-    let mut refused = None;
-    let mut any = false;
-    for _ in 0..ROUNDS {
-        let new: Vec<u32> = members(leaders)?.into_iter().filter(|&pid| seen.insert(pid)).collect();
-        if new.is_empty() {
-            break;
-        }
-        for pid in new {
-            // Once there is a descriptor, the number cannot become another's unnoticed.
-            let sent = Pidfd::open(pid).and_then(|pidfd| match is_member(pid, leaders) {
-                true => signals.iter().try_for_each(|&signal| pidfd.send_signal(signal)),
-                false => Ok(()),
-            });
-            match Gone::is_fine(sent) {
-                Ok(()) => any = true,
-                Err(error) => refused = Some(error),
-            }
-        }
-    }
-    match refused {
-        Some(error) if !any => Err(error),
-        _ => Ok(()),
-    }
+    members::send(signals, || pids(leaders))
 }
 
-fn members(leaders: &HashSet<u32>) -> io::Result<Vec<u32>> {
+fn pids(leaders: &HashSet<u32>) -> io::Result<Vec<u32>> {
     let names = fs::read_dir("/proc")?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     let pids = names.filter_map(|name| name.parse().ok());
-    Ok(pids.filter(|&pid| is_member(pid, leaders)).collect())
-}
-
-fn is_member(pid: u32, leaders: &HashSet<u32>) -> bool {
-    session(pid).is_some_and(|leader| leaders.contains(&leader))
+    Ok(pids.filter(|&pid| session(pid).is_some_and(|leader| leaders.contains(&leader))).collect())
 }
 
 fn session(pid: u32) -> Option<u32> {
