@@ -169,7 +169,7 @@ pub use pidfd::{
 };
 pub use set::{ChildSet, Exited, InsertError, IntoChild, Key, Shutdown, WaitExits};
 #[cfg(feature = "async-io")]
-pub use set::{Exits, Next};
+pub use set::{Exits, IntoExits, Next};
 pub use std::process::{ExitStatus, Output};
 pub use watch::dropped::reap_dropped;
 

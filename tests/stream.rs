@@ -4,6 +4,7 @@
 mod common;
 
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -364,8 +365,18 @@ fn every_exit_goes_to_one_consumer() {
 #[test]
 fn exits_waits_for_inserts_until_the_set_is_closed() {
     let set = ChildSet::new().unwrap();
+    waits_until_closed(&set, set.exits());
+}
+
+#[test]
+fn into_exits_does_without_borrowing() {
+    let set = Arc::new(ChildSet::new().unwrap());
+    waits_until_closed(&set, Arc::clone(&set).into_exits());
+    assert_eq!(Arc::strong_count(&set), 1);
+}
+
+fn waits_until_closed(set: &ChildSet<i32>, mut exits: impl Stream<Item = io::Result<Exited<i32>>> + Unpin) {
     let (counter, waker) = Counter::new();
-    let mut exits = set.exits();
     assert!(poll_stream(&mut exits, &waker).is_pending(), "empty, but not closed");
     for round in 0..5 {
         set.insert(exiting(0), round).unwrap();
@@ -504,6 +515,7 @@ fn futures_are_send() {
     let set = ChildSet::<u8>::new().unwrap();
     check(set.next());
     check(set.exits());
+    check(Arc::new(ChildSet::<u8>::new().unwrap()).into_exits());
     check(set.shutdown(Duration::ZERO));
     let pidfd = Async::new(Pidfd::open(std::process::id()).unwrap()).unwrap();
     check(pidfd.exit());

@@ -40,7 +40,7 @@ pub use insert::{InsertError, IntoChild};
 pub use member::{Exited, Key};
 pub use shutdown::Shutdown;
 #[cfg(feature = "async-io")]
-pub use stream::{Exits, Next};
+pub use stream::{Exits, IntoExits, Next};
 pub use wait::WaitExits;
 
 /// Any number of children, whose exits come out one by one as they end, each with the tag it went in with.

@@ -164,6 +164,34 @@ impl<T> ChildSet<T> {
         Exits { set: self, ticket: None }
     }
 
+    /// As [`exits`](ChildSet::exits), as a stream that borrows nothing: for tasks that are spawned, and for iced's
+    /// subscriptions.
+    ///
+    /// ```
+    /// # futures_lite::future::block_on(async {
+    /// use std::process::Command;
+    /// use std::sync::Arc;
+    ///
+    /// use childset::ChildSet;
+    /// use futures_lite::StreamExt;
+    ///
+    /// let set = Arc::new(ChildSet::new()?);
+    /// let mut exits = Arc::clone(&set).into_exits();
+    /// let task = smol::spawn(async move { exits.next().await });
+    /// set.insert(Command::new("true").spawn()?, "a job")?;
+    /// assert_eq!(task.await.unwrap()?.tag, "a job");
+    /// # std::io::Result::Ok(()) }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`next`](ChildSet::next).
+    ///
+    /// # Cancel safety
+    /// A stream that is dropped loses no exit.
+    pub fn into_exits(self: Arc<Self>) -> IntoExits<T> {
+        IntoExits { set: self, ticket: None }
+    }
+
     pub(super) fn consumers(&self) -> io::Result<&Arc<Consumers>> {
         Forked::check(self.origin)?;
         if let Some(consumers) = self.consumers.get() {
@@ -240,6 +268,28 @@ impl<T> Stream for Exits<'_, T> {
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let Exits { set, ticket } = &mut *self;
         set.poll_exit(context, Until::Closed, Some(ticket))
+    }
+}
+
+/// The stream of [`ChildSet::into_exits`].
+#[must_use = "streams do nothing unless polled"]
+pub struct IntoExits<T> {
+    set: Arc<ChildSet<T>>,
+    ticket: Option<Ticket>,
+}
+
+impl<T> Stream for IntoExits<T> {
+    type Item = Item<T>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let IntoExits { set, ticket } = &mut *self;
+        set.poll_exit(context, Until::Closed, Some(ticket))
+    }
+}
+
+impl<T> fmt::Debug for IntoExits<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IntoExits").field("set", &self.set).finish_non_exhaustive()
     }
 }
 
