@@ -46,7 +46,8 @@ __attribute__((constructor)) static void begin(void) {
     char path[4096] = "";
     const char *below = getenv("CHILDSET_HOSTILE");
     if (!below || readlink("/proc/self/exe", path, sizeof path - 1) < 0 || strncmp(path, below, strlen(below))) return;
-    number = SIGRTMIN + 5;
+    // One that `timeout` does not pass on.
+    number = SIGURG;
     struct sigaction action = {.sa_handler = handle};
     sigaction(number, &action, NULL);
     pthread_atfork(NULL, NULL, arm_copy);
