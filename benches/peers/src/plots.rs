@@ -11,8 +11,11 @@ use plotters::series::LineSeries;
 
 use crate::contenders::Name;
 use crate::results::Results;
+use crate::summary::label;
 
-const SIZE: (u32, u32) = (860, 460);
+const SIZE: (u32, u32) = (1000, 460);
+/// For names, of the width.
+const NAMES: u32 = 300;
 const FONT: &str = "sans-serif";
 const INK: RGBColor = RGBColor(40, 40, 40);
 const GRID: RGBColor = RGBColor(225, 225, 225);
@@ -46,11 +49,13 @@ pub(crate) fn draw(results: &Results, directory: &Path) -> Result<()> {
     }
     if let Some(bars) = still(results) {
         let title = "A busy machine: how long a spawn stops its caller: median (99th percentile in grey)";
-        plot("busy.svg", title, &busy, &|area| draw_bars(area, "µs", &bars))?;
+        plot("busy.svg", title, &busy, &|area| {
+            draw_bars(area, "µs, on a logarithmic scale", &bars, Scale::Logarithmic)
+        })?;
     }
     if let Some(bars) = throughput(results) {
         plot("throughput.svg", "CPU time of the parent for one child, 16 in flight", &machine, &|area| {
-            draw_bars(area, "µs a child", &bars)
+            draw_bars(area, "µs a child", &bars, Scale::Linear)
         })?;
     }
     for (index, what) in [(0, "no other child"), (results.outstanding.len().saturating_sub(1), "")] {
@@ -60,7 +65,7 @@ pub(crate) fn draw(results: &Results, directory: &Path) -> Result<()> {
         let title =
             format!("From a child's end to its status, beside {beside}: median (99th percentile in grey)");
         let name = if what.is_empty() { "latency-many.svg" } else { "latency.svg" };
-        plot(name, &title, &machine, &|area| draw_bars(area, "µs", &bars))?;
+        plot(name, &title, &machine, &|area| draw_bars(area, "µs", &bars, Scale::Linear))?;
     }
     Ok(())
 }
@@ -98,23 +103,27 @@ fn width(name: Name) -> u32 {
     }
 }
 
+type Line = (Name, String, Vec<(f64, f64)>);
+
 /// Wall time against children, both on logarithmic scales; the legend at the right, where the lines end.
 fn spawn(results: &Results, area: &Area<'_>) -> Drawn {
     let sections: Vec<_> =
         results.outstanding.iter().filter(|section| section.setting.outstanding > 0).collect();
     let first = &sections[0];
-    let mut lines: Vec<(Name, Vec<(f64, f64)>)> = Vec::new();
-    for name in first.rows.iter().map(|row| row.contender) {
+    let mut lines: Vec<Line> = Vec::new();
+    for (name, label) in
+        first.rows.iter().filter_map(|row| Some((row.contender, label(results, row.contender)?)))
+    {
         let points = sections.iter().filter_map(|section| {
             let wall = section.row(name)?.median(|took| Some(took.spawned.wall_us))?;
             Some((section.setting.outstanding as f64, wall))
         });
-        lines.push((name, points.collect()));
+        lines.push((name, label, points.collect()));
     }
-    let all = || lines.iter().flat_map(|(_, points)| points).copied();
+    let all = || lines.iter().flat_map(|(_, _, points)| points).copied();
     let (left, right) = all().fold((f64::MAX, 0.0_f64), |(low, high), (x, _)| (low.min(x), high.max(x)));
     let (low, high) = all().fold((f64::MAX, 0.0_f64), |(low, high), (_, y)| (low.min(y), high.max(y)));
-    let (plot, legend) = area.split_horizontally(SIZE.0 - 220);
+    let (plot, legend) = area.split_horizontally(SIZE.0 - NAMES - 100);
     let mut chart = ChartBuilder::on(&plot)
         .x_label_area_size(48)
         .y_label_area_size(64)
@@ -141,20 +150,21 @@ fn spawn(results: &Results, area: &Area<'_>) -> Drawn {
         .y_label_formatter(&number)
         .draw()?;
     // The highest line first, as they end.
-    lines
-        .sort_by(|(_, a), (_, b)| b.last().map(|end| end.1).partial_cmp(&a.last().map(|end| end.1)).unwrap());
-    for (index, (name, points)) in lines.iter().enumerate() {
+    lines.sort_by(|(_, _, a), (_, _, b)| {
+        b.last().map(|end| end.1).partial_cmp(&a.last().map(|end| end.1)).unwrap()
+    });
+    for (index, (name, label, points)) in lines.iter().enumerate() {
         let color = color(*name);
         let width = width(*name);
         let y = 14 + 24 * index as i32;
         legend.draw(&PathElement::new(vec![(6, y), (30, y)], color.stroke_width(width)))?;
         let end = points.last().map_or(0.0, |end| end.1);
         let style = TextStyle::from((FONT, 14).into_font()).color(&INK);
-        legend.draw(&Text::new(format!("{}: {end:.0} µs", name.as_str()), (38, y - 8), style))?;
+        legend.draw(&Text::new(format!("{label}: {end:.0} µs"), (38, y - 8), style))?;
     }
     // Ours on top of the others.
-    lines.sort_by_key(|(name, _)| is_ours(*name));
-    for (name, points) in lines {
+    lines.sort_by_key(|(name, ..)| is_ours(*name));
+    for (name, _, points) in lines {
         let color = color(name);
         let line = LineSeries::new(points.iter().copied(), color.stroke_width(width(name)));
         chart.draw_series(line)?;
@@ -164,56 +174,76 @@ fn spawn(results: &Results, area: &Area<'_>) -> Drawn {
 }
 
 /// A value, and one behind it.
-type Bar = (Name, f64, Option<f64>);
+type Bar = (Name, String, f64, Option<f64>);
+
+#[derive(Clone, Copy)]
+enum Scale {
+    Linear,
+    Logarithmic,
+}
 
 fn throughput(results: &Results) -> Option<Vec<Bar>> {
     let bar = |row: &crate::results::Row<_>| {
         let own = row.median(|took: &crate::run::Throughput| Some(took.own_us))?;
-        Some((row.contender, own, None))
+        Some((row.contender, label(results, row.contender)?, own, None))
     };
-    results.idle()?.rows.iter().map(bar).collect()
+    Some(results.idle()?.rows.iter().filter_map(bar).collect())
 }
 
 fn still(results: &Results) -> Option<Vec<Bar>> {
     let bar = |row: &crate::results::Row<crate::run::Throughput>| {
         let p50 = row.median(|took| Some(took.still.as_ref()?.wall.p50))?;
-        Some((row.contender, p50, row.median(|took| Some(took.still.as_ref()?.wall.p99))))
+        Some((
+            row.contender,
+            label(results, row.contender)?,
+            p50,
+            row.median(|took| Some(took.still.as_ref()?.wall.p99)),
+        ))
     };
-    results.busy.first()?.rows.iter().map(bar).collect()
+    let bars: Vec<_> = results.busy.first()?.rows.iter().filter_map(bar).collect();
+    (!bars.is_empty()).then_some(bars)
 }
 
 fn latency(results: &Results, section: usize) -> Option<Vec<Bar>> {
     let bar = |row: &crate::results::Row<crate::run::Outstanding>| {
         let p50 = row.median(|took| Some(took.latency.as_ref()?.p50_us))?;
-        Some((row.contender, p50, row.median(|took| Some(took.latency.as_ref()?.p99_us))))
+        Some((
+            row.contender,
+            label(results, row.contender)?,
+            p50,
+            row.median(|took| Some(took.latency.as_ref()?.p99_us)),
+        ))
     };
-    results.outstanding.get(section)?.rows.iter().map(bar).collect()
+    let bars: Vec<_> = results.outstanding.get(section)?.rows.iter().filter_map(bar).collect();
+    (!bars.is_empty()).then_some(bars)
 }
 
 /// One below the other, each with its number.
-fn draw_bars(area: &Area<'_>, unit: &str, bars: &[Bar]) -> Drawn {
-    // What is behind may be far off: its number tells.
-    let most = 2.5 * bars.iter().map(|(_, value, _)| *value).fold(0.0, f64::max);
-    let behind = bars.iter().filter_map(|(_, _, behind)| *behind).fold(0.0, f64::max);
-    let most = if behind > 0.0 { most.min(behind) } else { most / 2.5 };
-    let (names, rest) = area.split_horizontally(180);
-    let width = f64::from(rest.dim_in_pixel().0 - 110);
+fn draw_bars(area: &Area<'_>, unit: &str, bars: &[Bar], scale: Scale) -> Drawn {
+    let values = || bars.iter().flat_map(|(_, _, value, behind)| [Some(*value), *behind]).flatten();
+    let (least, most) =
+        values().fold((f64::MAX, 0.0_f64), |(low, high), value| (low.min(value), high.max(value)));
+    let (names, rest) = area.split_horizontally(NAMES);
+    let width = f64::from(rest.dim_in_pixel().0 - 130);
+    let end = |value: f64| match scale {
+        Scale::Linear => (value / most * width) as i32,
+        // The shortest bar is not nothing.
+        Scale::Logarithmic => ((value / least * 2.0).ln() / (most / least * 2.0).ln() * width) as i32,
+    };
     let height = (rest.dim_in_pixel().1 as i32 - 24) / bars.len() as i32;
     let style = TextStyle::from((FONT, 15).into_font()).color(&INK);
-    for (index, (name, value, behind)) in bars.iter().enumerate() {
+    for (index, (name, label, value, behind)) in bars.iter().enumerate() {
         let (top, bottom) = (index as i32 * height + 4, (index as i32 + 1) * height - 4);
-        let end = |value: f64| (value.min(most) / most * width) as i32;
         let middle = (top + bottom) / 2 - 8;
-        names.draw(&Text::new(name.as_str(), (8, middle), style.clone()))?;
-        let mut label = format!("{value:.1}");
-        let mut right = end(*value);
+        names.draw(&Text::new(label.clone(), (8, middle), style.clone()))?;
+        let mut number = format!("{value:.1}");
         if let Some(behind) = behind {
             rest.draw(&Rectangle::new([(0, top), (end(*behind), bottom)], GRID.filled()))?;
-            label = format!("{value:.1} ({behind:.0})");
-            right = right.max(end(*behind));
+            number = format!("{value:.0} ({behind:.0})");
         }
         rest.draw(&Rectangle::new([(0, top), (end(*value), bottom)], color(*name).filled()))?;
-        rest.draw(&Text::new(label, (right + 6, middle), style.clone()))?;
+        let right = end(behind.unwrap_or(*value).max(*value));
+        rest.draw(&Text::new(number, (right + 6, middle), style.clone()))?;
     }
     rest.draw(&Text::new(unit.to_owned(), (0, height * bars.len() as i32 + 4), style))?;
     Ok(())

@@ -27,6 +27,12 @@ const ROWS: [(Name, &str); 13] = [
 const WAYS: [[Name; 2]; 2] =
     [[Name::TokioUnordered, Name::Tokio], [Name::AsyncProcessDriver, Name::AsyncProcess]];
 
+/// The name that the tables and the plots have for it; `None` if they leave it out.
+pub(crate) fn label(results: &Results, name: Name) -> Option<String> {
+    let row = ROWS.into_iter().find(|(row, _)| *row == name && is_shown(results, name));
+    row.map(|(_, label)| label.replace('`', ""))
+}
+
 type Column<'a> = (String, Box<dyn Fn(Name) -> String + 'a>);
 
 pub(crate) fn print(results: &Results) {
