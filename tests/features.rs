@@ -1,4 +1,4 @@
-//! The table of kernel versions in README and crate docs, against the kernel that runs: each feature is there from
+//! The table of kernel versions in docs/kernels.md and the crate docs, against the kernel that runs: each feature is there from
 //! its version on, and not before. `tests/kernels/run` does it for all kernels.
 
 #![allow(unsafe_code)]
@@ -29,13 +29,12 @@ const FEATURES: [(&str, Probe); 11] = [
     ("`kill_with_parent` by the pidfd", kill_with_parent),
 ];
 
-const README: &str = include_str!("../README.md");
+const KERNELS: &str = include_str!("../docs/kernels.md");
 const DOCS: &str = include_str!("../src/lib.rs");
 
 /// Version, and what comes with it.
 fn rows() -> Vec<((u32, u32), &'static str)> {
-    let table = README.split("## Kernel versions").nth(1).unwrap().split("\n## ").next().unwrap();
-    let rows = table.lines().filter_map(|line| {
+    let rows = KERNELS.lines().filter_map(|line| {
         let (version, text) = line.strip_prefix("| ")?.split_once(" | ")?;
         let (major, minor) = version.split_once('.')?;
         Some(((major.parse().ok()?, minor.parse().ok()?), text))
