@@ -84,7 +84,8 @@ pub(crate) fn listen(path: &Path) -> io::Result<OwnedFd> {
 /// of another type.
 fn is_stale(path: &Path) -> bool {
     let is_socket = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket());
-    let look = || net::connect(&socket_of(SocketType::DGRAM, SocketFlags::empty())?, &SocketAddrUnix::new(path)?);
+    let look =
+        || net::connect(&socket_of(SocketType::DGRAM, SocketFlags::empty())?, &SocketAddrUnix::new(path)?);
     is_socket && look() == Err(Errno::CONNREFUSED)
 }
 

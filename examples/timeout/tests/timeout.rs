@@ -11,7 +11,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Once;
 
-use common::{skipped};
+use common::skipped;
 use rustix::process::{kill_process, Pid, Signal};
 
 fn ours() -> OsString {

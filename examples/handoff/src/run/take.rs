@@ -33,7 +33,9 @@ pub(crate) fn take(path: &Path) -> Result<u8> {
     match pidfd.pid() {
         Ok(Some(pid)) => say(format_args!("took {name} (pid {pid})")),
         Ok(None) => say(format_args!("took {name} (in another pid namespace)")),
-        Err(error) if Gone::from_io_error(&error).is_some() => say(format_args!("took {name} (it has ended)")),
+        Err(error) if Gone::from_io_error(&error).is_some() => {
+            say(format_args!("took {name} (it has ended)"))
+        }
         Err(error) => return Err(error.into()),
     }
     let process = Async::new(pidfd)?;
