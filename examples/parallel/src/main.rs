@@ -1,0 +1,131 @@
+//! The core of GNU parallel and xargs: runs a command once for each argument, several at a time.
+//!
+//! One thread and no async runtime: a single `poll` waits for all jobs (the one descriptor of a `ChildSet`),
+//! for their pipes, for more input, for signals, and for the nearest deadline. What jobs write is collected, so that
+//! it is never mixed; with `--pipe` each is fed its part of standard input at the same time. Each job leads a process group of its own, so that
+//! a time-out, `--halt now` and Ctrl-C end what it started, too.
+//!
+//! For example:
+//!
+//! ```sh
+//! parallel gzip -k {} ::: *.log
+//! find . -name '*.flac' -print0 | parallel -0 --timeout 60 flac -t
+//! seq 8 | parallel -j 2 'sleep 1; echo {} done'
+//! parallel convert -size {1} {2} {2.}-{1}.png ::: 64x64 128x128 ::: *.svg
+//! zcat huge.gz | parallel --pipe --block 10M -k grep -c error
+//! ```
+
+mod blocks;
+mod descriptors;
+mod ending;
+mod group;
+mod input;
+mod launch;
+mod options;
+mod output;
+mod placeholder;
+mod quote;
+mod report;
+mod resume;
+mod run;
+mod running;
+mod signals;
+mod template;
+mod values;
+
+use std::collections::HashSet;
+use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
+use std::process::ExitCode;
+use std::time::{Instant, SystemTime};
+
+use anyhow::{Context, Result};
+use shared::complain;
+
+use blocks::{Blocks, Size};
+use descriptors::Inherited;
+use input::{Input, Next};
+use launch::{Job, Launcher};
+use options::Options;
+use report::Report;
+use run::Runner;
+
+/// Of `parallel` itself having failed, as opposed to its jobs.
+const TROUBLE: u8 = 255;
+const MOST_FAILED: u64 = 101;
+
+fn main() -> ExitCode {
+    let inherited = Inherited::find();
+    let options = match Options::from_command_line() {
+        Ok(options) => options,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(TROUBLE) } else { ExitCode::SUCCESS };
+        }
+    };
+    match run(options, inherited) {
+        Ok(failed) => ExitCode::from(failed.min(MOST_FAILED) as u8),
+        Err(error) => {
+            complain("parallel", format_args!("{error:#}"));
+            ExitCode::from(TROUBLE)
+        }
+    }
+}
+
+/// Returns the number of failed jobs; at least 1 if it was stopped.
+fn run(mut options: Options, inherited: Inherited) -> Result<u64> {
+    if options.sources.is_empty() && io::stdin().is_terminal() {
+        complain("parallel", "reading from the terminal; Ctrl-D ends the input");
+    }
+    let input = match options.pipe {
+        true => {
+            let size = options.records.map_or(Size::Bytes(options.block), Size::Records);
+            Input::Blocks(Blocks::new(size, options.recend.0.clone()))
+        }
+        false => Input::of_sources(&options)?,
+    };
+    let done = match &options.joblog {
+        Some(joblog) if options.resumes() => resume::done(joblog, options.resume_failed)?,
+        _ => HashSet::new(),
+    };
+    let launcher = Launcher::new(&mut options, inherited);
+    if options.dry_run {
+        return match dry_run(&launcher, input, &done) {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("dry run"),
+            _ => Ok(0),
+        };
+    }
+    let report = Report::new(&options)?;
+    let mut runner = Runner::new(&mut options, launcher, input, done, report)?;
+    let result = runner.run();
+    runner.report.end();
+    result?;
+    Ok(runner.failed())
+}
+
+fn dry_run(launcher: &Launcher, mut input: Input, done: &HashSet<u64>) -> io::Result<()> {
+    let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+    let mut line = Vec::new();
+    let (started, started_at) = (Instant::now(), SystemTime::now());
+    let mut job =
+        Job { number: 0, arguments: Vec::new(), slot: 1, block: None, tries_left: 1, started, started_at };
+    loop {
+        job.arguments = match input.next() {
+            Next::Arguments(arguments) => arguments,
+            Next::Block(_) => Vec::new(),
+            Next::Later => {
+                out.flush()?;
+                input.wait()?;
+                continue;
+            }
+            Next::End => return out.flush(),
+        };
+        job.number += 1;
+        if done.contains(&job.number) {
+            continue;
+        }
+        line.clear();
+        launcher.invocation(&job).quote(&mut line);
+        line.push(b'\n');
+        out.write_all(&line)?;
+    }
+}

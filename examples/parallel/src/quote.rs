@@ -1,0 +1,59 @@
+//! What a job runs, and how to show it.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Invocation {
+    /// A program with its words; at least one.
+    Program(Vec<OsString>),
+    /// What a shell reads.
+    Line(Vec<u8>),
+}
+
+impl Invocation {
+    /// Appends what a shell would run it by.
+    pub(crate) fn quote(&self, line: &mut Vec<u8>) {
+        let words = match self {
+            Invocation::Program(words) => words,
+            Invocation::Line(text) => return line.extend_from_slice(text),
+        };
+        for (index, word) in words.iter().enumerate() {
+            if index > 0 {
+                line.push(b' ');
+            }
+            quote_word(word.as_bytes(), line);
+        }
+    }
+
+    /// As [`quote`](Invocation::quote), for people: in one line, whatever the words hold.
+    pub(crate) fn display(&self) -> String {
+        let mut line = Vec::new();
+        self.quote(&mut line);
+        shared::printable(&line)
+    }
+
+    /// What runs it.
+    pub(crate) fn program<'a>(&'a self, shell: &'a OsStr) -> &'a OsStr {
+        match self {
+            Invocation::Program(words) => &words[0],
+            Invocation::Line(_) => shell,
+        }
+    }
+}
+
+pub(crate) fn quote_word(word: &[u8], line: &mut Vec<u8>) {
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_@%+:,./-".contains(byte);
+    if !word.is_empty() && word.iter().all(is_plain) {
+        line.extend_from_slice(word);
+        return;
+    }
+    line.push(b'\'');
+    for &byte in word {
+        match byte {
+            b'\'' => line.extend_from_slice(b"'\\''"),
+            _ => line.push(byte),
+        }
+    }
+    line.push(b'\'');
+}
