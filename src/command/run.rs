@@ -77,8 +77,8 @@ impl Command {
     /// - `EBADF`, `EMFILE`: a number of [`fd`](Command::fd) that cannot be, or that the limit does not allow;
     /// - `ETXTBSY`: the program is open for writing, and still was when it had been tried for a tenth of a second.
     ///
-    /// [`SpawnError::from_io_error`](crate::SpawnError::from_io_error) gives the errno. `io::Error::raw_os_error` is `None`
-    /// for an error that says more.
+    /// [`SpawnError::raw_os_error`](crate::SpawnError::raw_os_error) gives the errno. `io::Error::raw_os_error` is `None` for
+    /// an error that says more.
     ///
     /// Others: `EMFILE`, `ENFILE`: no descriptor for a pipe; [`InvalidInput`](io::ErrorKind::InvalidInput): a null byte, or
     /// a [`std::process::Stdio`] that has served.
