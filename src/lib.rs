@@ -156,8 +156,8 @@ pub mod embedding;
 #[cfg(feature = "async-io")]
 pub use async_pidfd::AsyncPidfdExt;
 pub use child::{
-    AdoptError, Capture, Captured, Child, ChildHandle, ChildStderr, ChildStdin, ChildStdout, Containment,
-    Event, Events, Limit, Unit,
+    AdoptError, Blocking, Capture, Captured, Child, ChildHandle, ChildStderr, ChildStdin, ChildStdout,
+    Containment, Event, Events, Limit, Unit,
 };
 #[cfg(feature = "command")]
 pub use child::{Stdio, TreeUsage};

@@ -80,6 +80,31 @@ fn a_pipeline() -> io::Result<()> {
     })
 }
 
+/// With the traits of `std` in scope, too.
+mod both_traits {
+    use super::{future, Command, Stdio};
+    use futures_lite::{AsyncReadExt, AsyncWriteExt};
+    use std::io::{Read, Write};
+
+    #[test]
+    fn are_not_ambiguous() {
+        future::block_on(async {
+            let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+            let (stdin, stdout) = (child.stdin.as_mut().unwrap(), child.stdout.as_mut().unwrap());
+            let mut told = [0; 7];
+            stdin.write_all(b"awaited").await.unwrap();
+            stdout.read_exact(&mut told).await.unwrap();
+            assert_eq!(&told, b"awaited");
+            stdin.blocking().write_all(b"blocked").unwrap();
+            stdout.blocking().read_exact(&mut told).unwrap();
+            assert_eq!(&told, b"blocked");
+            stdin.close().await.unwrap();
+            assert_eq!(stdout.read(&mut told).await.unwrap(), 0);
+            assert!(child.status().await.unwrap().success());
+        });
+    }
+}
+
 #[test]
 fn talk() -> io::Result<()> {
     future::block_on(async {
@@ -244,12 +269,6 @@ fn different_types() {
     assert!(!Converts::<std::process::Command, Command>::YES);
     assert!(Converts::<std::process::Stdio, Stdio>::YES);
     assert!(!Converts::<Stdio, std::process::Stdio>::YES);
-    // `write_all` of both traits.
-    fn is_both<T: io::Write + AsyncWriteExt>() {}
-    fn are_both<T: io::Read + AsyncReadExt>() {}
-    is_both::<ChildStdin>();
-    are_both::<ChildStdout>();
-    are_both::<ChildStderr>();
     // They need no `mut`.
     let _: fn(&Child) -> io::Result<()> = Child::kill;
     let _: fn(&Child) -> io::Result<Option<async_process::ExitStatus>> = Child::try_status;
@@ -273,7 +292,7 @@ fn status_leaves_standard_input_open() {
         let mut status = Box::pin(child.status());
         assert!(future::poll_once(&mut status).await.is_none());
         let mut stdin = child.stdin.take().unwrap();
-        AsyncWriteExt::write_all(&mut stdin, b"still open").await.unwrap();
+        stdin.write_all(b"still open").await.unwrap();
         drop(stdin);
         assert!(status.await.unwrap().success());
         assert_eq!(child.output().await.unwrap().stdout, b"still open");
@@ -332,8 +351,8 @@ fn pipes_block_until_they_are_awaited() {
         let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
         let mut stdin = child.stdin.take().unwrap();
         assert!(!is_nonblocking(&stdin));
-        AsyncWriteExt::write_all(&mut stdin, b"").await.unwrap();
-        AsyncWriteExt::write_all(&mut stdin, b"\n").await.unwrap();
+        stdin.write_all(b"").await.unwrap();
+        stdin.write_all(b"\n").await.unwrap();
         assert!(is_nonblocking(&stdin));
         assert!(!is_nonblocking(std::os::fd::OwnedFd::try_from(stdin).unwrap()));
         assert!(child.status().await.unwrap().success());
@@ -347,7 +366,7 @@ fn close_closes() {
         let mut stdin = child.stdin.take().unwrap();
         stdin.close().await.unwrap();
         assert!(child.status().await.unwrap().success());
-        let error = AsyncWriteExt::write_all(&mut stdin, b"x").await.unwrap_err();
+        let error = stdin.write_all(b"x").await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
     });
 }

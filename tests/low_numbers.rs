@@ -80,7 +80,7 @@ fn pipes() {
         is_above(child.stdin.as_ref().unwrap());
         is_above(child.stdout.as_ref().unwrap());
         is_above(child.stderr.as_ref().unwrap());
-        child.stdin.as_mut().unwrap().write_all(b"hello").unwrap();
+        child.stdin.as_ref().unwrap().blocking().write_all(b"hello").unwrap();
         drop(child.stdin.take());
         assert_eq!(child.wait_with_output().unwrap().stdout, b"hello");
     }

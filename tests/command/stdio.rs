@@ -45,17 +45,17 @@ fn stdio_piped() {
 
         // By hand: what is not taken stays open.
         let mut child = command.spawn().unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        stdin.write_all(b"one ").unwrap();
+        let stdin = child.stdin.take().unwrap();
+        stdin.blocking().write_all(b"one ").unwrap();
         let mut first = [0; 4];
-        child.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
+        child.stdout.as_ref().unwrap().blocking().read_exact(&mut first).unwrap();
         assert_eq!(&first, b"one ");
         assert_eq!(child.try_wait().unwrap(), None);
         drop(stdin);
         assert!(child.wait().unwrap().success());
         let mut rest = String::new();
-        child.stdout.take().unwrap().read_to_string(&mut rest).unwrap();
-        child.stderr.take().unwrap().read_to_string(&mut rest).unwrap();
+        child.stdout.take().unwrap().blocking().read_to_string(&mut rest).unwrap();
+        child.stderr.take().unwrap().blocking().read_to_string(&mut rest).unwrap();
         assert_eq!(rest, "error\n");
     });
 }
@@ -99,7 +99,7 @@ fn stdio_of_std() {
     assert_eq!(text(&mut command), "");
     let mut child = Command::new("echo").arg("hello").stdout(std::process::Stdio::piped()).spawn().unwrap();
     let mut told = String::new();
-    child.stdout.take().unwrap().read_to_string(&mut told).unwrap();
+    child.stdout.take().unwrap().blocking().read_to_string(&mut told).unwrap();
     assert_eq!(told, "hello\n");
     assert!(child.wait().unwrap().success());
     let mut std =
@@ -150,8 +150,8 @@ fn an_awaited_pipe_as_stdio_blocks_again() {
     both_ways(|new| {
         block_on(async {
             let mut first = new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-            let mut stdin = first.stdin.take().unwrap();
-            Write::write_all(&mut stdin, b"x").unwrap();
+            let stdin = first.stdin.take().unwrap();
+            stdin.blocking().write_all(b"x").unwrap();
             let mut stdout = first.stdout.take().unwrap();
             let mut byte = [0];
             AsyncReadExt::read_exact(&mut stdout, &mut byte).await.unwrap();
@@ -160,7 +160,7 @@ fn an_awaited_pipe_as_stdio_blocks_again() {
                 .stdout(Stdio::piped())
                 .spawn()
                 .unwrap();
-            Write::write_all(&mut stdin, b"later").unwrap();
+            stdin.blocking().write_all(b"later").unwrap();
             drop(stdin);
             let mut told = String::new();
             AsyncReadExt::read_to_string(second.stdout.as_mut().unwrap(), &mut told).await.unwrap();
