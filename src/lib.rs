@@ -45,6 +45,7 @@
 //! | [`Pidfd`] | [`try_wait`](Pidfd::try_wait) | [`wait`](Pidfd::wait) | [`exit()`](AsyncPidfdExt::exit), [`exited()`](AsyncPidfdExt::exited), [`reaped()`](AsyncPidfdExt::reaped) of `Async<Pidfd>` |
 //! | [`Child`] | [`try_wait`](Child::try_wait), [`try_status`](Child::try_status) | [`wait`](Child::wait), [`wait_timeout`](Child::wait_timeout) | [`exit`](Child::exit), [`status`](Child::status) |
 //! | [`ChildSet`] | [`try_wait`](ChildSet::try_wait) | [`wait`](ChildSet::wait), [`wait_exits`](ChildSet::wait_exits) | [`next`](ChildSet::next), [`exits`](ChildSet::exits), `Stream` |
+//! | [`Command`] | | [`wait`](Command::wait), [`wait_with_output`](Command::wait_with_output) | [`status`](Command::status), [`output`](Command::output) |
 //! | [`Shutdown`] | [`try_wait`](Shutdown::try_wait) | [`wait`](Shutdown::wait) | [`next`](Shutdown::next), `Stream` |
 //!
 //! # Statuses

@@ -20,6 +20,7 @@ const TESTS: &[(&str, fn())] = &[
     ("traced", traced),
     ("error_too", error_too),
     ("no_other_number", no_other_number),
+    ("no_standard_output", no_standard_output),
     #[cfg(feature = "async-io")]
     ("awaits", awaits),
 ];
@@ -71,6 +72,18 @@ fn pidfds() {
     is_above(child.pidfd());
     child.wait().unwrap();
     child.wait_timeout(Duration::ZERO).unwrap();
+}
+
+/// Nothing can be made the same as a standard output that is not there.
+fn no_standard_output() {
+    for mut command in [Command::new("true"), by_std("true")] {
+        for result in [command.stderr_to_stdout().spawn(), command.launch()] {
+            let error = result.and_then(|child| child.wait()).unwrap_err();
+            assert_eq!(common::errno(&error), libc::EBADF);
+            assert!(error.to_string().contains("the child's standard error"), "{error}");
+        }
+        assert!(command.stdout(Stdio::null()).wait().unwrap().success());
+    }
 }
 
 fn pipes() {
