@@ -31,6 +31,7 @@
 //! | [a process that you will look for later](Identity) | [`Pidfd::identity`], [`Identity::open`] |
 //! | [a client on a Unix socket](Pidfd::from_peer) | [`Pidfd::from_peer`], [`Pidfd::recv`] |
 //! | [a container](Namespace) | [`Pidfd::namespace`], [`Command::join_namespaces_of`] |
+//! | [a program that uses async-process, tokio or `std`](moving) | the guide [`moving`] |
 //! | [a program to run](Command) | [`Command`], [`ChildSet::spawn`]; [`Prepared`] if it is run again and again |
 //! | [a program that starts others](Unit) | [`Command::unit`], and all that ends a child |
 //! | [its lines as they come](Events) | [`Child::events`]; all at the end: [`Child::capture`] |
@@ -153,6 +154,8 @@ mod command;
 mod set;
 
 pub mod embedding;
+#[cfg(all(feature = "async-io", feature = "command"))]
+pub mod moving;
 
 #[cfg(feature = "async-io")]
 pub use async_pidfd::AsyncPidfdExt;
