@@ -31,6 +31,7 @@
 //! | [a process that you will look for later](Identity) | [`Pidfd::identity`], [`Identity::open`] |
 //! | [a client on a Unix socket](Pidfd::from_peer) | [`Pidfd::from_peer`], [`Pidfd::recv`] |
 //! | [a container](Namespace) | [`Pidfd::namespace`], [`Command::join_namespaces_of`] |
+//! | [a program that uses async-process, tokio or `std`](moving) | the guide [`moving`] |
 //! | [a program to run](Command) | [`Command`], [`ChildSet::spawn`]; [`Prepared`] if it is run again and again |
 //! | [a program that starts others](Unit) | [`Command::unit`], and all that ends a child |
 //! | [its lines as they come](Events) | [`Child::events`]; all at the end: [`Child::capture`] |
@@ -45,6 +46,7 @@
 //! | [`Pidfd`] | [`try_wait`](Pidfd::try_wait) | [`wait`](Pidfd::wait) | [`exit()`](AsyncPidfdExt::exit), [`exited()`](AsyncPidfdExt::exited), [`reaped()`](AsyncPidfdExt::reaped) of `Async<Pidfd>` |
 //! | [`Child`] | [`try_wait`](Child::try_wait), [`try_status`](Child::try_status) | [`wait`](Child::wait), [`wait_timeout`](Child::wait_timeout) | [`exit`](Child::exit), [`status`](Child::status) |
 //! | [`ChildSet`] | [`try_wait`](ChildSet::try_wait) | [`wait`](ChildSet::wait), [`wait_exits`](ChildSet::wait_exits) | [`next`](ChildSet::next), [`exits`](ChildSet::exits), `Stream` |
+//! | [`Command`] | | [`wait`](Command::wait), [`wait_with_output`](Command::wait_with_output) | [`status`](Command::status), [`output`](Command::output) |
 //! | [`Shutdown`] | [`try_wait`](Shutdown::try_wait) | [`wait`](Shutdown::wait) | [`next`](Shutdown::next), `Stream` |
 //!
 //! # Statuses
@@ -152,12 +154,14 @@ mod command;
 mod set;
 
 pub mod embedding;
+#[cfg(all(feature = "async-io", feature = "command"))]
+pub mod moving;
 
 #[cfg(feature = "async-io")]
 pub use async_pidfd::AsyncPidfdExt;
 pub use child::{
-    AdoptError, Capture, Captured, Child, ChildHandle, ChildStderr, ChildStdin, ChildStdout, Containment,
-    Event, Events, Limit, Unit,
+    AdoptError, Blocking, Capture, Captured, Child, ChildHandle, ChildStderr, ChildStdin, ChildStdout,
+    Containment, Event, Events, Limit, Unit,
 };
 #[cfg(feature = "command")]
 pub use child::{Stdio, TreeUsage};

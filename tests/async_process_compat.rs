@@ -1,5 +1,4 @@
-//! Programs in the words of async-process 2.5's documentation, with this crate in its place; and each difference that
-//! "Moving from async-process" names.
+//! Programs in the words of async-process 2.5's documentation, with this crate in its place. `moving` has the differences.
 
 #![cfg(feature = "async-io")]
 
@@ -78,6 +77,31 @@ fn a_pipeline() -> io::Result<()> {
         first.status().await?;
         Ok(())
     })
+}
+
+/// With the traits of `std` in scope, too.
+mod both_traits {
+    use super::{future, Command, Stdio};
+    use futures_lite::{AsyncReadExt, AsyncWriteExt};
+    use std::io::{Read, Write};
+
+    #[test]
+    fn are_not_ambiguous() {
+        future::block_on(async {
+            let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+            let (stdin, stdout) = (child.stdin.as_mut().unwrap(), child.stdout.as_mut().unwrap());
+            let mut told = [0; 7];
+            stdin.write_all(b"awaited").await.unwrap();
+            stdout.read_exact(&mut told).await.unwrap();
+            assert_eq!(&told, b"awaited");
+            stdin.blocking().write_all(b"blocked").unwrap();
+            stdout.blocking().read_exact(&mut told).unwrap();
+            assert_eq!(&told, b"blocked");
+            stdin.close().await.unwrap();
+            assert_eq!(stdout.read(&mut told).await.unwrap(), 0);
+            assert!(child.status().await.unwrap().success());
+        });
+    }
 }
 
 #[test]
@@ -205,149 +229,4 @@ fn exit_status_is_that_of_std() -> io::Result<()> {
     let status: async_process::ExitStatus = future::block_on(Command::new("false").status())?;
     assert_eq!(status.code(), Some(1));
     Ok(())
-}
-
-/// Whether a type converts into another one, found out where both are known.
-struct Converts<T, U>(std::marker::PhantomData<(T, U)>);
-
-trait DoesNot {
-    const YES: bool = false;
-}
-
-impl<T, U> DoesNot for Converts<T, U> {}
-
-impl<T: Into<U>, U> Converts<T, U> {
-    const YES: bool = true;
-}
-
-mod driver {
-    mod ours {
-        pub(super) fn driver() -> bool {
-            true
-        }
-    }
-
-    /// Would not compile if the crate had a `driver`, too.
-    pub(super) fn is_missing() -> bool {
-        #[allow(unused_imports)]
-        use childset::*;
-        use ours::*;
-        driver()
-    }
-}
-
-#[test]
-#[allow(clippy::assertions_on_constants)]
-fn different_types() {
-    assert!(driver::is_missing());
-    assert!(Converts::<&str, String>::YES);
-    assert!(!Converts::<std::process::Command, Command>::YES);
-    assert!(Converts::<std::process::Stdio, Stdio>::YES);
-    assert!(!Converts::<Stdio, std::process::Stdio>::YES);
-    // `write_all` of both traits.
-    fn is_both<T: io::Write + AsyncWriteExt>() {}
-    fn are_both<T: io::Read + AsyncReadExt>() {}
-    is_both::<ChildStdin>();
-    are_both::<ChildStdout>();
-    are_both::<ChildStderr>();
-    // They need no `mut`.
-    let _: fn(&Child) -> io::Result<()> = Child::kill;
-    let _: fn(&Child) -> io::Result<Option<async_process::ExitStatus>> = Child::try_status;
-}
-
-#[test]
-fn descriptors_are_not_inherited() {
-    use std::os::fd::AsRawFd;
-
-    let null = rustix::io::dup(std::fs::File::open("/dev/null").unwrap()).unwrap();
-    let mut command = Command::new("test");
-    command.arg("-e").arg(format!("/proc/self/fd/{}", null.as_raw_fd()));
-    assert!(!future::block_on(command.status()).unwrap().success());
-    assert!(future::block_on(command.inherit_fds(true).status()).unwrap().success());
-}
-
-#[test]
-fn status_leaves_standard_input_open() {
-    future::block_on(async {
-        let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut status = Box::pin(child.status());
-        assert!(future::poll_once(&mut status).await.is_none());
-        let mut stdin = child.stdin.take().unwrap();
-        AsyncWriteExt::write_all(&mut stdin, b"still open").await.unwrap();
-        drop(stdin);
-        assert!(status.await.unwrap().success());
-        assert_eq!(child.output().await.unwrap().stdout, b"still open");
-    });
-}
-
-#[test]
-fn output_does_not_wait_for_ever() {
-    let mut command = Command::new("sh");
-    // What is left behind says its pid, so that it can be ended.
-    command.args(["-c", "sleep 1000 & echo $!"]);
-    let output = future::block_on(command.output()).unwrap();
-    let pid = String::from_utf8(output.stdout).unwrap().trim().parse().unwrap();
-    rustix::process::kill_process(
-        rustix::process::Pid::from_raw(pid).unwrap(),
-        rustix::process::Signal::KILL,
-    )
-    .unwrap();
-}
-
-#[test]
-fn errors_say_more() {
-    let error = Command::new("/no/such/program").spawn().unwrap_err();
-    assert_eq!(error.raw_os_error(), None);
-    assert_eq!(error.kind(), io::ErrorKind::NotFound);
-    assert_eq!(async_process::SpawnError::from_io_error(&error).unwrap().errno(), libc::ENOENT);
-}
-
-#[test]
-fn the_shell_runs_scripts() {
-    use std::os::unix::fs::PermissionsExt;
-
-    let directory = tempfile::tempdir().unwrap();
-    let script = directory.path().join("script");
-    std::fs::write(&script, "exit 7").unwrap();
-    std::fs::set_permissions(&script, PermissionsExt::from_mode(0o755)).unwrap();
-    let mut command = Command::new(&script);
-    assert_eq!(future::block_on(command.status()).unwrap().code(), Some(7));
-    assert!(future::block_on(command.shell_fallback(false).status()).is_err());
-}
-
-#[test]
-fn stdio_of_std_serves_once() {
-    let mut command = Command::new("true");
-    command.stdin(std::process::Stdio::null());
-    assert!(future::block_on(command.status()).unwrap().success());
-    assert_eq!(command.spawn().unwrap_err().kind(), io::ErrorKind::InvalidInput);
-}
-
-#[test]
-fn pipes_block_until_they_are_awaited() {
-    fn is_nonblocking(fd: impl std::os::fd::AsFd) -> bool {
-        rustix::fs::fcntl_getfl(fd).unwrap().contains(rustix::fs::OFlags::NONBLOCK)
-    }
-    future::block_on(async {
-        let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        assert!(!is_nonblocking(&stdin));
-        AsyncWriteExt::write_all(&mut stdin, b"").await.unwrap();
-        AsyncWriteExt::write_all(&mut stdin, b"\n").await.unwrap();
-        assert!(is_nonblocking(&stdin));
-        assert!(!is_nonblocking(std::os::fd::OwnedFd::try_from(stdin).unwrap()));
-        assert!(child.status().await.unwrap().success());
-    });
-}
-
-#[test]
-fn close_closes() {
-    future::block_on(async {
-        let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        stdin.close().await.unwrap();
-        assert!(child.status().await.unwrap().success());
-        let error = AsyncWriteExt::write_all(&mut stdin, b"x").await.unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
-    });
 }

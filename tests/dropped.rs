@@ -156,9 +156,9 @@ fn pipes_close() {
         let mut command = Command::new("cat");
         let mut child =
             Child::try_from(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()).unwrap();
-        let mut stdout = child.stdout.take().unwrap();
+        let stdout = child.stdout.take().unwrap();
         drop(child);
-        assert_eq!(common::read(&mut stdout, &mut [0]), 0);
+        assert_eq!(common::read(stdout.blocking(), &mut [0]), 0);
         reap_all_dropped();
     });
 }
@@ -220,7 +220,7 @@ fn set_shutting_down() {
         command.args(["-c", "trap '' TERM; echo; read line"]).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = Child::try_from(command.spawn().unwrap()).unwrap();
         // It ignores the signal from here on.
-        child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+        child.stdout.as_ref().unwrap().blocking().read_exact(&mut [0]).unwrap();
         let seen = (child.pidfd().try_clone().unwrap(), child.stdin.take());
         set.insert(child, ()).unwrap();
         let mut shutdown = set.shutdown(Duration::from_secs(600));

@@ -96,8 +96,8 @@ fn talk(set: &ChildSet<String>) {
     assert_eq!(exited.tag, "tag");
     assert_eq!(exited.exit.unwrap().code(), Some(3));
     let (mut out, mut err) = (String::new(), String::new());
-    exited.child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
-    exited.child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+    exited.child.stdout.take().unwrap().blocking().read_to_string(&mut out).unwrap();
+    exited.child.stderr.take().unwrap().blocking().read_to_string(&mut err).unwrap();
     assert_eq!((out.as_str(), err.as_str()), ("out\n", "err\n"));
 }
 

@@ -157,10 +157,10 @@ fn somebody_else_holds_the_pipe() {
 fn chunks_come_at_once() {
     let mut command = sh("printf 'no newline'; read line; printf ' there'");
     let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
-    let mut stdin = child.stdin.take().unwrap();
+    let stdin = child.stdin.take().unwrap();
     let mut events = child.events().unwrap().chunks();
     assert_eq!(events.wait().unwrap(), Some(Event::Stdout(b"no newline".to_vec())));
-    stdin.write_all(b"go on\n").unwrap();
+    stdin.blocking().write_all(b"go on\n").unwrap();
     assert_eq!(events.wait().unwrap(), Some(Event::Stdout(b" there".to_vec())));
     assert!(matches!(events.wait().unwrap(), Some(Event::Exited { .. })));
     assert_eq!(events.wait().unwrap(), None);
@@ -284,7 +284,7 @@ fn closing_closes() {
         assert_eq!(child.output().await.unwrap().stdout, b"hello");
         let error = AsyncWriteExt::write(&mut stdin, b"more").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::BrokenPipe);
-        assert_eq!(Write::write(&mut stdin, b"more").unwrap_err().kind(), ErrorKind::BrokenPipe);
+        assert_eq!(stdin.blocking().write(b"more").unwrap_err().kind(), ErrorKind::BrokenPipe);
         assert!(rustix::io::fcntl_getfd(stdin.as_fd()).is_ok());
     });
 }

@@ -132,10 +132,10 @@ fn usage_field_by_field() {
     command.args(["-c", script]).arg(&cat);
     command.stdin(childset::Stdio::piped()).stdout(childset::Stdio::piped());
     let mut child = command.spawn().unwrap();
-    let (mut stdin, mut stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let (stdin, stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
     for _ in 0..200 {
-        stdin.write_all(b"x").unwrap();
-        stdout.read_exact(&mut [0]).unwrap();
+        stdin.blocking().write_all(b"x").unwrap();
+        stdout.blocking().read_exact(&mut [0]).unwrap();
     }
     drop(stdin);
     let exit = child.wait().unwrap();

@@ -595,7 +595,7 @@ mod asynchronous {
     pub(super) fn pipes_of_the_parent() {
         let mut command = Command::new("cat");
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let (mut stdin, mut stdout) = (child.stdin.take().unwrap(), child.stdout.take());
+        let (stdin, mut stdout) = (child.stdin.take().unwrap(), child.stdout.take());
         let mut byte = [0];
         assert!(block_on(poll_once(AsyncReadExt::read(stdout.as_mut().unwrap(), &mut byte))).is_none());
         in_copy(|| {
@@ -607,7 +607,7 @@ mod asynchronous {
             Timer::after(Duration::from_secs(60)).await;
             panic!("the reactor has lost it")
         };
-        stdin.write_all(b"x").unwrap();
+        stdin.blocking().write_all(b"x").unwrap();
         let read = async { AsyncReadExt::read(stdout.as_mut().unwrap(), &mut byte).await };
         assert_eq!(block_on(or(read, late)).unwrap(), 1);
         drop(stdin);

@@ -149,11 +149,11 @@ fn the_last_handle_does_nothing() {
 
         // A child that nobody kills runs on.
         let mut child = cat();
-        let mut stdin = child.stdin.take().unwrap();
+        let stdin = child.stdin.take().unwrap();
         let pidfd = child.pidfd().try_clone().unwrap();
         let handle = child.handle();
         drop((child, handle));
-        stdin.write_all(b"still there").unwrap();
+        stdin.blocking().write_all(b"still there").unwrap();
         assert_eq!((pidfd.state().unwrap(), reap_dropped()), (State::Running, 1));
         drop(stdin);
         reap_all_dropped();

@@ -213,13 +213,13 @@ mod asynchronous {
         let mut command = Command::new("sh");
         command.args(["-c", "read line; sleep 0.3; printf x; read line; exit 0"]);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let (mut stdin, mut stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        let (stdin, mut stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
         let mut errors = 0;
         while let Some(polled) = block_on(poll_once(AsyncReadExt::read(&mut stdout, &mut [0]))) {
             assert!(polled.is_err());
             errors += 1;
         }
-        io::Write::write_all(&mut stdin, b"\n").unwrap();
+        io::Write::write_all(&mut stdin.blocking(), b"\n").unwrap();
         let mut byte = [0];
         let read = block_on(AsyncReadExt::read(&mut stdout, &mut byte));
         let read = read.or_else(|_| {

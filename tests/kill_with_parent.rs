@@ -106,9 +106,9 @@ fn pipes(child: &mut Child) -> (ChildStdin, ChildStdout) {
 
 /// What `cat` is told it tells: it lives.
 fn talk(stdin: &mut ChildStdin, stdout: &mut ChildStdout) {
-    stdin.write_all(b"x").unwrap();
+    stdin.blocking().write_all(b"x").unwrap();
     let mut told = [0];
-    stdout.read_exact(&mut told).unwrap();
+    stdout.blocking().read_exact(&mut told).unwrap();
     assert_eq!(&told, b"x");
 }
 
@@ -150,7 +150,7 @@ fn closing_the_pidfd() {
         assert_eq!(reap_dropped(), 1);
         drop(stdin);
     }
-    assert_eq!(stdout.read_to_end(&mut Vec::new()).unwrap(), 0);
+    assert_eq!(stdout.blocking().read_to_end(&mut Vec::new()).unwrap(), 0);
     reap_all_dropped();
     no_child_is_left();
 }

@@ -57,7 +57,7 @@ fn main() {
 
 fn output(mut child: Child) -> String {
     let mut text = String::new();
-    child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+    child.stdout.take().unwrap().blocking().read_to_string(&mut text).unwrap();
     assert!(child.wait().unwrap().success());
     text
 }
@@ -327,7 +327,7 @@ fn killed_at_once() {
             let mut command = Command::new("sleep");
             let mut child = command.arg("60").stdout(Stdio::piped()).launch().unwrap();
             child.kill().unwrap();
-            assert_eq!(common::read(child.stdout.take().unwrap(), &mut [0]), 0);
+            assert_eq!(common::read(child.stdout.take().unwrap().blocking(), &mut [0]), 0);
             assert_eq!(child.wait().unwrap().signal(), Some(Signal::KILL));
         }
     });
@@ -338,15 +338,15 @@ fn pipes() {
         for _ in 0..common::times(100) {
             let mut command = Command::new("cat");
             let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).launch().unwrap();
-            let mut stdin = child.stdin.take().unwrap();
-            stdin.write_all(b"hello").unwrap();
+            let stdin = child.stdin.take().unwrap();
+            stdin.blocking().write_all(b"hello").unwrap();
             drop(stdin);
             assert_eq!(output(child), "hello");
             // Nobody reads: the writer must hear of it.
             let mut child = Command::new("true").stdin(Stdio::piped()).launch().unwrap();
-            let mut stdin = child.stdin.take().unwrap();
+            let stdin = child.stdin.take().unwrap();
             assert!(child.wait().unwrap().success());
-            assert_eq!(stdin.write(b"x").unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+            assert_eq!(stdin.blocking().write(b"x").unwrap_err().kind(), io::ErrorKind::BrokenPipe);
             // Given away.
             let mut echo = Command::new("echo");
             let mut echo = echo.arg("hello").stdout(Stdio::piped()).launch().unwrap();
@@ -368,7 +368,7 @@ fn a_pipe_waits_for_the_table() {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).launch().unwrap();
         let call = held.next(30_000).expect("the child gets there");
         let stdout = child.stdout.take().unwrap();
-        let read = std::thread::spawn(move || common::read(stdout, &mut [0]));
+        let read = std::thread::spawn(move || common::read(stdout.blocking(), &mut [0]));
         let stdin = child.stdin.take().unwrap();
         let lent = std::thread::spawn(move || stdin.as_fd().as_raw_fd());
         std::thread::sleep(Duration::from_millis(50));

@@ -27,10 +27,10 @@ fn ends_well(name: &str, arguments: &[&str], prints: &str, threads: &[&str]) {
     // In case that it hangs, with its children.
     command.args(arguments).stdin(Stdio::null()).kill_on_drop(true);
     let key = set.spawn(command.stdout(Stdio::piped()).stderr(Stdio::piped()), ()).unwrap();
-    let Some(Exited { exit, mut child, .. }) = set.wait(Some(HANGS_AFTER)).unwrap() else {
+    let Some(Exited { exit, child, .. }) = set.wait(Some(HANGS_AFTER)).unwrap() else {
         panic!("{name} hangs: {:?}", set.remove(key));
     };
-    let [out, err] = [read(child.stdout.take().unwrap()), read(child.stderr.take().unwrap())];
+    let [out, err] = [read(child.stdout.unwrap().blocking()), read(child.stderr.unwrap().blocking())];
     assert!(exit.unwrap().success(), "{err}");
 
     let line = out.strip_suffix(" ms\n").unwrap_or_else(|| panic!("{out}{err}"));

@@ -20,6 +20,7 @@ const TESTS: &[(&str, fn())] = &[
     ("traced", traced),
     ("error_too", error_too),
     ("no_other_number", no_other_number),
+    ("no_standard_output", no_standard_output),
     #[cfg(feature = "async-io")]
     ("awaits", awaits),
 ];
@@ -73,6 +74,18 @@ fn pidfds() {
     child.wait_timeout(Duration::ZERO).unwrap();
 }
 
+/// Nothing can be made the same as a standard output that is not there.
+fn no_standard_output() {
+    for mut command in [Command::new("true"), by_std("true")] {
+        for result in [command.stderr_to_stdout().spawn(), command.launch()] {
+            let error = result.and_then(|child| child.wait()).unwrap_err();
+            assert_eq!(common::errno(&error), libc::EBADF);
+            assert!(error.to_string().contains("the child's standard error"), "{error}");
+        }
+        assert!(command.stdout(Stdio::null()).wait().unwrap().success());
+    }
+}
+
 fn pipes() {
     for mut command in [Command::new("cat"), by_std("cat"), piped_by_std()] {
         command.stdin(Stdio::piped()).stderr(Stdio::piped());
@@ -80,7 +93,7 @@ fn pipes() {
         is_above(child.stdin.as_ref().unwrap());
         is_above(child.stdout.as_ref().unwrap());
         is_above(child.stderr.as_ref().unwrap());
-        child.stdin.as_mut().unwrap().write_all(b"hello").unwrap();
+        child.stdin.as_ref().unwrap().blocking().write_all(b"hello").unwrap();
         drop(child.stdin.take());
         assert_eq!(child.wait_with_output().unwrap().stdout, b"hello");
     }

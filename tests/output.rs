@@ -142,7 +142,7 @@ fn nothing_written_before_the_exit_is_lost() {
         ] {
             rustix::pipe::fcntl_setpipe_size(fd.unwrap(), 1 << 20).unwrap();
         }
-        child.stdin.as_mut().unwrap().write_all(b"go\n").unwrap();
+        child.stdin.as_ref().unwrap().blocking().write_all(b"go\n").unwrap();
         common::until_ended(child.pidfd());
         child
     };
@@ -153,9 +153,9 @@ fn nothing_written_before_the_exit_is_lost() {
     // Where the other pipe is at its end long since.
     let make = || {
         let mut child = sh("exec >&-; read go; head -c 1000000 /dev/zero >&2; exit 3");
-        let mut child = child.stdin(Stdio::piped()).spawn().unwrap();
+        let child = child.stdin(Stdio::piped()).spawn().unwrap();
         rustix::pipe::fcntl_setpipe_size(child.stderr.as_ref().unwrap(), 1 << 20).unwrap();
-        child.stdin.as_mut().unwrap().write_all(b"go\n").unwrap();
+        child.stdin.as_ref().unwrap().blocking().write_all(b"go\n").unwrap();
         common::until_ended(child.pidfd());
         child
     };
@@ -251,7 +251,7 @@ fn terminated() {
     let honours = || sh("echo; exec sleep 60").spawn().unwrap();
     let ignores = || sh("trap '' TERM; echo; while :; do sleep 60; done").spawn().unwrap();
     let cleans_up = || sh("trap 'exit 9' TERM; echo; while :; do sleep 0.01; done").spawn().unwrap();
-    let ready = |child: &mut Child| child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+    let ready = |child: &mut Child| child.stdout.as_ref().unwrap().blocking().read_exact(&mut [0]).unwrap();
     type Make<'a> = &'a dyn Fn() -> Child;
     let cases: [(Make<'_>, Duration, Option<Signal>, Option<i32>); 4] = [
         (&honours, LONG, Some(Signal::TERM), None),
@@ -299,11 +299,11 @@ fn wait_with_a_timeout() {
 #[test]
 fn killed_with_all_that_it_started() {
     let mut child = sh("sleep 60 & sleep 60 & echo; wait").stdin(Stdio::piped()).spawn().unwrap();
-    child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+    child.stdout.as_ref().unwrap().blocking().read_exact(&mut [0]).unwrap();
     assert_eq!(child.kill_tree().unwrap(), Containment::ProcessGroup);
     assert_eq!(child.wait().unwrap().signal(), Some(Signal::KILL));
     // End of file: all of them are gone.
-    assert_eq!(child.stdout.take().unwrap().read_to_end(&mut Vec::new()).unwrap(), 0);
+    assert_eq!(child.stdout.take().unwrap().blocking().read_to_end(&mut Vec::new()).unwrap(), 0);
     match child.kill_tree() {
         Ok(containment) => {
             assert_eq!(containment, Containment::ProcessGroup, "that nobody is left is no error")
@@ -330,14 +330,14 @@ fn killed_with_all_that_it_started() {
         let mut child = sh("exec 3>&1; sleep 60 & exit 0").spawn().unwrap();
         assert!(child.wait().unwrap().success());
         assert_eq!(child.kill_tree().unwrap(), Containment::ProcessGroup);
-        assert_eq!(child.stdout.take().unwrap().read_to_end(&mut Vec::new()).unwrap(), 0);
+        assert_eq!(child.stdout.take().unwrap().blocking().read_to_end(&mut Vec::new()).unwrap(), 0);
     }
     let mut session = Command::new("sh");
     session.args(["-c", "sleep 60 & echo; wait"]).setsid(true).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = session.spawn().unwrap();
-    child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+    child.stdout.as_ref().unwrap().blocking().read_exact(&mut [0]).unwrap();
     assert_eq!(child.kill_tree().unwrap(), Containment::ProcessGroup);
-    assert_eq!(child.stdout.take().unwrap().read_to_end(&mut Vec::new()).unwrap(), 0);
+    assert_eq!(child.stdout.take().unwrap().blocking().read_to_end(&mut Vec::new()).unwrap(), 0);
     assert_eq!(child.wait().unwrap().signal(), Some(Signal::KILL));
 
     // A member of another's group is no leader.
@@ -368,8 +368,8 @@ fn standard_input_stays_open_unasked() {
         assert!(block_on(poll_once(child.exit())).is_none());
         assert!(block_on(poll_once(child.status())).is_none());
     }
-    let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(b"still open").unwrap();
+    let stdin = child.stdin.take().unwrap();
+    stdin.blocking().write_all(b"still open").unwrap();
     assert_eq!(child.try_wait().unwrap(), None);
     drop(stdin);
     assert!(child.wait().unwrap().success());
@@ -516,8 +516,8 @@ mod awaited {
             let mut told = [0; 7];
             AsyncReadExt::read_exact(&mut stdout, &mut told).await.unwrap();
             assert_eq!(&told, b"awaited");
-            Write::write_all(&mut stdin, b"blocked").unwrap();
-            Read::read_exact(&mut stdout, &mut told).unwrap();
+            stdin.blocking().write_all(b"blocked").unwrap();
+            stdout.blocking().read_exact(&mut told).unwrap();
             assert_eq!(&told, b"blocked");
             // More than fits, both ways at once.
             let big = vec![7; 1 << 20];

@@ -267,7 +267,7 @@ fn in_new_namespace() {
     command.args(["-c", "exec 3<&0; cat <&3 >/dev/null & echo $!"]);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut told = String::new();
-    child.stdout.take().unwrap().read_to_string(&mut told).unwrap();
+    child.stdout.take().unwrap().blocking().read_to_string(&mut told).unwrap();
     let set = ChildSet::new().unwrap();
     let stdin = child.stdin.take();
     set.insert(child, "ours").unwrap();

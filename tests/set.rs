@@ -155,7 +155,7 @@ fn a_pipe_is_read_after_the_exit() {
     set.insert(child, ()).unwrap();
     let mut child = set.wait(None).unwrap().unwrap().into_child();
     let mut text = String::new();
-    child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+    child.stdout.take().unwrap().blocking().read_to_string(&mut text).unwrap();
     assert_eq!(text, "hello\n");
 }
 
@@ -174,9 +174,9 @@ fn the_set_keeps_pipes_open() {
     shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let key = set.insert(shell.spawn().unwrap(), ()).unwrap();
     let mut told = String::new();
-    std::io::Write::write_all(&mut set.take_stdin(key).unwrap(), b"output, ").unwrap();
-    set.take_stdout(key).unwrap().read_to_string(&mut told).unwrap();
-    set.take_stderr(key).unwrap().read_to_string(&mut told).unwrap();
+    std::io::Write::write_all(&mut set.take_stdin(key).unwrap().blocking(), b"output, ").unwrap();
+    set.take_stdout(key).unwrap().blocking().read_to_string(&mut told).unwrap();
+    set.take_stderr(key).unwrap().blocking().read_to_string(&mut told).unwrap();
     assert_eq!(told, "output, error\n");
     assert!(set.wait(None).unwrap().unwrap().exit.unwrap().success());
 }

@@ -39,7 +39,7 @@ fn warm() {
 }
 
 fn is_emfile(error: &io::Error) -> bool {
-    let errno = SpawnError::from_io_error(error).map(SpawnError::errno).or(error.raw_os_error());
+    let errno = SpawnError::raw_os_error(error);
     errno == Some(libc::EMFILE)
 }
 
@@ -197,7 +197,7 @@ fn failed_by_std() {
             let error = command.spawn().map(drop).unwrap_err();
             drop(limit);
             common::no_child_is_left();
-            errors.insert(SpawnError::from_io_error(&error).map(SpawnError::errno).or(error.raw_os_error()));
+            errors.insert(SpawnError::raw_os_error(&error));
         });
     }
     assert_eq!(errors.into_iter().collect::<Vec<_>>(), [Some(libc::ENOENT), Some(libc::EMFILE)]);

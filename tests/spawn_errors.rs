@@ -38,14 +38,14 @@ fn fails(errno: i32, names: &str, change: impl Fn(New) -> Command) {
         check_leaks(|| {
             let mut command = change(new);
             let check = |error: io::Error| {
-                assert_eq!(
-                    SpawnError::from_io_error(&error).map(SpawnError::errno),
-                    Some(errno),
-                    "{error:?}"
-                );
-                assert_eq!(error.kind(), io::Error::from_raw_os_error(errno).kind(), "{error:?}");
+                let explained = SpawnError::from_io_error(&error).unwrap_or_else(|| panic!("{error:?}"));
+                let plain = io::Error::from_raw_os_error(errno);
+                assert_eq!(explained.errno(), errno, "{error:?}");
+                assert_eq!((explained.kind(), error.kind()), (plain.kind(), plain.kind()), "{error:?}");
+                assert_eq!(SpawnError::raw_os_error(&error), Some(errno), "{error:?}");
                 assert!(error.to_string().contains(names), "{error}, which does not name {names}");
                 assert!(error.to_string().starts_with("cannot "), "{error}");
+                assert_eq!(SpawnError::into_os_error(error).raw_os_error(), Some(errno));
             };
             check(command.spawn().unwrap_err());
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -143,9 +143,9 @@ fn end_of_file_comes_at_once() {
                 assert!(child.wait().unwrap().success());
                 if holders.len() > 20 {
                     let mut holder = holders.swap_remove(0);
-                    let mut stdin = holder.stdin.take().unwrap();
+                    let stdin = holder.stdin.take().unwrap();
                     assert!(stdin.as_raw_fd() > 2);
-                    stdin.write_all(b"bye").unwrap();
+                    stdin.blocking().write_all(b"bye").unwrap();
                     drop(stdin);
                     assert!(holder.wait().unwrap().success());
                 }

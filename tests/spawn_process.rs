@@ -314,12 +314,12 @@ fn cgroup() {
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let stdin = child.stdin.take();
-        child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+        child.stdout.as_ref().unwrap().blocking().read_exact(&mut [0]).unwrap();
         let expected = Containment::Cgroup;
         assert_eq!(child.kill_tree().unwrap(), expected);
         assert_eq!(child.wait().unwrap().signal(), Some(Signal::KILL));
         // End of file: nobody is left.
-        assert_eq!(child.stdout.take().unwrap().read_to_end(&mut Vec::new()).unwrap(), 0);
+        assert_eq!(child.stdout.take().unwrap().blocking().read_to_end(&mut Vec::new()).unwrap(), 0);
         drop(stdin);
         assert_eq!(child.kill_tree().unwrap(), expected, "that nobody is left is no error");
         // Later ones are not killed by that (Linux 6.18 does so).

@@ -553,7 +553,7 @@ fn in_copy(case: &Case, place: &Path, way: Way) -> String {
             Err(error) => error,
         },
     };
-    let errno = SpawnError::from_io_error(&error).map(SpawnError::errno).or(error.raw_os_error());
+    let errno = SpawnError::raw_os_error(&error);
     format!("errno {}\n{error}", errno.unwrap_or(0))
 }
 

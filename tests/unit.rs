@@ -125,9 +125,9 @@ fn command(unit: Unit, ignored: &[Signal], ends: bool) -> Command {
 }
 
 impl Tree {
-    fn of(mut child: Child) -> Tree {
+    fn of(child: Child) -> Tree {
         let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        BufReader::new(child.stdout.as_ref().unwrap().blocking()).read_line(&mut line).unwrap();
         let pids: Vec<u32> = line.split_whitespace().map(|pid| pid.parse().unwrap()).collect();
         let started = <[u32; 3]>::try_from(pids).unwrap().map(|pid| Pidfd::open(pid).unwrap());
         Tree { child, started }
@@ -415,8 +415,8 @@ fn a_leader_that_left_its_group() {
         return;
     }
     command.args(["-c", "exec python3 -c \"$0\"", &code]).stdout(Stdio::piped()).unit(Unit::ProcessGroup);
-    let mut child = command.spawn().unwrap();
-    child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+    let child = command.spawn().unwrap();
+    child.stdout.as_ref().unwrap().blocking().read_exact(&mut [0]).unwrap();
     let set = ChildSet::new().unwrap();
     let key = set.insert(child, ()).unwrap();
     assert_eq!(set.terminate(key).unwrap(), Containment::Process);

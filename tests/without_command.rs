@@ -29,7 +29,7 @@ fn children_of_std_come_out_of_a_set() {
         assert_eq!(exit.code(), Some(tag));
         assert!(exit.usage().is_some());
         let mut text = String::new();
-        exited.into_child().stdout.unwrap().read_to_string(&mut text).unwrap();
+        exited.into_child().stdout.unwrap().blocking().read_to_string(&mut text).unwrap();
         assert_eq!(text, format!("{tag}\n"));
         codes.push(tag);
     }

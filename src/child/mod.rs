@@ -4,6 +4,7 @@
 mod wait;
 
 mod adopt;
+mod blocking;
 mod capture;
 mod events;
 mod flags;
@@ -11,6 +12,8 @@ mod handle;
 mod keeper;
 mod output;
 mod pipe;
+#[cfg(feature = "async-io")]
+mod pipe_awaited;
 mod process;
 mod pump;
 mod shared;
@@ -33,6 +36,7 @@ pub(crate) use shared::Shared;
 pub(crate) use stdio::Kind;
 
 pub use adopt::AdoptError;
+pub use blocking::Blocking;
 pub use capture::{Capture, Captured, Limit};
 pub use events::{Event, Events};
 pub use handle::ChildHandle;
@@ -64,7 +68,7 @@ pub(crate) use unit::{Looks, KILL, TERMINATE};
 /// assert!(child.wait()?.success());
 ///
 /// let mut text = String::new();
-/// child.stdout.take().unwrap().read_to_string(&mut text)?;
+/// child.stdout.unwrap().blocking().read_to_string(&mut text)?;
 /// assert_eq!(text, "hello\n");
 /// # std::io::Result::Ok(())
 /// ```

@@ -1,10 +1,11 @@
 use std::fmt;
-use std::io::{self, Read, Write};
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::event::PollFlags;
 
+use super::blocking::Blocking;
 #[cfg(feature = "command")]
 use super::stdio::Stdio;
 #[cfg(feature = "command")]
@@ -16,12 +17,12 @@ use crate::sys::signal::without_sigpipe;
 use crate::watch::registered::{Numbered, Registered};
 
 /// Our end of a pipe. It becomes `O_NONBLOCK` at the first await, and reads and writes that are not awaited
-/// block all the same.
+/// still block.
 #[derive(Debug)]
 pub(crate) struct Pipe(
     /// With the number of its flight, if the child may still need its end from us: that is closed here before this one is
     /// used. 0 if not; `CLOSED` if this one was closed.
-    Registered<Numbered>,
+    pub(super) Registered<Numbered>,
 );
 
 /// The number of no flight.
@@ -42,7 +43,7 @@ impl Pipe {
         Pipe(Registered::new(Numbered { fd, number: AtomicU32::new(number) }))
     }
 
-    fn is_closed(&self) -> bool {
+    pub(super) fn is_closed(&self) -> bool {
         self.0.get().number.load(Ordering::Relaxed) == CLOSED
     }
 
@@ -61,7 +62,7 @@ impl Pipe {
         &self.0
     }
 
-    fn fd(&self) -> &OwnedFd {
+    pub(super) fn fd(&self) -> &OwnedFd {
         &self.end().get().fd
     }
 
@@ -84,11 +85,11 @@ impl Pipe {
         }
     }
 
-    fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+    pub(super) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         self.retry(PollFlags::IN, |fd| rustix::io::read(fd, &mut *buffer))
     }
 
-    fn write(&self, buffer: &[u8]) -> io::Result<usize> {
+    pub(super) fn write(&self, buffer: &[u8]) -> io::Result<usize> {
         if self.is_closed() {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
@@ -99,6 +100,13 @@ impl Pipe {
     fn into_blocking(self) -> io::Result<OwnedFd> {
         self.set_nonblocking(false)?;
         Ok(self.into_fd())
+    }
+
+    /// The same; a pipe cannot fail at it.
+    fn into_surely_blocking(self) -> OwnedFd {
+        let fd = self.into_fd();
+        let _ = rustix::io::ioctl_fionbio(&fd, false);
+        fd
     }
 
     pub(super) fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
@@ -124,7 +132,7 @@ impl Pipe {
 
     /// Closes it. A descriptor that cannot be written to takes its place, since it may be borrowed later.
     #[cfg(feature = "async-io")]
-    fn close(&mut self) -> io::Result<()> {
+    pub(super) fn close(&mut self) -> io::Result<()> {
         if !self.is_closed() {
             let flags = rustix::event::epoll::CreateFlags::CLOEXEC;
             let nothing = above_stdio(rustix::event::epoll::create(flags)?)?;
@@ -159,7 +167,7 @@ impl AsFd for Pipe {
 macro_rules! pipe_end {
     ($(#[$doc:meta])* $name:ident, $std:ty) => {
         $(#[$doc])*
-        pub struct $name(Pipe);
+        pub struct $name(pub(super) Pipe);
 
         /// With the number of its descriptor.
         impl fmt::Debug for $name {
@@ -169,6 +177,11 @@ macro_rules! pipe_end {
         }
 
         impl $name {
+            /// The same end with `std`'s traits, whose calls block: see [`Blocking`].
+            pub fn blocking(&self) -> Blocking<'_, $name> {
+                Blocking(self)
+            }
+
             /// The pipe as the standard input, output or error of another child, as async-process has it;
             /// `Stdio::from` does the same at once.
             ///
@@ -216,10 +229,21 @@ macro_rules! pipe_end {
         #[cfg(feature = "command")]
         impl From<$name> for Stdio {
             fn from(pipe: $name) -> Stdio {
-                let fd = pipe.0.into_fd();
-                // It fails on no pipe.
-                let _ = rustix::io::ioctl_fionbio(&fd, false);
-                fd.into()
+                pipe.0.into_surely_blocking().into()
+            }
+        }
+
+        /// It blocks, and can be kept: [`blocking`]($name::blocking) borrows.
+        impl From<$name> for $std {
+            fn from(pipe: $name) -> $std {
+                pipe.0.into_surely_blocking().into()
+            }
+        }
+
+        /// For a command of `std`'s.
+        impl From<$name> for std::process::Stdio {
+            fn from(pipe: $name) -> std::process::Stdio {
+                pipe.0.into_surely_blocking().into()
             }
         }
 
@@ -240,16 +264,16 @@ macro_rules! pipe_end {
 pipe_end! {
     /// The writing end of the pipe to a child's standard input.
     ///
-    /// It writes at once as `std`'s does, or awaited with async-io, whichever one calls. Dropping it closes it, and so
-    /// does `close().await`.
+    /// With the feature `async-io` it is an `AsyncWrite`; [`blocking`](ChildStdin::blocking) writes at once, as `std`'s does.
+    /// Dropping it closes it, and so does `close().await`.
     ///
     /// ```
     /// # use childset::{Command, Stdio};
     /// use std::io::Write;
     ///
     /// let mut child = Command::new("grep").args(["-q", "needle"]).stdin(Stdio::piped()).spawn()?;
-    /// let mut stdin = child.stdin.take().unwrap();
-    /// stdin.write_all(b"hay\nneedle\n")?;
+    /// let stdin = child.stdin.take().unwrap();
+    /// stdin.blocking().write_all(b"hay\nneedle\n")?;
     /// drop(stdin);
     /// assert!(child.wait()?.success());
     /// # std::io::Result::Ok(())
@@ -260,7 +284,7 @@ pipe_end! {
 pipe_end! {
     /// The reading end of the pipe from a child's standard output.
     ///
-    /// It reads at once as `std`'s does, or awaited with async-io, whichever one calls.
+    /// With the feature `async-io` it is an `AsyncRead`; [`blocking`](ChildStdout::blocking) reads at once, as `std`'s does.
     ///
     /// ```
     /// # use childset::{Command, Stdio};
@@ -270,7 +294,7 @@ pipe_end! {
     /// let pipe = echo.stdout.take().unwrap();
     /// let mut tr = Command::new("tr").args(["a-z", "A-Z"]).stdin(pipe).stdout(Stdio::piped()).spawn()?;
     /// let mut text = String::new();
-    /// tr.stdout.take().unwrap().read_to_string(&mut text)?;
+    /// tr.stdout.take().unwrap().blocking().read_to_string(&mut text)?;
     /// assert_eq!(text, "HELLO\n");
     /// # std::io::Result::Ok(())
     /// ```
@@ -282,115 +306,4 @@ pipe_end! {
     ///
     /// It reads as [`ChildStdout`] does.
     ChildStderr, std::process::ChildStderr
-}
-
-impl Write for ChildStdin {
-    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        self.0.write(buffer)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Read for ChildStdout {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buffer)
-    }
-}
-
-impl Read for ChildStderr {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buffer)
-    }
-}
-
-#[cfg(feature = "async-io")]
-mod awaited {
-    use std::io;
-    use std::pin::Pin;
-    use std::task::{Context, Poll};
-
-    use async_io::Async;
-    use futures_lite::{ready, AsyncRead, AsyncWrite};
-
-    use super::{BorrowedFd, ChildStderr, ChildStdin, ChildStdout, OwnedFd, Pipe};
-
-    impl Pipe {
-        fn poll<R>(
-            &mut self,
-            mut act: impl FnMut(&OwnedFd) -> Result<R, rustix::io::Errno>,
-            mut poll_ready: impl FnMut(&Async<BorrowedFd<'static>>) -> Poll<io::Result<()>>,
-        ) -> Poll<io::Result<R>> {
-            // The flag is set first, since what is registered is awaited with calls that must not block.
-            if !self.0.is_registered() {
-                rustix::io::ioctl_fionbio(self.fd(), true)?;
-            }
-            self.source()?;
-            loop {
-                match act(self.fd()) {
-                    Err(rustix::io::Errno::AGAIN) => {
-                        if let Err(error) = ready!(poll_ready(self.source()?)) {
-                            // async-io has kept the waker, and would not ask the kernel again.
-                            self.0.unregister();
-                            return Poll::Ready(Err(error));
-                        }
-                    }
-                    Err(rustix::io::Errno::INTR) => {}
-                    result => return Poll::Ready(Ok(result?)),
-                }
-            }
-        }
-
-        fn poll_read(&mut self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-            self.poll(|fd| rustix::io::read(fd, &mut *buffer), |source| source.poll_readable(context))
-        }
-    }
-
-    impl AsyncWrite for ChildStdin {
-        fn poll_write(
-            mut self: Pin<&mut Self>,
-            context: &mut Context<'_>,
-            buffer: &[u8],
-        ) -> Poll<io::Result<usize>> {
-            if self.0.is_closed() {
-                return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
-            }
-            self.0.poll(|fd| rustix::io::write(fd, buffer), |source| source.poll_writable(context))
-        }
-
-        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Poll::Ready(Ok(()))
-        }
-
-        /// Closes the pipe: the child reads its end, and further writes are
-        /// [`BrokenPipe`](io::ErrorKind::BrokenPipe).
-        ///
-        /// # Errors
-        /// `EMFILE`, `ENFILE`, `ENOMEM`: no descriptor to put in its place. It is open still; dropping it closes it.
-        fn poll_close(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Poll::Ready(self.0.close())
-        }
-    }
-
-    impl AsyncRead for ChildStdout {
-        fn poll_read(
-            mut self: Pin<&mut Self>,
-            context: &mut Context<'_>,
-            buffer: &mut [u8],
-        ) -> Poll<io::Result<usize>> {
-            self.0.poll_read(context, buffer)
-        }
-    }
-
-    impl AsyncRead for ChildStderr {
-        fn poll_read(
-            mut self: Pin<&mut Self>,
-            context: &mut Context<'_>,
-            buffer: &mut [u8],
-        ) -> Poll<io::Result<usize>> {
-            self.0.poll_read(context, buffer)
-        }
-    }
 }

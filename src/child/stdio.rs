@@ -7,6 +7,9 @@ use std::sync::Arc;
 
 /// What a child's standard input, output or error is: by default, that of this process.
 ///
+/// Files, sockets, pipes and what else owns a descriptor become one with `Stdio::from` or `into()`. For other types
+/// an [`OwnedFd`] stands between: `OwnedFd::from(reader)` for an end of `std::io::pipe` (Rust 1.87).
+///
 /// ```
 /// use childset::{Command, Stdio};
 /// use std::fs::File;
@@ -24,6 +27,8 @@ pub(crate) enum Kind {
     Inherit,
     Null,
     Piped,
+    /// The same as the child's standard output.
+    Stdout,
     Fd(Arc<OwnedFd>),
     /// None could be had: the errno, for the spawn.
     None(i32),
@@ -43,6 +48,7 @@ impl Kind {
             Kind::Inherit => Kind::Inherit,
             Kind::Null => Kind::Null,
             Kind::Piped => Kind::Piped,
+            Kind::Stdout => Kind::Stdout,
             Kind::Fd(fd) => Kind::Fd(Arc::clone(fd)),
             Kind::None(errno) => Kind::None(*errno),
             Kind::Std(_) => return None,
@@ -80,6 +86,7 @@ impl fmt::Debug for Kind {
             Kind::Inherit => f.write_str("inherit"),
             Kind::Null => f.write_str("null"),
             Kind::Piped => f.write_str("piped"),
+            Kind::Stdout => f.write_str("the child's standard output"),
             Kind::Fd(fd) => write!(f, "descriptor {}", fd.as_raw_fd()),
             Kind::None(_) => f.write_str("a descriptor that could not be copied"),
             Kind::Std(Some(_)) => f.write_str("std's Stdio"),
@@ -121,6 +128,10 @@ macro_rules! from_owner {
 
 from_owner!(
     File,
+    std::net::TcpListener,
+    std::net::TcpStream,
+    std::os::unix::net::UnixDatagram,
+    std::os::unix::net::UnixListener,
     std::os::unix::net::UnixStream,
     std::process::ChildStdin,
     std::process::ChildStdout,
@@ -140,4 +151,4 @@ macro_rules! from_stream {
     )*};
 }
 
-from_stream!(std::io::Stdout, std::io::Stderr);
+from_stream!(std::io::Stdin, std::io::Stdout, std::io::Stderr);

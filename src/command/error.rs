@@ -10,6 +10,10 @@ use super::describe::quoted;
 ///
 /// It is the inner error of the [`io::Error`] that spawning returns, whose kind is that of the errno.
 ///
+/// An `io::Error` is either an errno or an explanation: `raw_os_error()` is `None` where the text names the program.
+/// Programs that decide by the errno ask [`SpawnError::raw_os_error`] instead, and those that pass the error on to code
+/// that does make it plain with [`SpawnError::into_os_error`].
+///
 /// ```
 /// use childset::{Command, SpawnError};
 /// use std::io::ErrorKind;
@@ -40,9 +44,48 @@ impl SpawnError {
         error.get_ref()?.downcast_ref()
     }
 
+    /// The errno of any error, as [`io::Error::raw_os_error`] gives it for a plain one: also of the `SpawnError` in it.
+    ///
+    /// ```
+    /// # use childset::{Command, SpawnError};
+    /// # use std::io;
+    /// let error = Command::new("/no/such/program").spawn().unwrap_err();
+    /// assert_eq!(error.raw_os_error(), None);
+    /// assert_eq!(SpawnError::raw_os_error(&error), Some(2));
+    /// assert_eq!(SpawnError::raw_os_error(&io::Error::from_raw_os_error(24)), Some(24));
+    /// ```
+    pub fn raw_os_error(error: &io::Error) -> Option<i32> {
+        SpawnError::from_io_error(error).map(SpawnError::errno).or_else(|| error.raw_os_error())
+    }
+
+    /// The error as `std` would have returned it: with its `raw_os_error()`, and without the explanation. Errors without a
+    /// `SpawnError` stay as they are.
+    ///
+    /// ```
+    /// # use childset::{Child, Command, SpawnError};
+    /// # use std::io;
+    /// fn start(program: &str) -> io::Result<Child> {
+    ///     Command::new(program).spawn().map_err(SpawnError::into_os_error)
+    /// }
+    /// let error = start("/no/such/program").unwrap_err();
+    /// assert_eq!(error.raw_os_error(), Some(2));
+    /// assert_eq!(error.to_string(), "No such file or directory (os error 2)");
+    /// ```
+    pub fn into_os_error(error: io::Error) -> io::Error {
+        match SpawnError::from_io_error(&error) {
+            Some(failure) => io::Error::from_raw_os_error(failure.errno),
+            None => error,
+        }
+    }
+
     /// The errno of the system call that failed. See [`SpawnError`].
     pub fn errno(&self) -> i32 {
         self.errno
+    }
+
+    /// What kind of error the errno is. See [`SpawnError`].
+    pub fn kind(&self) -> io::ErrorKind {
+        io::Error::from_raw_os_error(self.errno).kind()
     }
 }
 
@@ -57,7 +100,7 @@ impl Error for SpawnError {}
 /// The error stays inside, since it explains: [`SpawnError::from_io_error`] finds it.
 impl From<SpawnError> for io::Error {
     fn from(error: SpawnError) -> io::Error {
-        io::Error::new(io::Error::from_raw_os_error(error.errno).kind(), error)
+        io::Error::new(error.kind(), error)
     }
 }
 
@@ -86,6 +129,15 @@ pub(super) fn unprepared() -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn other_errors_stay_as_they_are() {
+        let null_byte = SpawnError::into_os_error(null_byte(b"\0", "an argument"));
+        assert_eq!(SpawnError::raw_os_error(&null_byte), None);
+        assert!(null_byte.to_string().contains("a null byte"));
+        let plain = SpawnError::into_os_error(io::Error::from_raw_os_error(libc::EMFILE));
+        assert_eq!(plain.raw_os_error(), Some(libc::EMFILE));
+    }
 
     #[test]
     fn a_null_byte_is_named() {

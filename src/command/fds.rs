@@ -3,7 +3,7 @@ use std::os::fd::{OwnedFd, RawFd};
 use std::sync::Arc;
 
 use super::Command;
-use crate::child::Stdio;
+use crate::child::{Kind, Stdio};
 
 /// Which descriptors the child has.
 impl Command {
@@ -35,6 +35,23 @@ impl Command {
     /// Sets standard error: see [`stdin`](Command::stdin).
     pub fn stderr<T: Into<Stdio>>(&mut self, stdio: T) -> &mut Command {
         self.set_stdio(2, stdio.into());
+        self
+    }
+
+    /// Makes standard error the same as the child's standard output, whatever that is when it is spawned: `2>&1` of a
+    /// shell. So both come through one pipe, in the order in which they were written.
+    ///
+    /// ```
+    /// # use childset::{Command, Stdio};
+    /// let mut command = Command::new("sh");
+    /// command.args(["-c", "echo 1; echo 2 >&2; echo 3"]).stdout(Stdio::piped()).stderr_to_stdout();
+    /// assert_eq!(command.wait_with_output()?.stdout, b"1\n2\n3\n");
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// Spawning fails with `EBADF` if the child has no standard output.
+    pub fn stderr_to_stdout(&mut self) -> &mut Command {
+        self.set_stdio(2, Stdio(Kind::Stdout));
         self
     }
 

@@ -73,33 +73,9 @@ pub use terminal::Pty;
 /// thread of [`spawn`](Command::spawn), too, until somebody sends `SIGCONT`; that of [`launch`](Command::launch) goes
 /// on.
 ///
-/// # Moving from async-process
+/// # Moving from async-process, tokio or `std`
 ///
-/// With `use childset as async_process`, many programs work unchanged. (`compat/async-process` in the repository is a crate
-/// that has async-process's interface to the letter.) These programs do not compile:
-///
-/// - those that call `driver()`: there is no thread that it could take over from;
-/// - those that convert a [`std::process::Command`];
-/// - those that take a [`std::process::Stdio`] from [`into_stdio`](crate::ChildStdout::into_stdio), or pass a [`Stdio`] to
-///   a command of `std`'s: it is a type of this crate;
-/// - those with `std::io::Write` and `AsyncWriteExt` both in scope, or `Read` and `AsyncReadExt`, that call `write_all` or
-///   the like: the pipes implement both;
-/// - those that forbid warnings: `&self` is enough where `&mut self` was, so that a `mut` may be unused.
-///
-/// These differences show when a program runs:
-///
-/// - Descriptors above 2 are not inherited: [`inherit_fds`](Command::inherit_fds).
-/// - [`Child::status`](crate::Child::status) and [`Command::status`] leave a piped standard input open. A child that
-///   reads it to its end waits until it is dropped.
-/// - [`Child::output`](crate::Child::output) does not wait for ever for a process that the child left behind with a pipe:
-///   [`set_drain_grace`](crate::Child::set_drain_grace).
-/// - `raw_os_error()` is `None` for an error that says more: [`SpawnError::errno`]. `kind()` is the same.
-/// - The shell runs a script that does not name its interpreter: [`shell_fallback`](Command::shell_fallback).
-/// - A command with a [`std::process::Stdio`] can be spawned once, and runs [on a copy](#on-a-copy).
-/// - A pipe is non-blocking from the first await on, and not from the start; the `OwnedFd` that it becomes is blocking.
-/// - `close().await` closes a [`ChildStdin`](crate::ChildStdin).
-/// - There is no thread `async-process`. async-io's reactor reports exits, and reaps children that were dropped.
-/// - Where SIGCHLD is ignored, or somebody else has reaped the child, its status can still be had (Linux 6.15).
+/// The guide [`moving`](crate::moving) lists what a program has to change, and what it will see when it runs.
 ///
 /// # What does not see it
 ///

@@ -5,7 +5,8 @@ use std::ffi::OsStr;
 use std::future::Future;
 use std::io;
 #[cfg(feature = "async-io")]
-use std::process::{ExitStatus, Output};
+use std::process::ExitStatus;
+use std::process::Output;
 use std::sync::Arc;
 
 use super::error::unprepared;
@@ -16,7 +17,7 @@ use super::spawn::started::{Spawn, Start, Started};
 use super::spawn::{can_be_launched, Job, INHERITED};
 use super::{Command, OnDrop};
 use crate::child::{Child, Kind, Stdio};
-use crate::pidfd::Signal;
+use crate::pidfd::{Exit, Signal};
 use crate::watch::dropped::sweep;
 
 impl Command {
@@ -77,8 +78,8 @@ impl Command {
     /// - `EBADF`, `EMFILE`: a number of [`fd`](Command::fd) that cannot be, or that the limit does not allow;
     /// - `ETXTBSY`: the program is open for writing, and still was when it had been tried for a tenth of a second.
     ///
-    /// [`SpawnError::from_io_error`](crate::SpawnError::from_io_error) gives the errno. `io::Error::raw_os_error` is `None`
-    /// for an error that says more.
+    /// [`SpawnError::raw_os_error`](crate::SpawnError::raw_os_error) gives the errno. `io::Error::raw_os_error` is `None` for
+    /// an error that says more.
     ///
     /// Others: `EMFILE`, `ENFILE`: no descriptor for a pipe; [`InvalidInput`](io::ErrorKind::InvalidInput): a null byte, or
     /// a [`std::process::Stdio`] that has served.
@@ -128,6 +129,44 @@ impl Command {
         Ok(self.start_unawaited()?.into_child())
     }
 
+    /// Spawns the process, and blocks until it has ended. Standard input, output and error are inherited unless set; a
+    /// pipe to standard input is closed.
+    ///
+    /// It is what `status` of `std` does; [`status`](Command::status) of this crate awaits.
+    ///
+    /// ```
+    /// assert_eq!(childset::Command::new("sh").args(["-c", "exit 3"]).wait()?.code(), Some(3));
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`spawn`](Command::spawn) and [`Child::wait`].
+    #[doc(alias = "status")]
+    pub fn wait(&mut self) -> io::Result<Exit> {
+        let mut child = self.spawn()?;
+        drop(child.stdin.take());
+        child.wait()
+    }
+
+    /// Spawns the process, blocks until it has ended, and returns what it wrote. Unless set, standard input is
+    /// `/dev/null`, and standard output and error are piped. See [`Capture`](crate::Capture) on when it returns.
+    ///
+    /// It is what `output` of `std` does; [`output`](Command::output) of this crate awaits.
+    ///
+    /// ```
+    /// let output = childset::Command::new("echo").arg("hello").wait_with_output()?;
+    /// assert_eq!(output.stdout, b"hello\n");
+    /// assert!(output.status.success());
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`spawn`](Command::spawn) and [`Child::wait_with_output`].
+    #[doc(alias = "output")]
+    pub fn wait_with_output(&mut self) -> io::Result<Output> {
+        self.start_collecting()?.wait_with_output()
+    }
+
     /// Spawns the process, awaits its end, and returns its exit status. Standard input, output and error are
     /// inherited unless set; a pipe to standard input is closed.
     ///
@@ -170,7 +209,7 @@ impl Command {
     /// The process is spawned by the call. Dropping the future drops the child.
     #[cfg(feature = "async-io")]
     pub fn output(&mut self) -> impl Future<Output = io::Result<Output>> + Send + 'static {
-        let child = self.start_with([Kind::Null, Kind::Piped, Kind::Piped]).map(Started::into_child);
+        let child = self.start_collecting();
         async move { child?.output().await }
     }
 
@@ -207,6 +246,11 @@ impl Command {
             stdio: [kind(stdin)?, kind(stdout)?, kind(stderr)?],
             on_drop: self.on_drop,
         })
+    }
+
+    /// With the defaults of what collects the output.
+    fn start_collecting(&mut self) -> io::Result<Child> {
+        self.start_with([Kind::Null, Kind::Piped, Kind::Piped]).map(Started::into_child)
     }
 
     fn start_with(&mut self, defaults: [Kind; 3]) -> io::Result<Started> {

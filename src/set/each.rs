@@ -54,7 +54,7 @@ impl<T> ChildSet<T> {
     ///
     /// let set = ChildSet::new()?;
     /// let key = set.spawn(Command::new("grep").arg("-q").arg("needle").stdin(Stdio::piped()), ())?;
-    /// set.take_stdin(key).expect("it was piped").write_all(b"needle\n")?;
+    /// set.take_stdin(key).expect("it was piped").blocking().write_all(b"needle\n")?;
     /// assert!(set.wait(None)?.unwrap().exit?.success());
     /// # std::io::Result::Ok(())
     /// ```

@@ -228,6 +228,8 @@ unsafe fn set_stdio(number: usize, source: &Source<'_>) -> Result<(), i32> {
         Source::Inherit => Ok(()),
         // SAFETY: the caller's promise.
         Source::Fd(fd) => unsafe { dup_to(fd.number() as usize, number) },
+        // SAFETY: the caller's promise.
+        Source::Stdout => unsafe { dup_to(1, number) },
         Source::Closed => {
             // It may be free already.
             // SAFETY: the table is the caller's to change.

@@ -141,6 +141,8 @@ pub(crate) enum Source<'a> {
     Fd(&'a Held),
     /// There is none.
     Closed,
+    /// The child's standard output, as it is by then: for its standard error.
+    Stdout,
 }
 
 #[derive(Clone, Copy)]

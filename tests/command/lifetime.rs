@@ -32,8 +32,8 @@ fn parent_death_signal() {
         .parent_death_signal(Signal::KILL)
         .spawn()
         .unwrap();
-    child.stdin.as_mut().unwrap().write_all(b"x").unwrap();
-    child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+    child.stdin.as_ref().unwrap().blocking().write_all(b"x").unwrap();
+    child.stdout.as_ref().unwrap().blocking().read_exact(&mut [0]).unwrap();
     drop(child.stdin.take());
     assert!(child.wait().unwrap().success());
 }

@@ -37,7 +37,7 @@ fn closure_in_the_child() {
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     drop(writer);
     let mut told = String::new();
-    child.stdout.take().unwrap().read_to_string(&mut told).unwrap();
+    child.stdout.take().unwrap().blocking().read_to_string(&mut told).unwrap();
     assert_eq!(told, "by the parent by the child 25\n");
     assert!(child.wait().unwrap().success());
 }

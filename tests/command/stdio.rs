@@ -45,17 +45,17 @@ fn stdio_piped() {
 
         // By hand: what is not taken stays open.
         let mut child = command.spawn().unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        stdin.write_all(b"one ").unwrap();
+        let stdin = child.stdin.take().unwrap();
+        stdin.blocking().write_all(b"one ").unwrap();
         let mut first = [0; 4];
-        child.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
+        child.stdout.as_ref().unwrap().blocking().read_exact(&mut first).unwrap();
         assert_eq!(&first, b"one ");
         assert_eq!(child.try_wait().unwrap(), None);
         drop(stdin);
         assert!(child.wait().unwrap().success());
         let mut rest = String::new();
-        child.stdout.take().unwrap().read_to_string(&mut rest).unwrap();
-        child.stderr.take().unwrap().read_to_string(&mut rest).unwrap();
+        child.stdout.take().unwrap().blocking().read_to_string(&mut rest).unwrap();
+        child.stderr.take().unwrap().blocking().read_to_string(&mut rest).unwrap();
         assert_eq!(rest, "error\n");
     });
 }
@@ -99,7 +99,7 @@ fn stdio_of_std() {
     assert_eq!(text(&mut command), "");
     let mut child = Command::new("echo").arg("hello").stdout(std::process::Stdio::piped()).spawn().unwrap();
     let mut told = String::new();
-    child.stdout.take().unwrap().read_to_string(&mut told).unwrap();
+    child.stdout.take().unwrap().blocking().read_to_string(&mut told).unwrap();
     assert_eq!(told, "hello\n");
     assert!(child.wait().unwrap().success());
     let mut std =
@@ -150,8 +150,8 @@ fn an_awaited_pipe_as_stdio_blocks_again() {
     both_ways(|new| {
         block_on(async {
             let mut first = new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-            let mut stdin = first.stdin.take().unwrap();
-            Write::write_all(&mut stdin, b"x").unwrap();
+            let stdin = first.stdin.take().unwrap();
+            stdin.blocking().write_all(b"x").unwrap();
             let mut stdout = first.stdout.take().unwrap();
             let mut byte = [0];
             AsyncReadExt::read_exact(&mut stdout, &mut byte).await.unwrap();
@@ -160,7 +160,7 @@ fn an_awaited_pipe_as_stdio_blocks_again() {
                 .stdout(Stdio::piped())
                 .spawn()
                 .unwrap();
-            Write::write_all(&mut stdin, b"later").unwrap();
+            stdin.blocking().write_all(b"later").unwrap();
             drop(stdin);
             let mut told = String::new();
             AsyncReadExt::read_to_string(second.stdout.as_mut().unwrap(), &mut told).await.unwrap();
@@ -255,4 +255,141 @@ fn stdio_of_std_with_a_search_path() {
     assert_eq!(code("text", true), Ok(Some(6)));
     assert_eq!(code("text", false), Err(libc::ENOEXEC));
     assert_eq!(code("sh", true), Err(libc::ENOENT));
+}
+
+/// Through one pipe, in the order in which they were written.
+#[test]
+fn standard_error_to_standard_output() {
+    const SCRIPT: &str = "echo 1; echo 2 >&2; echo 3";
+    const ALL: &[u8] = b"1\n2\n3\n";
+    both_ways(|new| {
+        let merged = || {
+            let mut command = sh(new, SCRIPT);
+            command.stderr_to_stdout();
+            command
+        };
+        let output = merged().wait_with_output().unwrap();
+        assert_eq!((&output.stdout[..], &output.stderr[..]), (ALL, &b""[..]));
+        // Whatever standard output is, and whenever it is set.
+        let mut command = merged();
+        let child = command.stdout(Stdio::piped()).spawn().unwrap();
+        assert!(child.stderr.is_none());
+        assert_eq!(child.wait_with_output().unwrap().stdout, ALL);
+        assert_eq!(command.launch().unwrap().wait_with_output().unwrap().stdout, ALL);
+        let prepared = command.prepare().unwrap();
+        assert_eq!(prepared.spawn().unwrap().wait_with_output().unwrap().stdout, ALL);
+        assert_eq!(prepared.launch().unwrap().wait_with_output().unwrap().stdout, ALL);
+        let (mut reader, writer) = pipe();
+        command.stdout(writer);
+        assert!(command.wait().unwrap().success());
+        drop(command);
+        let mut told = Vec::new();
+        reader.read_to_end(&mut told).unwrap();
+        assert_eq!(told, ALL);
+        let std = merged().stdout(std::process::Stdio::piped()).wait_with_output().unwrap();
+        assert_eq!(std.stdout, ALL);
+        assert!(merged().stdout(Stdio::null()).wait().unwrap().success());
+        // The last one of two counts.
+        let output = merged().stderr(Stdio::piped()).wait_with_output().unwrap();
+        assert_eq!((&output.stdout[..], &output.stderr[..]), (&b"1\n3\n"[..], &b"2\n"[..]));
+        assert!(format!("{:#?}", merged()).contains("standard output"));
+    });
+}
+
+/// What is inherited is the same, too.
+#[test]
+fn standard_error_to_an_inherited_standard_output() {
+    both_ways(|new| {
+        let mut command = sh(new, r#"links=$(readlink /proc/$$/fd/1 /proc/$$/fd/2); echo "$links" >&9"#);
+        let (mut reader, writer) = pipe();
+        command.stderr_to_stdout().fd(9, writer);
+        for child in [command.spawn(), command.launch()] {
+            assert!(child.unwrap().wait().unwrap().success());
+        }
+        drop(command);
+        let mut told = String::new();
+        reader.read_to_string(&mut told).unwrap();
+        let lines: Vec<_> = told.lines().collect();
+        assert_eq!(lines.len(), 4, "{told}");
+        assert!(lines.iter().all(|line| *line == lines[0]), "{told}");
+    });
+}
+
+/// `std`'s most used calls.
+#[test]
+fn blocking_in_one_call() {
+    both_ways(|new| {
+        assert_eq!(sh(new, "exit 3").wait().unwrap().code(), Some(3));
+        // It closes the pipe to standard input.
+        assert!(new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).wait().unwrap().success());
+        assert!(new("/no/such/program").wait().is_err());
+
+        // As by default: nothing to read, and both pipes.
+        let output = sh(new, "cat; echo out; echo err >&2; exit 4").wait_with_output().unwrap();
+        assert_eq!((&output.stdout[..], &output.stderr[..]), (&b"out\n"[..], &b"err\n"[..]));
+        assert_eq!(output.status.code(), Some(4));
+        let output = sh(new, "echo out").stdout(Stdio::null()).wait_with_output().unwrap();
+        assert_eq!(output.stdout, b"");
+        assert!(new("/no/such/program").wait_with_output().is_err());
+    });
+}
+
+#[test]
+fn stdio_of_sockets_and_of_our_own() {
+    use std::net::{TcpListener, TcpStream};
+    use std::os::unix::net::{UnixDatagram, UnixListener};
+
+    both_ways(|new| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut ours = TcpStream::connect(address).unwrap();
+        let theirs = listener.accept().unwrap().0;
+        assert!(new("echo").arg("hello").stdout(theirs).wait().unwrap().success());
+        let mut told = String::new();
+        ours.read_to_string(&mut told).unwrap();
+        assert_eq!(told, "hello\n");
+
+        let (ours, theirs) = UnixDatagram::pair().unwrap();
+        assert!(new("echo").arg("hello").stdout(theirs).wait().unwrap().success());
+        let mut told = [0; 16];
+        let length = ours.recv(&mut told).unwrap();
+        assert_eq!(&told[..length], b"hello\n");
+
+        // As inetd passes what listens.
+        let is_socket = |command: &mut Command| command.args(["-S", "/proc/self/fd/0"]).wait().unwrap();
+        assert!(is_socket(new("test").stdin(listener)).success());
+        let dir = Dir::new();
+        assert!(
+            is_socket(new("test").stdin(UnixListener::bind(dir.path().join("socket")).unwrap())).success()
+        );
+        assert!(!is_socket(new("test").stdin(Stdio::null())).success());
+
+        let mut command = new("readlink");
+        let link = command.arg("/proc/self/fd/0").stdin(std::io::stdin()).wait_with_output().unwrap();
+        let here = fs::read_link("/proc/self/fd/0").unwrap();
+        assert_eq!(String::from_utf8(link.stdout).unwrap().trim_end(), here.to_str().unwrap());
+    });
+}
+
+/// Our pipes in the hands of `std`.
+#[test]
+fn pipes_become_those_of_std() {
+    both_ways(|new| {
+        let mut cat = new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut stdin = std::process::ChildStdin::from(cat.stdin.take().unwrap());
+        let mut wc = std::process::Command::new("wc");
+        let wc = wc.arg("-c").stdin(cat.stdout.take().unwrap()).stdout(std::process::Stdio::piped());
+        let wc = wc.spawn().unwrap();
+        stdin.write_all(b"12345").unwrap();
+        drop(stdin);
+        assert_eq!(wc.wait_with_output().unwrap().stdout, b"5\n");
+        assert!(cat.wait().unwrap().success());
+
+        let mut child = sh(new, "echo out; echo err >&2");
+        let mut child = child.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (mut out, mut err) = (String::new(), String::new());
+        std::process::ChildStdout::from(child.stdout.take().unwrap()).read_to_string(&mut out).unwrap();
+        std::process::ChildStderr::from(child.stderr.take().unwrap()).read_to_string(&mut err).unwrap();
+        assert_eq!((&out[..], &err[..]), ("out\n", "err\n"));
+    });
 }

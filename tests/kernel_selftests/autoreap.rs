@@ -97,7 +97,7 @@ pub(crate) fn reparented() {
         let mut middle = role("middle").spawn().unwrap();
         let stdin = middle.stdin.take().unwrap();
         let mut said = String::new();
-        middle.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+        middle.stdout.take().unwrap().blocking().read_to_string(&mut said).unwrap();
         assert!(middle.wait().unwrap().success());
         let pid = said.trim().parse().unwrap();
         let pidfd = Pidfd::open(pid).unwrap();

@@ -210,7 +210,7 @@ impl Command {
         let has_own_stdio = self.stdin || self.stdout || self.stderr;
         let mut child = match self.opaque || has_own_stdio {
             true => self.spawn_by_std(defaults)?,
-            false => self.spawn_by_childset(defaults).map_err(as_std_has_it)?,
+            false => self.spawn_by_childset(defaults).map_err(SpawnError::into_os_error)?,
         };
         child.set_reap_on_drop(self.reap_on_drop);
         child.set_kill_on_drop(self.kill_on_drop);
@@ -277,14 +277,6 @@ impl Command {
 enum Defaults {
     Inherited,
     Collected,
-}
-
-/// Programs decide by the errno.
-fn as_std_has_it(error: io::Error) -> io::Error {
-    match SpawnError::from_io_error(&error) {
-        Some(failure) => io::Error::from_raw_os_error(failure.errno()),
-        None => error,
-    }
 }
 
 /// It may have what cannot be asked for, such as closures that run before `execve`.

@@ -119,13 +119,14 @@ pub(crate) fn is_for_shell(invocation: &Invocation) -> bool {
 
 /// Without what was tried, for where that is said already.
 pub(crate) fn reason(error: &io::Error) -> String {
-    errno(error).map_or_else(|| error.to_string(), |errno| io::Error::from_raw_os_error(errno).to_string())
+    SpawnError::raw_os_error(error)
+        .map_or_else(|| error.to_string(), |errno| io::Error::from_raw_os_error(errno).to_string())
 }
 
 /// Whether it may go better once another job has ended.
 pub(crate) fn is_shortage(error: &io::Error) -> bool {
     matches!(
-        errno(error).map(Errno::from_raw_os_error),
+        SpawnError::raw_os_error(error).map(Errno::from_raw_os_error),
         Some(Errno::AGAIN | Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOSPC)
     )
 }

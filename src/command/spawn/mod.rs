@@ -269,7 +269,7 @@ fn keep(pidfd: OwnedFd) -> io::Result<Pidfd> {
 fn highest(stdio: &[Source<'_>; 3], fds: &[(RawFd, Held)], needs: Option<&Needs>) -> RawFd {
     let stdio = stdio.iter().filter_map(|source| match source {
         Source::Fd(fd) => Some(fd.number()),
-        Source::Inherit | Source::Null | Source::Closed => None,
+        Source::Inherit | Source::Null | Source::Closed | Source::Stdout => None,
     });
     let fds = fds.iter().map(|(_, fd)| fd.number());
     let highest = stdio.chain(fds).fold(2, RawFd::max);

@@ -22,6 +22,7 @@ pub(super) enum Theirs {
     Null,
     Fd(Held),
     Closed,
+    Stdout,
 }
 
 impl Standard {
@@ -40,6 +41,7 @@ impl Standard {
             self.theirs[number] = match kind {
                 Kind::Inherit | Kind::Std(_) => continue,
                 Kind::Null => Theirs::Null,
+                Kind::Stdout => Theirs::Stdout,
                 Kind::None(errno) => return Err(io::Error::from_raw_os_error(*errno)),
                 Kind::Fd(fd) => Theirs::Fd(lift(fd, options)?),
                 Kind::Piped => {
@@ -75,6 +77,7 @@ pub(super) fn sources(theirs: &[Theirs; 3]) -> [Source<'_>; 3] {
         Theirs::Null => Source::Null,
         Theirs::Fd(fd) => Source::Fd(fd),
         Theirs::Closed => Source::Closed,
+        Theirs::Stdout => Source::Stdout,
     })
 }
 
@@ -82,6 +85,6 @@ pub(super) fn sources(theirs: &[Theirs; 3]) -> [Source<'_>; 3] {
 pub(super) fn held(theirs: &[Theirs; 3]) -> impl Iterator<Item = &Held> {
     theirs.iter().filter_map(|theirs| match theirs {
         Theirs::Fd(fd) => Some(fd),
-        Theirs::Inherit | Theirs::Null | Theirs::Closed => None,
+        Theirs::Inherit | Theirs::Null | Theirs::Closed | Theirs::Stdout => None,
     })
 }

@@ -141,7 +141,7 @@ fn split(variable: &[u8]) -> Option<(&OsStr, &OsStr)> {
 }
 
 fn errno_of(failure: &io::Error) -> i32 {
-    let errno = SpawnError::from_io_error(failure).map(SpawnError::errno).or(failure.raw_os_error());
+    let errno = SpawnError::raw_os_error(failure);
     errno.unwrap_or(match failure.kind() {
         io::ErrorKind::Unsupported => libc::ENOTSUP,
         _ => libc::EINVAL,
