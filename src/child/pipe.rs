@@ -101,7 +101,7 @@ impl Pipe {
         Ok(self.into_fd())
     }
 
-    pub(super) fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
+    pub(crate) fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
         Ok(rustix::io::ioctl_fionbio(self.fd(), nonblocking)?)
     }
 
