@@ -66,7 +66,7 @@ const WAYS: &[Way] = &[
     Way::Await,
 ];
 
-/// Until an end of the set, which `Loop` cannot see without asking the set.
+/// Until the end of the set, or of interest.
 fn each(events: &mut SetEvents<'_, usize>, way: Way, mut act: impl FnMut(SetEvent<usize>) -> bool) {
     loop {
         let event = match way {
@@ -75,7 +75,7 @@ fn each(events: &mut SetEvents<'_, usize>, way: Way, mut act: impl FnMut(SetEven
                 assert!(common::readable(events.as_fd(), LONG), "nothing comes");
                 match events.try_wait().unwrap() {
                     // At the end it stays readable.
-                    None if common::readable(events.as_fd(), Duration::ZERO) => None,
+                    None if common::readable(events.as_fd(), Duration::ZERO) => events.wait().unwrap(),
                     None => continue,
                     event => event,
                 }
@@ -192,13 +192,14 @@ fn lines_tags_and_exits() {
 
 fn much_of_many() {
     let children = 64;
+    let line_of = |tag: usize| format!("{tag:0100}\n");
     for &way in WAYS {
         check_leaks(|| {
             let set = ChildSet::new().unwrap();
             for tag in 0..children {
-                let script = "yes $0-23456789abcde | head -c 1000000 & yes | head -c 1000000 >&2; wait";
+                let script = "yes $0 | head -c 1000000 & yes $0 | head -c 1000000 >&2; wait";
                 let mut command = sh(script);
-                command.arg(format!("{tag:02}"));
+                command.arg(line_of(tag).trim_end());
                 set.spawn(&mut command, tag).unwrap();
             }
             set.close();
@@ -208,7 +209,7 @@ fn much_of_many() {
                 assert!(!*ended);
                 match event {
                     SetEvent::Stdout { tag, line, .. } => {
-                        let whole = format!("{tag:02}-23456789abcde\n");
+                        let whole = line_of(tag);
                         // The last one is cut.
                         assert!(whole.as_bytes().starts_with(&line), "{tag}: {}", line.escape_ascii());
                         assert!(line.len() == whole.len() || *out + line.len() == 1_000_000);
@@ -283,7 +284,7 @@ fn somebody_else_holds_a_pipe() {
     // The pipe is not lost.
     let set = ChildSet::new().unwrap();
     let script = "(read line; echo $line) 2>&- <&3 & echo mine";
-    let (reader, mut writer) = std::io::pipe().unwrap();
+    let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
     set.spawn(sh(script).fd(3, reader), 1).unwrap();
     set.close();
     let mut child = None;
@@ -293,7 +294,7 @@ fn somebody_else_holds_a_pipe() {
         }
         true
     });
-    writer.write_all(b"after the end\n").unwrap();
+    std::fs::File::from(writer).write_all(b"after the end\n").unwrap();
     let (mut child, mut text) = (child.unwrap(), String::new());
     assert!(child.stderr.is_none(), "that one was at its end");
     child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
@@ -418,7 +419,7 @@ fn the_descriptor_is_level_triggered() {
         }
     };
     idle(&mut events);
-    let mut command = sh("while read line; do printf \"$line\"; done; sleep 60 &");
+    let mut command = sh("while read -r line; do printf \"$line\"; done; sleep 60 &");
     let key = set.spawn(command.stdin(Stdio::piped()), 1).unwrap();
     let _rest = Rest(set.handle(key).unwrap());
     let mut stdin = set.take_stdin(key).unwrap();
@@ -558,24 +559,25 @@ fn others_take_exits() {
     for &way in WAYS {
         check_leaks(|| {
             let set = ChildSet::new().unwrap();
-            let holds = set.spawn(&mut sh("sleep 60 & echo line; exit 3"), 1).unwrap();
+            let mut command = sh("read line; sleep 60 & echo line; exit 3");
+            let holds = set.spawn(command.stdin(Stdio::piped()), 1).unwrap();
             let _rest = Rest(set.handle(holds).unwrap());
+            let mut stdin = set.take_stdin(holds).unwrap();
             set.close();
             let mut events = set.events().unwrap();
             // They have its pipes.
-            assert!(events.try_wait().unwrap().is_none_or(|event| matches!(event, SetEvent::Stdout { .. })));
-            let exited = loop {
-                match set.wait(Some(LONG)).unwrap() {
-                    Some(exited) => break exited,
-                    None => panic!("it does not end"),
-                }
-            };
+            assert!(events.try_wait().unwrap().is_none());
+            stdin.write_all(b"end\n").unwrap();
+            let exited = set.wait(Some(LONG)).unwrap().expect("it ends");
             assert_eq!(exited.exit.unwrap().code(), Some(3));
             assert!(exited.child.stdout.is_none());
+            let mut lines = 0;
             each(&mut events, way, |event| {
                 assert!(matches!(event, SetEvent::Stdout { .. }), "{event:?}");
+                lines += 1;
                 true
             });
+            assert_eq!(lines, 1);
         });
     }
 }

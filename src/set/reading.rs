@@ -25,7 +25,7 @@ use crate::watch::registered::Registered;
 
 pub(super) struct Reading<T> {
     pub(super) epoll: Registered<Arc<OwnedFd>>,
-    /// Rung for newcomers, for what is left in the queue, and at the end.
+    /// Rung for newcomers, after each event, and at the end.
     bell: Bell,
     /// By this one, for those who wait on the descriptor.
     is_rung: bool,
@@ -126,9 +126,8 @@ impl<T: Clone> Reading<T> {
     ) -> io::Result<Poll<Option<SetEvent<T>>>> {
         loop {
             if let Some(event) = self.queue.pop_front() {
-                if !self.queue.is_empty() {
-                    self.ring();
-                }
+                // Only a look that finds nothing lets the descriptor rest.
+                self.ring();
                 return Ok(Poll::Ready(Some(event)));
             }
             if self.step(set, longest)? {
@@ -264,8 +263,8 @@ impl<T: Clone> Reading<T> {
         for slot in Vec::from_iter(self.ending.iter().copied()) {
             let mut has_moved = moved.contains(&slot);
             let deadline = self.streams.get(&slot).and_then(|stream| stream.drain.next_deadline());
-            // Others may have kept us from reading in time.
-            if !has_moved && deadline.is_some_and(|deadline| deadline <= now) {
+            // What was written before the exit, or while others kept us from reading.
+            if !has_moved && deadline.is_none_or(|deadline| deadline <= now) {
                 has_moved = self.read(slot, longest)?;
             }
             if self.streams.get_mut(&slot).is_some_and(|stream| stream.drain.is_over(has_moved)) {

@@ -23,9 +23,11 @@ impl Timer {
         Ok(Timer { fd: above_stdio(fd)?, moment: None })
     }
 
-    /// Sets it anew, or not at all any more. It may be early: see [`timespec`].
+    /// Sets it anew, or not at all any more. It may be early.
     pub(super) fn set(&mut self, moment: Option<Instant>) -> io::Result<()> {
-        if moment == self.moment {
+        // That which is put off again and again is set once for all.
+        let is_set = self.moment.is_some_and(|set| moment.is_some_and(|moment| set <= moment));
+        if is_set || moment == self.moment {
             return Ok(());
         }
         let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
