@@ -35,6 +35,7 @@
 //! | [a program to run](Command) | [`Command`], [`ChildSet::spawn`]; [`Prepared`] if it is run again and again |
 //! | [a program that starts others](Unit) | [`Command::unit`], and all that ends a child |
 //! | [its lines as they come](Events) | [`Child::events`]; all at the end: [`Child::capture`] |
+//! | [the lines of many](SetEvents) | [`ChildSet::events`] |
 //! | [a terminal for it](Pty) | [`Pty`], [`Command::controlling_terminal`], [`Command::foreground`] |
 //! | [no time to wait for its start](Command::launch) | [`Command::launch`], [`ChildSet::launch`] |
 //! | [a child of `std`](std::process::Child) | [`ChildSet::insert`], or [`Child::try_from`](Child#impl-TryFrom<Child>-for-Child) |
@@ -47,6 +48,7 @@
 //! | [`Child`] | [`try_wait`](Child::try_wait), [`try_status`](Child::try_status) | [`wait`](Child::wait), [`wait_timeout`](Child::wait_timeout) | [`exit`](Child::exit), [`status`](Child::status) |
 //! | [`ChildSet`] | [`try_wait`](ChildSet::try_wait) | [`wait`](ChildSet::wait), [`wait_exits`](ChildSet::wait_exits) | [`next`](ChildSet::next), [`exits`](ChildSet::exits), `Stream` |
 //! | [`Command`] | | [`wait`](Command::wait), [`wait_with_output`](Command::wait_with_output) | [`status`](Command::status), [`output`](Command::output) |
+//! | [`SetEvents`] | [`try_wait`](SetEvents::try_wait) | [`wait`](SetEvents::wait) | [`next`](SetEvents::next), `Stream` |
 //! | [`Shutdown`] | [`try_wait`](Shutdown::try_wait) | [`wait`](Shutdown::wait) | [`next`](Shutdown::next), `Stream` |
 //!
 //! # Statuses
@@ -171,7 +173,7 @@ pub use pidfd::{
     CoreDump, Exit, Forked, Gone, Identity, Info, Namespace, Pidfd, Signal, State, StateChange,
     StatusUnknown, Usage,
 };
-pub use set::{ChildSet, Exited, InsertError, IntoChild, Key, Shutdown, WaitExits};
+pub use set::{ChildSet, Exited, InsertError, IntoChild, Key, SetEvent, SetEvents, Shutdown, WaitExits};
 #[cfg(feature = "async-io")]
 pub use set::{Exits, IntoExits, Next};
 pub use std::process::{ExitStatus, Output};

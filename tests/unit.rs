@@ -21,13 +21,14 @@ const TESTS: &[(&str, fn())] = &[
     ("a_cgroup_is_removed_when_it_is_empty", a_cgroup_is_removed_when_it_is_empty),
     ("a_cgroup_that_cannot_be_made", a_cgroup_that_cannot_be_made),
     ("a_leader_that_left_its_group", a_leader_that_left_its_group),
+    ("those_that_refuse_are_passed_over", those_that_refuse_are_passed_over),
     ("many_trees", many_trees),
     ("stops_in_a_set", stops_in_a_set),
     #[cfg(feature = "async-io")]
     ("awaited", awaited),
 ];
 
-const ROLES: &[(&str, fn())] = &[("tree", tree)];
+const ROLES: &[(&str, fn())] = &[("tree", tree), ("users", users)];
 
 fn main() {
     match common::role() {
@@ -78,6 +79,28 @@ fn tree() {
     if !ends {
         pause();
     }
+}
+
+/// Starts three processes of these users, says their pids, and waits with them.
+fn users() {
+    let users = std::env::var("CHILDSET_TEST_USERS").unwrap();
+    let pids = users.split_whitespace().map(|user| {
+        let (mut ready, told) = std::os::unix::net::UnixStream::pair().unwrap();
+        // SAFETY: this process has one thread.
+        let pid = unsafe { libc::fork() };
+        if pid == 0 {
+            // SAFETY: no memory is touched.
+            assert_eq!(unsafe { libc::setuid(user.parse().unwrap()) }, 0);
+            drop(ready);
+            drop(told);
+            pause();
+        }
+        drop(told);
+        ready.read_to_end(&mut Vec::new()).unwrap();
+        pid.to_string()
+    });
+    println!("{}", pids.collect::<Vec<_>>().join(" "));
+    pause();
 }
 
 fn pause() -> ! {
@@ -421,6 +444,54 @@ fn a_leader_that_left_its_group() {
     let key = set.insert(child, ()).unwrap();
     assert_eq!(set.terminate(key).unwrap(), Containment::Process);
     assert_eq!(set.wait(None).unwrap().unwrap().exit.unwrap().signal(), Some(Signal::TERM));
+}
+
+/// All others of the unit get the signal. If nobody may be signalled, that is an error.
+fn those_that_refuse_are_passed_over() {
+    if !common::is_root() {
+        return;
+    }
+    let become_user = |id| {
+        // SAFETY: no memory is touched.
+        assert_eq!(unsafe { libc::setresuid(id, id, 0) }, 0);
+    };
+    let start = |unit, users: &str| {
+        let mut command = command(unit, &[], false);
+        command.env("CHILDSET_TEST_ROLE", "users").env("CHILDSET_TEST_USERS", users);
+        let tree = Tree::of(command.spawn().unwrap());
+        let set = ChildSet::new().unwrap();
+        let key = set.insert(tree.child, ()).unwrap();
+        (set, key, tree.started)
+    };
+    for unit in units() {
+        // The first process is root's, too.
+        for (users, is_ours) in [("65534 0 65534", [true, false, true]), ("0 65534 0", [false, true, false])]
+        {
+            let (set, key, started) = start(unit, users);
+            become_user(65534);
+            let reached = set.terminate(key);
+            become_user(0);
+            assert_eq!(reached.unwrap(), containment(unit));
+            for (pidfd, is_ours) in started.iter().zip(is_ours) {
+                if is_ours {
+                    assert!(common::readable(pidfd, LONG), "{unit:?}: it got no signal");
+                } else {
+                    assert_eq!(pidfd.state().unwrap(), State::Running, "{unit:?}");
+                }
+            }
+            assert!(set.try_wait().unwrap().is_none());
+            set.kill_tree(key).unwrap();
+            assert_ended(&started, 3, "root may signal all");
+        }
+        let (set, key, started) = start(unit, "0 0 0");
+        become_user(65534);
+        let refused = set.terminate(key);
+        become_user(0);
+        assert_eq!(refused.unwrap_err().raw_os_error(), Some(libc::EPERM), "{unit:?}");
+        assert!(started.iter().all(|pidfd| pidfd.state().unwrap() == State::Running));
+        set.kill_tree(key).unwrap();
+        assert_ended(&started, 3, "root may signal all");
+    }
 }
 
 /// Of three generations: a third ignores SIGTERM, a third has a daemon, a third is stopped.

@@ -69,8 +69,6 @@ pub struct Events {
     pump: Option<Pump>,
     /// How long a line may be that is kept until it is whole: 0 where chunks are wanted.
     longest: usize,
-    /// How much of each output was looked at for the end of a line.
-    looked_at: [usize; 2],
     queue: VecDeque<Event>,
     #[cfg(feature = "async-io")]
     awaiting: Option<Awaiting>,
@@ -83,7 +81,7 @@ struct Awaiting {
 }
 
 /// A longer line comes in parts.
-const LONGEST: usize = 1024 * 1024;
+pub(crate) const LONGEST: usize = 1024 * 1024;
 
 const MAKE: [fn(Vec<u8>) -> Event; 2] = [Event::Stdout, Event::Stderr];
 
@@ -100,7 +98,6 @@ impl Child {
             shared: self.shared,
             pump: Some(pump),
             longest: LONGEST,
-            looked_at: [0; 2],
             queue: VecDeque::new(),
             #[cfg(feature = "async-io")]
             awaiting: None,
@@ -126,7 +123,8 @@ impl Events {
     /// The next one, blocking this thread until there is one; `None` after the end. See [`Events`].
     ///
     /// # Errors
-    /// As [`Child::wait`], and those of reading a pipe. What was read is not lost, and it may be called again.
+    /// As [`Child::wait`], and those of reading a pipe, which is closed then. What was read is not lost, and it may be called
+    /// again.
     pub fn wait(&mut self) -> io::Result<Option<Event>> {
         loop {
             if let Some(event) = self.queue.pop_front() {
@@ -164,21 +162,23 @@ impl Events {
     }
 
     /// Queues what has come.
-    fn sort(&mut self, mut done: Option<Captured>) {
-        let is_end = done.is_some();
-        let outputs = match &mut done {
-            Some(Captured { stdout, stderr, .. }) => Some([stdout, stderr]),
-            None => self.pump.as_mut().map(Pump::outputs),
+    fn sort(&mut self, done: Option<Captured>) {
+        let Some(pump) = &mut self.pump else {
+            return;
         };
-        let outputs = outputs.into_iter().flatten();
-        for ((output, looked_at), make) in outputs.zip(&mut self.looked_at).zip(MAKE) {
-            take_lines(output, looked_at, self.longest, |line| self.queue.push_back(make(line)));
-            if is_end && !output.is_empty() {
-                self.queue.push_back(make(std::mem::take(output)));
+        let outputs = pump.outputs();
+        let end = done.map(|Captured { exit, stdout, stderr, pipe_open, .. }| {
+            [outputs[0].buffer, outputs[1].buffer] = [stdout, stderr];
+            Event::Exited { exit, pipe_open }
+        });
+        for (output, make) in outputs.iter_mut().zip(MAKE) {
+            output.take_lines(self.longest, |line| self.queue.push_back(make(line)));
+            if end.is_some() {
+                self.queue.extend(output.take_rest().map(make));
             }
         }
-        if let Some(Captured { exit, pipe_open, .. }) = done {
-            self.queue.push_back(Event::Exited { exit, pipe_open });
+        if end.is_some() {
+            self.queue.extend(end);
             self.pump = None;
             #[cfg(feature = "async-io")]
             {
@@ -186,25 +186,6 @@ impl Events {
             }
         }
     }
-}
-
-/// Takes all whole lines, and what is too long for one.
-fn take_lines(output: &mut Vec<u8>, looked_at: &mut usize, longest: usize, mut take: impl FnMut(Vec<u8>)) {
-    let mut start = 0;
-    while let Some(length) = output[*looked_at..].iter().position(|&byte| byte == b'\n') {
-        if longest == 0 {
-            break;
-        }
-        let end = *looked_at + length + 1;
-        take(output[start..end].to_vec());
-        (start, *looked_at) = (end, end);
-    }
-    if output.len() - start > longest {
-        take(output[start..].to_vec());
-        start = output.len();
-    }
-    output.drain(..start);
-    *looked_at = output.len();
 }
 
 /// # Cancel safety
@@ -242,33 +223,5 @@ impl Stream for Events {
 impl fmt::Debug for Events {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Events").field("pid", &self.shared.process().pid()).finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::take_lines;
-
-    #[test]
-    fn lines_are_whole() {
-        let (mut output, mut looked_at, mut lines) = (Vec::new(), 0, Vec::new());
-        for (came, whole, left) in [
-            ("on", vec![], "on"),
-            ("e\ntw", vec!["one\n"], "tw"),
-            ("o\n\n3", vec!["two\n", "\n"], "3"),
-            ("4567890", vec!["34567890"], ""),
-            ("\n", vec!["\n"], ""),
-        ] {
-            output.extend_from_slice(came.as_bytes());
-            take_lines(&mut output, &mut looked_at, 7, |line| lines.push(String::from_utf8(line).unwrap()));
-            assert_eq!(
-                (std::mem::take(&mut lines), &output[..]),
-                (whole.into_iter().map(String::from).collect(), left.as_bytes())
-            );
-            assert_eq!(looked_at, output.len());
-        }
-        output.extend_from_slice(b"a\nb");
-        take_lines(&mut output, &mut looked_at, 0, |chunk| assert_eq!(chunk, b"a\nb"));
-        assert!(output.is_empty());
     }
 }

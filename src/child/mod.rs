@@ -6,6 +6,7 @@ mod wait;
 mod adopt;
 mod blocking;
 mod capture;
+mod drain;
 mod events;
 mod flags;
 mod handle;
@@ -26,9 +27,10 @@ mod unit;
 
 use std::fmt;
 
+pub(crate) use drain::{Drain, Room};
+pub(crate) use events::LONGEST;
 pub(crate) use flags::Flag;
 pub(crate) use keeper::Keeper;
-#[cfg(feature = "command")]
 pub(crate) use pipe::Pipe;
 pub(crate) use process::Process;
 pub(crate) use shared::Shared;

@@ -109,7 +109,7 @@ impl Pipe {
         fd
     }
 
-    pub(super) fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
+    pub(crate) fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
         Ok(rustix::io::ioctl_fionbio(self.fd(), nonblocking)?)
     }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags};
 
 use super::capture::{Captured, Limit, Limits};
+use super::drain::{Drain, Output, Room};
 use super::pipe::Pipe;
 use super::unit::KILL;
 use super::{Child, Shared};
@@ -19,19 +20,12 @@ pub(super) struct Pump {
     stdin: Option<Pipe>,
     input: Vec<u8>,
     written: usize,
-    /// Standard output and standard error.
-    outputs: [(Option<Pipe>, Vec<u8>); 2],
+    drain: Drain,
     grace: Duration,
-    /// When the pipes are given up: from the exit on, and put off whenever something comes.
-    deadline: Option<Instant>,
-    /// When they are given up whatever comes: set at the exit. Not before what was in them at that moment was read.
-    last: Option<Instant>,
-    due: usize,
     /// When the child is killed.
     time: Option<Instant>,
     /// How many bytes may still come before it is killed.
-    room: usize,
-    room_is_exceeded: bool,
+    room: Room,
     reached: Option<Limit>,
     exit: Option<Exit>,
     /// While a tracer holds back the zombie.
@@ -49,9 +43,6 @@ enum Progress {
     Idle,
 }
 
-/// How much is read of one pipe before the others get their turn.
-const CHUNK: usize = 64 * 1024;
-
 impl Pump {
     /// Takes the pipes. Without input, standard input is closed at once.
     pub(super) fn new(child: &mut Child, input: Vec<u8>, limits: Limits) -> io::Result<Pump> {
@@ -60,24 +51,17 @@ impl Pump {
             stdin: child.stdin.take().map(Pipe::from).filter(|_| !input.is_empty()),
             input,
             written: 0,
-            outputs: [
-                (child.stdout.take().map(Pipe::from), Vec::new()),
-                (child.stderr.take().map(Pipe::from), Vec::new()),
-            ],
+            drain: Drain::new(child.stdout.take(), child.stderr.take()),
             grace: child.shared.drain_grace(),
-            deadline: None,
-            last: None,
-            due: 0,
             time: limits.time.and_then(|time| Instant::now().checked_add(time)),
-            room: limits.size,
-            room_is_exceeded: false,
+            room: Room::new(limits.size),
             reached: None,
             exit: None,
             edge: None,
             #[cfg(feature = "async-io")]
             moves: 0,
         };
-        for pipe in pump.stdin.iter().chain(pump.outputs.iter().filter_map(|(pipe, _)| pipe.as_ref())) {
+        for pipe in pump.stdin.iter().chain(pump.drain.pipes()) {
             pipe.set_nonblocking(true)?;
         }
         Ok(pump)
@@ -89,14 +73,12 @@ impl Pump {
         if self.exit.is_none() {
             self.exit = shared.try_wait()?;
         }
-        if self.exit.is_some() && self.last.is_none() {
-            self.last = Instant::now().checked_add(shared.drain_limit());
-            let pipes = self.outputs.iter().filter_map(|(pipe, _)| pipe.as_ref());
-            self.due = pipes.map(Pipe::pending).sum();
+        if self.exit.is_some() {
+            self.drain.end(self.grace, shared.drain_limit());
         }
         self.write()?;
-        let moved = self.read()?;
-        if self.room_is_exceeded {
+        let moved = self.drain.read(&mut self.room, drop)?;
+        if self.room.is_exceeded {
             self.stop(shared, Limit::Size)?;
         } else if self.time.is_some_and(|time| time <= Instant::now()) {
             self.stop(shared, Limit::Time)?;
@@ -104,42 +86,11 @@ impl Pump {
         let Some(exit) = self.exit else {
             return Ok(if moved { Progress::Moved } else { Progress::Idle });
         };
-        let at_end = self.outputs.iter().all(|(pipe, _)| pipe.is_none());
-        if moved || self.deadline.is_none() {
-            self.deadline = Instant::now().checked_add(self.grace);
-        }
-        let is_past = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= Instant::now());
-        let over = (!moved && is_past(self.deadline)) || (self.due == 0 && is_past(self.last));
-        Ok(match at_end || over {
+        Ok(match self.drain.is_over(moved) {
             true => Progress::Done(self.finish(exit)),
             false if moved => Progress::Moved,
             false => Progress::Idle,
         })
-    }
-
-    /// True if something came.
-    fn read(&mut self) -> io::Result<bool> {
-        let mut moved = false;
-        for (pipe, buffer) in &mut self.outputs {
-            let Some(reading) = pipe else {
-                continue;
-            };
-            match reading.try_read(buffer, CHUNK)? {
-                Some(0) => *pipe = None,
-                Some(count) => {
-                    moved = true;
-                    self.due = self.due.saturating_sub(count);
-                    let excess = count.saturating_sub(self.room);
-                    self.room = self.room.saturating_sub(count);
-                    if excess > 0 {
-                        buffer.truncate(buffer.len() - excess);
-                        self.room_is_exceeded = true;
-                    }
-                }
-                None => {}
-            }
-        }
-        Ok(moved)
     }
 
     /// Kills the unit. What has come until now is all, if there was too much of it.
@@ -152,19 +103,18 @@ impl Pump {
         if self.exit.is_none() {
             killed?;
         }
-        if limit == Limit::Size || self.exit.is_some() {
-            self.last = Some(Instant::now());
-            self.due = 0;
+        if self.exit.is_some() {
+            self.drain.give_up();
         }
         if limit == Limit::Size {
-            self.outputs.iter_mut().for_each(|(pipe, _)| *pipe = None);
+            self.outputs().iter_mut().for_each(|output| output.pipe = None);
         }
         Ok(())
     }
 
     /// When there is something to do even if nothing happens.
     fn next_deadline(&self) -> Option<Instant> {
-        [self.deadline, self.last.filter(|_| self.due == 0), self.time].into_iter().flatten().min()
+        [self.drain.next_deadline(), self.time].into_iter().flatten().min()
     }
 
     fn write(&mut self) -> io::Result<()> {
@@ -184,8 +134,8 @@ impl Pump {
     }
 
     fn finish(&mut self, exit: Exit) -> Captured {
-        let pipe_open = self.outputs.iter().any(|(pipe, _)| pipe.is_some());
-        let [stdout, stderr] = [0, 1].map(|index| std::mem::take(&mut self.outputs[index].1));
+        let pipe_open = self.drain.pipes().next().is_some();
+        let [stdout, stderr] = self.outputs().each_mut().map(|output| std::mem::take(&mut output.buffer));
         Captured { exit, stdout, stderr, pipe_open, limit: self.reached }
     }
 
@@ -215,9 +165,9 @@ impl Pump {
         Ok(None)
     }
 
-    /// What has come of standard output and standard error, and was not taken.
-    pub(super) fn outputs(&mut self) -> [&mut Vec<u8>; 2] {
-        self.outputs.each_mut().map(|(_, buffer)| buffer)
+    /// Standard output and standard error, with what has come and was not taken.
+    pub(super) fn outputs(&mut self) -> &mut [Output; 2] {
+        self.drain.outputs()
     }
 
     fn block(&self, shared: &Shared) -> io::Result<()> {
@@ -231,8 +181,7 @@ impl Pump {
             });
         }
         fds.extend(self.stdin.iter().map(|pipe| PollFd::new(pipe, PollFlags::OUT)));
-        let outputs = self.outputs.iter().filter_map(|(pipe, _)| pipe.as_ref());
-        fds.extend(outputs.map(|pipe| PollFd::new(pipe, PollFlags::IN)));
+        fds.extend(self.drain.pipes().map(|pipe| PollFd::new(pipe, PollFlags::IN)));
         fds.extend(sweepers.map(|epoll| PollFd::new(epoll, PollFlags::IN)));
         poll(&mut fds, left)?;
         sweep();
@@ -311,7 +260,7 @@ mod awaited {
             if let Some(stdin) = &self.stdin {
                 ready |= stdin.source()?.poll_writable(context)?.is_ready();
             }
-            for pipe in self.outputs.iter().filter_map(|(pipe, _)| pipe.as_ref()) {
+            for pipe in self.drain.pipes() {
                 ready |= pipe.source()?.poll_readable(context)?.is_ready();
             }
             Ok(ready)

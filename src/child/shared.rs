@@ -103,6 +103,10 @@ impl Shared {
         }
     }
 
+    /// Unless they were set.
+    pub(crate) const DRAIN_TIMES: (Duration, Duration) =
+        (Duration::from_millis(DRAIN_GRACE as u64), DRAIN_LIMIT);
+
     pub(crate) fn set_drain_limit(&self, limit: Duration) {
         self.drain_limit.store(millis(limit).max(1), Ordering::Relaxed);
     }

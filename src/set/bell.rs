@@ -6,7 +6,7 @@ use rustix::event::{eventfd, EventfdFlags};
 
 use crate::sys::low::above_stdio;
 
-/// Rung for the thread that blocks on a set, where the set's own descriptor does not wake it.
+/// Rung for those who wait for a set or for its events, where its own descriptor does not wake them.
 #[derive(Clone, Debug)]
 pub(super) struct Bell(Arc<OwnedFd>);
 
@@ -16,7 +16,7 @@ impl Bell {
         Ok(Bell(Arc::new(above_stdio(eventfd)?)))
     }
 
-    /// Readable from now on. It cannot fail: it is rung once, and silenced before it is rung again.
+    /// Readable from now on. It cannot fail: nobody rings it 2^64 times before it is silenced.
     pub(super) fn ring(&self) {
         let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::blocked::Blocked;
+use super::events::Place;
 use super::insert::{InsertError, IntoChild};
 #[cfg(feature = "command")]
 use super::member::Member;
@@ -38,9 +39,10 @@ impl<T> ChildSet<T> {
         Ok(ChildSet {
             id: SetId::new(),
             epoll: Arc::clone(watch.epoll()),
-            members: Mutex::new(Members { watch, closed: false }),
+            members: Mutex::new(Members { watch, closed: false, newcomers: None }),
             origin: Origin::here(),
             blocked: Blocked::default(),
+            reading: Mutex::new(Place::None),
             #[cfg(feature = "async-io")]
             consumers: std::sync::OnceLock::new(),
         })

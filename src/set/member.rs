@@ -244,6 +244,17 @@ impl<T> Member<T> {
         self.pipes.as_deref_mut()
     }
 
+    /// The pipes that it writes to, if it has any, and a copy of its tag.
+    pub(super) fn take_outputs(&mut self) -> Option<(T, Option<ChildStdout>, Option<ChildStderr>)>
+    where
+        T: Clone,
+    {
+        let pipes =
+            self.pipes.as_deref_mut().filter(|pipes| pipes.stdout.is_some() || pipes.stderr.is_some())?;
+        let tag = self.tag.clone();
+        Some((tag, pipes.stdout.take(), pipes.stderr.take()))
+    }
+
     /// From now on somebody else has an eye on it.
     pub(super) fn handle(&mut self) -> ChildHandle {
         if let Holder::Owned(process) = &mut self.holder {

@@ -6,13 +6,16 @@ mod children;
 mod bell;
 mod blocked;
 mod each;
+mod events;
 mod insert;
 mod member;
 #[cfg(feature = "async-io")]
 mod poll_exit;
+mod reading;
 mod shutdown;
 #[cfg(feature = "async-io")]
 mod stream;
+mod timer;
 #[cfg(feature = "async-io")]
 mod turns;
 mod until;
@@ -32,10 +35,13 @@ use crate::sync::{lock, Mutex, MutexGuard};
 use crate::sys::origin::Origin;
 use crate::watch::dropped::sweep;
 use crate::watch::{Ended, Watch};
+use bell::Bell;
 use blocked::Blocked;
+use events::Place;
 use member::{Member, SetId};
 use until::Until;
 
+pub use events::{SetEvent, SetEvents};
 pub use insert::{InsertError, IntoChild};
 pub use member::{Exited, Key};
 pub use shutdown::Shutdown;
@@ -87,6 +93,8 @@ pub struct ChildSet<T> {
     /// The one of `members.watch`, for use without the lock.
     epoll: Arc<OwnedFd>,
     blocked: Blocked,
+    /// What is read of its children.
+    reading: Mutex<Place<T>>,
     #[cfg(feature = "async-io")]
     consumers: std::sync::OnceLock<Arc<stream::Consumers>>,
 }
@@ -94,6 +102,14 @@ pub struct ChildSet<T> {
 struct Members<T> {
     watch: Watch<Member<T>>,
     closed: bool,
+    /// While their events are taken.
+    newcomers: Option<Newcomers>,
+}
+
+/// The children whose pipes are yet to be taken up.
+struct Newcomers {
+    slots: Vec<DefaultKey>,
+    bell: Bell,
 }
 
 /// A child that was taken. It becomes an `Exited` once its taker no longer waits.
@@ -107,7 +123,14 @@ impl<T> Members<T> {
     fn insert(&mut self, member: Member<T>) -> Result<DefaultKey, (io::Error, Member<T>)> {
         match self.check_open() {
             Err(error) => Err((error, member)),
-            Ok(()) => self.watch.insert(member),
+            Ok(()) => {
+                let slot = self.watch.insert(member)?;
+                if let Some(newcomers) = &mut self.newcomers {
+                    newcomers.slots.push(slot);
+                    newcomers.bell.ring();
+                }
+                Ok(slot)
+            }
         }
     }
 
@@ -179,6 +202,11 @@ impl<T> ChildSet<T> {
         #[cfg(feature = "async-io")]
         if let Some(consumers) = self.consumers.get() {
             consumers.end(ended);
+        }
+        if ended == Until::Closed {
+            let members = self.members();
+            let newcomers = members.iter().find_map(|members| members.newcomers.as_ref());
+            newcomers.into_iter().for_each(|newcomers| newcomers.bell.ring());
         }
     }
 }

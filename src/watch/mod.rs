@@ -12,7 +12,7 @@ pub(crate) mod session;
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
@@ -187,9 +187,9 @@ impl<V: Watched> Watch<V> {
 
 /// Only a passing failure matters, after which a descriptor that lives on would be reported without end: a descriptor that
 /// is not registered is none.
-fn delete(epoll: &OwnedFd, pidfd: &Pidfd) {
+pub(crate) fn delete(epoll: &OwnedFd, fd: impl AsFd) {
     for _ in 0..3 {
-        match epoll::delete(epoll, pidfd) {
+        match epoll::delete(epoll, &fd) {
             Ok(()) | Err(Errno::NOENT | Errno::BADF) => return,
             Err(_) => {}
         }

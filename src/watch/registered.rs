@@ -47,7 +47,6 @@ impl AsFd for Numbered {
 unsafe impl Owner for Numbered {}
 
 // SAFETY: as for `OwnedFd`, of which it never lends a mutable reference (`Arc::get_mut` needs it itself).
-#[cfg(feature = "async-io")]
 unsafe impl Owner for Arc<OwnedFd> {}
 
 /// A source in the reactor. A copy of this process that drops it leaves the reactor alone: it shares its epoll instance
