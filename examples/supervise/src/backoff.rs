@@ -65,7 +65,7 @@ impl TryFrom<f64> for Part {
 
 /// Where a service is in its row of restarts.
 #[derive(Debug, Default)]
-pub(crate) struct Row(u32);
+pub(crate) struct Row(pub(crate) u32);
 
 impl Row {
     /// After a run of this length.

@@ -1,5 +1,6 @@
 //! The command of a service.
 
+use std::fs::File;
 use std::io;
 
 use childset::unix::CommandExt;
@@ -7,12 +8,29 @@ use childset::{Command, Stdio};
 
 use crate::cgroup::Cgroup;
 use crate::config::Service;
+use crate::state::hold;
 
-/// It leads a process group, so that its children are reached, too; and it does not outlive us, as far as the kernel can
-/// see to that.
+/// It leads a process group, so that its children are reached, too.
 pub(crate) fn command(service: &Service, cgroup: Option<&Cgroup>) -> io::Result<Command> {
     let mut command = Command::new(&service.command[0]);
-    command.args(&service.command[1..]).stdin(Stdio::null()).process_group(0).kill_with_parent(true);
+    command.args(&service.command[1..]).stdin(Stdio::null());
+    prepare(command, service, cgroup)
+}
+
+/// The same by way of `supervise`, the program behind the descriptor: see [`hold`].
+pub(crate) fn held(
+    service: &Service,
+    cgroup: Option<&Cgroup>,
+    exe: &File,
+    page: usize,
+) -> io::Result<Command> {
+    let mut command = Command::from_fd(exe.try_clone()?);
+    command.arg(hold::ARGUMENT).arg(page.to_string()).args(&service.command);
+    prepare(command, service, cgroup)
+}
+
+fn prepare(mut command: Command, service: &Service, cgroup: Option<&Cgroup>) -> io::Result<Command> {
+    command.process_group(0);
     if let Some(account) = &service.account {
         command.uid(account.uid).gid(account.gid).groups(&account.groups);
         command.envs(account.environment.iter().map(|(key, value)| (key, value)));

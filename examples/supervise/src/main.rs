@@ -29,8 +29,10 @@ mod config;
 mod launch;
 mod live;
 mod log;
+mod means;
 mod orphans;
 mod signals;
+mod state;
 mod status;
 mod strangers;
 mod supervisor;
@@ -43,6 +45,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Parser;
 
+use state::hold;
 use supervisor::Supervisor;
 
 /// Keeps the services of a file running
@@ -50,7 +53,8 @@ use supervisor::Supervisor;
 #[command(
     version,
     about,
-    after_help = "SIGTERM, SIGINT: stop all services, in reverse order; once more: kill them. SIGUSR1: print a table.\n\n\
+    after_help = "SIGTERM, SIGINT: stop all services, in reverse order; once more: kill them. SIGUSR1: print a table. \
+                  SIGUSR2: become the program that is at our place now, with the same services (--state).\n\n\
                   Exit code: 0 if all services were stopped or ended well, 1 if one failed for good, 2 if nothing was \
                   started; that of an essential service where one has ended."
 )]
@@ -63,11 +67,20 @@ struct Options {
     #[arg(long)]
     subreaper: bool,
 
+    /// Keep in this file which process each service is. They survive `kill -9` of supervise, which finds them again when
+    /// it is started anew, and starts none twice. It is best in /run, since it says nothing after a reboot
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
+
     /// What to run
     file: PathBuf,
 }
 
 fn main() -> ExitCode {
+    let mut args = std::env::args_os().skip(1);
+    if args.next().is_some_and(|first| first == hold::ARGUMENT) {
+        return hold::hold(args);
+    }
     let code = run(&Options::parse()).unwrap_or_else(|error| {
         say(format_args!("{error:#}"));
         2
@@ -85,7 +98,8 @@ fn run(options: &Options) -> Result<u8> {
     if options.subreaper {
         rustix::process::set_child_subreaper(Some(me)).context("cannot become the parent of orphans")?;
     }
-    Supervisor::new(services, options.subreaper || me.is_init())?.run()
+    let adopts = options.subreaper || me.is_init();
+    Supervisor::new(services, adopts, options.state.as_deref())?.run()
 }
 
 fn read(path: &Path, check: bool) -> Result<Vec<config::Service>> {

@@ -4,9 +4,10 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::{kill, SigSet, Signal};
+use nix::unistd::Pid;
 use procfs::process::Process;
-use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::low_level::pipe;
 
 /// How often signals of one kind came: they are merged by the kernel, too.
@@ -43,6 +44,7 @@ pub(crate) struct Signals {
     pub(crate) stop: Pipe,
     pub(crate) table: Pipe,
     pub(crate) child: Pipe,
+    pub(crate) upgrade: Pipe,
 }
 
 impl Signals {
@@ -52,12 +54,42 @@ impl Signals {
         let is_ignored = |signal: i32| ignored >> (signal - 1) & 1 != 0;
         let stop: Vec<_> =
             [SIGTERM, SIGINT, SIGHUP].into_iter().filter(|&it| it == SIGTERM || !is_ignored(it)).collect();
-        let signals =
-            Signals { stop: Pipe::of(&stop)?, table: Pipe::of(&[SIGUSR1])?, child: Pipe::of(&[SIGCHLD])? };
+        let signals = Signals {
+            stop: Pipe::of(&stop)?,
+            table: Pipe::of(&[SIGUSR1])?,
+            child: Pipe::of(&[SIGCHLD])?,
+            upgrade: Pipe::of(&[SIGUSR2])?,
+        };
         // Whoever started us may have had them blocked, and a blocked one stays so.
-        for signal in [SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGCHLD] {
-            SigSet::from(Signal::try_from(signal)?).thread_unblock()?;
-        }
+        unblock()?;
         Ok(signals)
     }
+}
+
+impl Signals {
+    /// Has those come again that were not acted upon, once they are blocked.
+    pub(crate) fn give_back(&mut self) -> io::Result<()> {
+        for (pipe, signal) in [(&mut self.stop, Signal::SIGTERM), (&mut self.table, Signal::SIGUSR1)] {
+            if pipe.take()? > 0 {
+                kill(Pid::this(), signal)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn block() -> io::Result<()> {
+    Ok(all()?.thread_block()?)
+}
+
+pub(crate) fn unblock() -> io::Result<()> {
+    Ok(all()?.thread_unblock()?)
+}
+
+fn all() -> io::Result<SigSet> {
+    let mut set = SigSet::empty();
+    for signal in [SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD] {
+        set.add(Signal::try_from(signal)?);
+    }
+    Ok(set)
 }

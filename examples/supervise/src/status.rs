@@ -28,7 +28,7 @@ fn row(unit: &Unit) -> [String; 7] {
     let mut used = unit.used;
     let pid = unit.running().map(|running| running.pid);
     used.add(pid.map(Used::by).unwrap_or_default());
-    let state = match unit.state {
+    let state = match &unit.state {
         State::Waiting(_) => "waiting",
         State::Running(running) => match running.stopping {
             Stopping::No => "running",

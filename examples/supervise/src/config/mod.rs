@@ -107,6 +107,27 @@ pub(crate) struct Service {
     pub(crate) stop: Stop,
 }
 
+impl Service {
+    /// One that still runs, and that the file does not name any more.
+    pub(crate) fn forgotten(name: String) -> Service {
+        Service {
+            name,
+            command: vec![String::new()],
+            directory: None,
+            environment: Vec::new(),
+            account: None,
+            gid: None,
+            limits: Limits::default(),
+            cgroup: None,
+            restart: Restart::Never,
+            essential: false,
+            max_restarts: None,
+            backoff: Backoff::default(),
+            stop: Stop::default(),
+        }
+    }
+}
+
 /// Where the file is wrong, and why.
 #[derive(Debug, PartialEq)]
 pub(crate) struct BadFile {
@@ -158,6 +179,9 @@ pub(crate) fn parse(text: &str, files: bool) -> Result<Vec<Service>, BadFile> {
 fn check(raw: Raw, files: bool) -> Result<(Range<usize>, Service), (Range<usize>, String)> {
     let at = raw.name.span();
     let name = raw.name.into_inner();
+    if name.len() > 255 {
+        return Err((at, "name: it has at most 255 bytes".into()));
+    }
     if name.is_empty() || name.contains(|c: char| c.is_whitespace() || c.is_control()) {
         return Err((at, "name: it has at least one character, and no space".into()));
     }

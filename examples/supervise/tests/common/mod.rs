@@ -27,10 +27,18 @@ pub(crate) fn file(text: &str) -> (TempDir, PathBuf) {
     (directory, path)
 }
 
-/// Whoever runs the tests may have signals ignored, which a program inherits.
 pub(crate) fn start(before: &[&str], options: &[&str], file: &PathBuf) -> Supervise {
+    run_program(before, env!("CARGO_BIN_EXE_supervise"), options, file)
+}
+
+pub(crate) fn start_program(program: &str, options: &[&str], file: &PathBuf) -> Supervise {
+    run_program(&[], program, options, file)
+}
+
+/// Whoever runs the tests may have signals ignored, which a program inherits.
+fn run_program(before: &[&str], program: &str, options: &[&str], file: &PathBuf) -> Supervise {
     let mut command = Command::new("env");
-    command.arg("--default-signal=HUP,INT,TERM").args(before).arg(env!("CARGO_BIN_EXE_supervise"));
+    command.arg("--default-signal=HUP,INT,TERM").args(before).arg(program);
     command.args(options).arg(file).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let (stdout, stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
@@ -39,8 +47,12 @@ pub(crate) fn start(before: &[&str], options: &[&str], file: &PathBuf) -> Superv
 
 /// Runs to the end: exit code, standard output of the services, standard error.
 pub(crate) fn run(text: &str) -> (i32, String, String) {
+    run_with(&[], text)
+}
+
+pub(crate) fn run_with(options: &[&str], text: &str) -> (i32, String, String) {
     let (_directory, file) = file(text);
-    start(&[], &[], &file).end()
+    start(&[], options, &file).end()
 }
 
 impl Supervise {

@@ -1,23 +1,29 @@
 //! One service: its state, and what it does next.
 
+pub(crate) mod memory;
+
 use std::io;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use childset::{ChildSet, Exit, Key, Signal, SpawnError};
+use childset::{Exit, Identity, Key, Signal, SpawnError};
 
 use crate::backoff::Row;
 use crate::cgroup::Cgroup;
 use crate::config::{Restart, Service};
 use crate::launch;
 use crate::live::Used;
+use crate::means::Means;
 use crate::say;
+use crate::state::hold::Gate;
 
 pub(crate) struct Unit {
+    /// Of no other one at a time; that of its page, if there is a state file.
+    pub(crate) id: usize,
     pub(crate) service: Service,
     cgroup: Option<Cgroup>,
     pub(crate) state: State,
-    row: Row,
+    pub(crate) row: Row,
     pub(crate) restarts: u64,
     /// How it ended last, or why it was not started.
     pub(crate) last: Option<String>,
@@ -25,9 +31,13 @@ pub(crate) struct Unit {
     pub(crate) code: u8,
     /// By runs that are over.
     pub(crate) used: Used,
+    /// It is to be stopped, and stays so.
+    pub(crate) down: bool,
+    /// It is none of ours any more once it has ended.
+    pub(crate) leaves: bool,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) enum State {
     /// To be started then.
     Waiting(Instant),
@@ -38,12 +48,16 @@ pub(crate) enum State {
     Failed,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Running {
-    key: Key,
+    pub(crate) key: Key,
     pub(crate) pid: u32,
-    since: Instant,
+    pub(crate) since: Instant,
     pub(crate) stopping: Stopping,
+    /// With a state file.
+    pub(crate) identity: Option<Identity>,
+    /// Unless it was started by a predecessor.
+    pub(crate) gate: Option<Gate>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -56,11 +70,12 @@ pub(crate) enum Stopping {
 
 impl Unit {
     /// Makes its cgroup.
-    pub(crate) fn new(service: Service) -> Result<Unit> {
+    pub(crate) fn new(id: usize, service: Service) -> Result<Unit> {
         let path = service.cgroup.clone();
         let make =
             |path| Cgroup::make(path).with_context(|| format!("cannot make the cgroup of {}", service.name));
         Ok(Unit {
+            id,
             cgroup: path.map(make).transpose()?,
             service,
             state: State::Waiting(Instant::now()),
@@ -69,6 +84,8 @@ impl Unit {
             last: None,
             code: 0,
             used: Used::default(),
+            down: false,
+            leaves: false,
         })
     }
 
@@ -88,52 +105,89 @@ impl Unit {
         }
     }
 
-    pub(crate) fn start(&mut self, set: &ChildSet<usize>, index: usize) {
+    pub(crate) fn start(&mut self, means: &Means) {
+        let launched = match &means.state {
+            None => self.launch(means),
+            Some(_) => self.launch_known(means),
+        };
         let name = &self.service.name;
-        let spawned = launch::command(&self.service, self.cgroup.as_ref()).and_then(|mut command| {
-            command.kill_on_drop(true);
-            // What its program fails at comes as its exit.
-            let child = command.launch()?;
-            let pid = child.id();
-            // A child that cannot be watched is killed.
-            Ok((set.insert(child, index)?, pid))
-        });
-        match spawned {
-            Ok((key, pid)) => {
-                say(format_args!("{name}: started, pid {pid}"));
-                let since = Instant::now();
-                self.state = State::Running(Running { key, pid, since, stopping: Stopping::No });
-            }
+        match launched {
+            Ok(pid) => say(format_args!("{name}: started, pid {pid}")),
             Err(error) => {
-                say(format_args!("{name}: {error}"));
-                self.last = Some("not started".into());
-                self.code = code_of(&error);
+                self.not_started(&error);
                 self.next(false, Duration::ZERO);
+                self.save(means);
             }
         }
     }
 
-    pub(crate) fn exited(&mut self, exit: &io::Result<Exit>, stopped: bool) {
-        let State::Running(running) = self.state else {
+    /// It does not outlive us, as far as the kernel can see to that.
+    fn launch(&mut self, means: &Means) -> io::Result<u32> {
+        let mut command = launch::command(&self.service, self.cgroup.as_ref())?;
+        // What its program fails at comes as its exit.
+        let child = command.kill_with_parent(true).kill_on_drop(true).launch()?;
+        let pid = child.id();
+        // A child that cannot be watched is killed.
+        let key = means.set.insert(child, self.id)?;
+        self.run(key, pid, None, None);
+        Ok(pid)
+    }
+
+    /// It outlives us. If anything fails on the way, its process finds itself unknown, and ends.
+    fn launch_known(&mut self, means: &Means) -> io::Result<u32> {
+        let Some((state, exe)) = &means.state else {
+            return Err(io::ErrorKind::Unsupported.into());
+        };
+        let (gate, theirs) = Gate::new(state)?;
+        let mut command = launch::held(&self.service, self.cgroup.as_ref(), exe, self.id)?;
+        let child = command.stdin(theirs).launch()?;
+        let (pid, identity) = (child.id(), child.pidfd().identity()?);
+        let key = means.set.insert(child, self.id)?;
+        self.run(key, pid, Some(identity), None);
+        if let Err(error) = state.write(self.id, &self.record()) {
+            // It may be in the file, though that failed.
+            let _ = means.set.send_signal(key, Signal::KILL);
+            let reason = format!("cannot write the state: {error}");
+            return Err(io::Error::new(error.kind(), reason));
+        }
+        gate.open();
+        if let State::Running(running) = &mut self.state {
+            running.gate = Some(gate);
+        }
+        Ok(pid)
+    }
+
+    fn run(&mut self, key: Key, pid: u32, identity: Option<Identity>, gate: Option<Gate>) {
+        let since = Instant::now();
+        self.state = State::Running(Running { key, pid, since, stopping: Stopping::No, identity, gate });
+    }
+
+    fn not_started(&mut self, error: &io::Error) {
+        say(format_args!("{}: {error}", self.service.name));
+        self.last = Some("not started".into());
+        self.code = code_of(error);
+    }
+
+    /// Its process has ended.
+    pub(crate) fn exited(&mut self, exit: &io::Result<Exit>, stopped: bool, means: &Means) {
+        let State::Running(running) = std::mem::replace(&mut self.state, State::Done) else {
             return;
         };
-        let name = &self.service.name;
-        if let Err(error) = exit {
-            if SpawnError::from_io_error(error).is_some() {
-                say(format_args!("{name}: {error}"));
-                self.last = Some("not started".into());
-                self.code = code_of(error);
-                return match stopped {
-                    true => self.state = State::Done,
-                    false => self.next(false, Duration::ZERO),
-                };
-            }
+        let refused = exit.as_ref().err().filter(|error| SpawnError::from_io_error(error).is_some());
+        if let Some(error) = refused {
+            self.not_started(error);
+            return self.go_on(false, Duration::ZERO, stopped, means);
+        }
+        if let Some(error) = running.gate.and_then(Gate::error) {
+            let program = &self.service.command[0];
+            self.not_started(&io::Error::new(error.kind(), format!("cannot run {program:?}: {error}")));
+            return self.go_on(false, Duration::ZERO, stopped, means);
         }
         let last = match exit {
             Ok(exit) => exit.status().to_string(),
             Err(error) => error.to_string(),
         };
-        let ran = running.since.elapsed();
+        let (name, ran) = (&self.service.name, running.since.elapsed());
         say(format_args!("{name}: pid {} ended after {:.3} s: {last}", running.pid, ran.as_secs_f64()));
         self.last = Some(last);
         self.code = exit.as_ref().map_or(1, |exit| match exit.signal() {
@@ -143,10 +197,15 @@ impl Unit {
         if let Some(usage) = exit.as_ref().ok().and_then(Exit::usage) {
             self.used.add(Used { cpu: usage.user_time + usage.system_time, max_rss: usage.max_rss });
         }
-        match stopped {
+        self.go_on(exit.as_ref().is_ok_and(Exit::success), ran, stopped, means);
+    }
+
+    pub(crate) fn go_on(&mut self, success: bool, ran: Duration, stopped: bool, means: &Means) {
+        match stopped || self.down {
             true => self.state = State::Done,
-            false => self.next(exit.as_ref().is_ok_and(Exit::success), ran),
+            false => self.next(success, ran),
         }
+        self.save(means);
     }
 
     /// Starts again, or not.
@@ -180,18 +239,18 @@ impl Unit {
     }
 
     /// Asks it to end.
-    pub(crate) fn stop(&mut self, set: &ChildSet<usize>) {
+    pub(crate) fn stop(&mut self, means: &Means) {
         let State::Running(running) = &mut self.state else {
             self.state = if matches!(self.state, State::Failed) { State::Failed } else { State::Done };
-            return;
+            return self.save(means);
         };
         running.stopping = Stopping::Asked(Instant::now().checked_add(self.service.stop.grace()));
-        let sent = set.send_signal_to_group(running.key, self.service.stop.signal());
-        self.complain(sent);
+        let key = running.key;
+        self.complain(means.signal(key, self.service.stop.signal()));
     }
 
     /// Kills it with all that it has started, as far as that is contained.
-    pub(crate) fn kill(&mut self, set: &ChildSet<usize>) {
+    pub(crate) fn kill(&mut self, means: &Means) {
         let State::Running(running) = &mut self.state else {
             return;
         };
@@ -200,7 +259,7 @@ impl Unit {
         say(format_args!("{}: killed", self.service.name));
         let by_cgroup = self.cgroup.as_ref().is_some_and(|cgroup| cgroup.kill().is_ok());
         if !by_cgroup {
-            self.complain(set.send_signal_to_group(key, Signal::KILL));
+            self.complain(means.signal(key, Signal::KILL));
         }
     }
 

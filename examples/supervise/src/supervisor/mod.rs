@@ -1,17 +1,22 @@
 //! The loop: waits for whatever comes first, and acts on it.
 
+mod begin;
+mod upgrade;
+
 use std::io;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use childset::ChildSet;
+use childset::Signal;
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 
-use crate::config::Service;
+use crate::means::Means;
 use crate::orphans::{self, Orphans};
 use crate::signals::Signals;
 use crate::strangers::{self, Left};
+use crate::unit::memory::exit_of;
 use crate::unit::{State, Stopping, Unit};
 use crate::{log, say, status};
 
@@ -19,8 +24,9 @@ use crate::{log, say, status};
 const BATCH: usize = 64;
 
 pub(crate) struct Supervisor {
-    /// With the indices of their units.
-    set: ChildSet<usize>,
+    means: Means,
+    /// Our own program, by its path.
+    exe: Option<PathBuf>,
     /// In the order of the file.
     units: Vec<Unit>,
     signals: Signals,
@@ -38,28 +44,15 @@ pub(crate) struct Supervisor {
 }
 
 impl Supervisor {
-    /// Prepares all services, and starts none.
-    pub(crate) fn new(services: Vec<Service>, adopts: bool) -> Result<Supervisor> {
-        Ok(Supervisor {
-            set: ChildSet::new().context("cannot watch services")?,
-            // Before the look at what was left to us: none is missed.
-            signals: Signals::catch().context("cannot catch signals")?,
-            units: services.into_iter().map(Unit::new).collect::<Result<_>>()?,
-            strangers: 0,
-            zombies: true,
-            stopping: false,
-            adopts,
-            orphans: None,
-            essential: None,
-        })
-    }
-
     /// Returns when there is nothing left to run: the exit code.
     pub(crate) fn run(mut self) -> Result<u8> {
         loop {
             self.act();
             if self.units.iter().all(Unit::is_over) && self.end_orphans() {
                 let failed = self.units.iter().any(|unit| matches!(unit.state, State::Failed));
+                if let Some((state, _)) = self.means.state {
+                    state.finish().context("cannot write the state")?;
+                }
                 return Ok(self.essential.unwrap_or(failed.into()));
             }
             self.wait().context("cannot wait")?;
@@ -71,6 +64,9 @@ impl Supervisor {
             for _ in 0..self.signals.stop.take()?.min(2) {
                 self.stop();
             }
+            if self.signals.upgrade.take()? > 0 {
+                self.upgrade();
+            }
         }
     }
 
@@ -79,12 +75,16 @@ impl Supervisor {
         let now = Instant::now();
         for index in 0..self.units.len() {
             let unit = &mut self.units[index];
-            match unit.state {
-                State::Waiting(until) if until <= now => {
-                    unit.start(&self.set, index);
+            let is_due = unit.due().is_some_and(|due| due <= now);
+            match &unit.state {
+                State::Waiting(_) if is_due => {
+                    unit.start(&self.means);
                     self.end_with(index);
                 }
-                State::Running(_) if unit.due().is_some_and(|due| due <= now) => unit.kill(&self.set),
+                State::Running(_) if is_due => unit.kill(&self.means),
+                State::Running(running) if unit.down && matches!(running.stopping, Stopping::No) => {
+                    unit.stop(&self.means);
+                }
                 _ => {}
             }
         }
@@ -94,9 +94,23 @@ impl Supervisor {
         let last = self.units.iter_mut().rev().find(|unit| unit.running().is_some());
         if let Some(unit) = last {
             if unit.running().is_some_and(|running| matches!(running.stopping, Stopping::No)) {
-                unit.stop(&self.set);
+                unit.stop(&self.means);
             }
         }
+    }
+
+    /// Forgets those that are to leave, and have ended.
+    fn leave(&mut self) {
+        let state = &mut self.means.state;
+        self.units.retain(|unit| {
+            let leaves = unit.leaves && unit.is_over();
+            if let Some((state, _)) = state.as_mut().filter(|_| leaves) {
+                if let Err(error) = state.free(unit.id) {
+                    say(format_args!("{}: cannot write the state: {error}", unit.service.name));
+                }
+            }
+            !leaves
+        });
     }
 
     /// Whether there is none.
@@ -131,10 +145,10 @@ impl Supervisor {
             self.units
                 .iter_mut()
                 .filter(|unit| unit.running().is_none())
-                .for_each(|unit| unit.stop(&self.set));
+                .for_each(|unit| unit.stop(&self.means));
             return;
         }
-        self.units.iter_mut().for_each(|unit| unit.kill(&self.set));
+        self.units.iter_mut().for_each(|unit| unit.kill(&self.means));
     }
 
     fn wait(&self) -> io::Result<()> {
@@ -148,10 +162,11 @@ impl Supervisor {
         let signals = &self.signals;
         let log = log::wants();
         let mut fds = vec![
-            PollFd::new(&self.set, PollFlags::IN),
+            PollFd::new(&self.means.set, PollFlags::IN),
             PollFd::new(&signals.stop, PollFlags::IN),
             PollFd::new(&signals.table, PollFlags::IN),
             PollFd::new(&signals.child, PollFlags::IN),
+            PollFd::new(&signals.upgrade, PollFlags::IN),
         ];
         fds.extend(log.as_ref().map(|log| PollFd::new(log, PollFlags::OUT)));
         match poll(&mut fds, left.as_ref()) {
@@ -164,14 +179,21 @@ impl Supervisor {
 
     fn take_exits(&mut self) -> io::Result<()> {
         for _ in 0..BATCH {
-            let Some(exited) = self.set.try_wait()? else {
+            let Some(mut exited) = self.means.set.try_wait()? else {
                 break;
             };
             // What it has left behind in its group or cgroup. That it cannot be told on an older kernel is no news.
             let _ = exited.child.kill_tree();
-            self.units[exited.tag].exited(&exited.exit, self.stopping);
-            self.end_with(exited.tag);
+            let _ = exited.child.pidfd().send_signal_to_group(Signal::KILL);
+            let exit = exit_of(&mut exited);
+            let is_it =
+                |unit: &Unit| unit.running().is_some_and(|it| unit.id == exited.tag && it.key == exited.key);
+            if let Some(index) = self.units.iter().position(is_it) {
+                self.units[index].exited(&exit, self.stopping, &self.means);
+                self.end_with(index);
+            }
         }
+        self.leave();
         Ok(())
     }
 

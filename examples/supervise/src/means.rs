@@ -1,0 +1,26 @@
+//! What all services are started, watched and remembered with.
+
+use std::fs::File;
+use std::io::{self, ErrorKind};
+
+use childset::{ChildSet, Key, Signal};
+
+use crate::state::StateFile;
+
+pub(crate) struct Means {
+    /// With the ids of the units.
+    pub(crate) set: ChildSet<usize>,
+    /// With our own program, which waits for a service to become known.
+    pub(crate) state: Option<(StateFile, File)>,
+}
+
+impl Means {
+    /// To the group that a service leads.
+    pub(crate) fn signal(&self, key: Key, signal: Signal) -> io::Result<()> {
+        match self.set.send_signal_to_group(key, signal) {
+            // Before Linux 6.9, that of a process which is no child of ours cannot be named without a race.
+            Err(error) if error.kind() == ErrorKind::Unsupported => self.set.send_signal(key, signal),
+            result => result,
+        }
+    }
+}
