@@ -151,6 +151,7 @@ mod command;
 
 mod set;
 
+pub mod cookbook;
 pub mod embedding;
 
 #[cfg(feature = "async-io")]
