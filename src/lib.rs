@@ -153,6 +153,7 @@ mod set;
 
 pub mod cookbook;
 pub mod embedding;
+pub mod porting;
 
 #[cfg(feature = "async-io")]
 pub use async_pidfd::AsyncPidfdExt;
