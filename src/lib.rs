@@ -1,9 +1,5 @@
 //! Process exits as a stream, for smol, async-std and any event loop on Linux.
 //!
-//! A [`ChildSet`] holds any number of children, and each comes out once, with its tag, its exit status and its
-//! resource use, when it ends. It is built on pidfds: no SIGCHLD handler, no reaper thread, no lost status and
-//! no zombie.
-//!
 #![cfg_attr(all(feature = "async-io", feature = "command"), doc = "```")]
 #![cfg_attr(not(all(feature = "async-io", feature = "command")), doc = "```ignore")]
 //! use childset::{ChildSet, Command};
@@ -19,6 +15,13 @@
 //! }
 //! # std::io::Result::Ok(()) }).unwrap();
 //! ```
+//!
+//! A [`ChildSet`] holds any number of children. When a child ends, it comes out once, with its tag, its exit status and its
+//! resource use. The crate is built on pidfds: descriptors of processes. It needs no SIGCHLD handler and no reaper thread,
+//! and it leaves no zombie.
+//!
+//! Pages to start with: [`cookbook`] has programs to copy, [`embedding`] is about event loops, and [`porting`] is for programs
+//! that wait in other ways today.
 //!
 //! # Which part for what
 //!
@@ -53,40 +56,62 @@
 //!
 //! # Statuses
 //!
-//! One `waitid` call takes status and resource use: an [`Exit`]. It works while others in the process call
-//! `wait(-1)` or ignore SIGCHLD: from Linux 6.15 on the kernel still tells the status then, through the pidfd.
-//! Where it does not, the error is a [`StatusUnknown`], and the child comes out of its set all the same.
+//! One `waitid` call takes status and resource use: an [`Exit`]. Other code in the process may call `wait(-1)` or ignore
+//! SIGCHLD, and so take the status first. From Linux 6.15 on, the pidfd still has it then. On an older kernel the error is
+//! a [`StatusUnknown`]. The child comes out of its set in either case.
 //!
 //! # Spawning
 //!
-//! [`Command`] makes a process and its pidfd in one step, at a cost that grows neither with the parent's memory nor
-//! with the children outstanding. It has the names and defaults of `async_process::Command`.
+//! [`Command`] makes a process and its pidfd in one step. The cost grows neither with the parent's memory nor with the number
+//! of children. It has the names and defaults of `async_process::Command`.
 //!
 //! [`spawn`](Command::spawn) waits until the program runs, and returns the error if it does not.
-//! [`launch`](Command::launch) waits for nobody: a program that cannot be run is an error of the child's end.
+//! [`launch`](Command::launch) does not wait. If the program cannot be run, the error comes in the place of the exit.
 //!
 //! # What a child costs
 //!
-//! Nearly all of it is the kernel's part. Of 43 µs of the parent's CPU time for a static child that ends at once (Linux
-//! 6.18, 16 in flight, a [`Prepared`] command), `clone3` takes 31.6, adding to epoll 2.8, fetching its event 0.3,
-//! `waitid` 4.0, deleting from epoll 1.6, and `close` 2.5. The crate itself adds some 2,700 instructions. The
-//! child's own `execve` and end take 100 µs of its CPU time. The README has the figures of other crates beside these,
-//! and the command that measures them.
+//! Nearly all of it is the kernel's part; the README has figures, those of other crates, and the command that measures them.
+//!
+//! # Words
+//!
+//! | word | here it means |
+//! |---|---|
+//! | to take an exit | to get status and resource use out of the kernel, once. The child is reaped by that: it is no zombie any more. |
+//! | outstanding | spawned, and its exit was not taken. A child may be outstanding and have ended. |
+//! | held back | a zombie that a tracer (strace, gdb) has not let go yet. Its exit cannot be taken until then. |
+//! | grace | how long something may take before force is used: after `SIGTERM`, or until the output ends. |
+//! | level | a loop that reports a descriptor as long as it is readable. |
+//! | edge | a loop that reports a descriptor once when it becomes readable. It is read until nothing is left. |
 //!
 //! # Crate features
 //!
 //! The first two are on by default. The crate also works without them.
 //!
 //! - `async-io`: awaiting. Adds `next()`, the `Stream` of [`ChildSet`] and `AsyncPidfdExt`, and three dependencies.
-//! - `command`: spawning. Adds [`Command`], [`Prepared`] and [`ChildSet::spawn`], with the `clone3`, the assembler and
-//!   the code that runs between `fork` and `execve`. Without it the children are made by `std::process::Command`;
-//!   adopted children, processes of others and signals work as before.
+//! - `command`: spawning. Adds [`Command`], [`Prepared`] and [`ChildSet::spawn`], with the system calls, the assembler and
+//!   the code that runs between `fork` and `execve`. Without it, children are made by `std::process::Command`. Adopted
+//!   children, processes of others and signals work as before.
 //! - `serde`: [`Identity`] in files of all kinds, as a string. Off by default.
+//!
+//! # Versions
+//!
+//! The crate follows semantic versioning. Before 1.0, what breaks a program raises the second number. No type of libc or
+//! rustix is in the interface, so that their versions may change at any time. Texts of errors and of `Debug` may change, too.
+//!
+//! It builds with Rust 1.85, the version in Debian stable. Only a release that raises the second number needs a newer one,
+//! and never one that is newer than Debian stable's.
+//!
+//! # Other systems
+//!
+//! Only Linux has what the crate is made of, and elsewhere it does not compile. macOS has kqueue, which reports exits, but a
+//! process has no descriptor there. A program for several systems can use the crate on Linux, and poll on the others. The
+//! example `elsewhere` has a file to copy for that, of about fifty lines, with the names of [`ChildSet`] over
+//! [`std::process::Child`]. It polls, and it has no descriptor, no stream and no units.
 //!
 //! # Threads
 //!
-//! The crate starts none. Awaiting anything uses async-io's reactor, which has one thread; programs that only
-//! block or poll, or that build without the feature `async-io`, have none.
+//! The crate starts none. Awaiting anything uses async-io's reactor, which has one thread. Programs that only block or
+//! poll have none, and neither have those that build without the feature `async-io`.
 //!
 //! # Dropping
 //!
@@ -95,19 +120,19 @@
 //! # Forking
 //!
 //! A plain `fork()` copies this process with all its objects. Their children stay the children of the process that made
-//! them. So in the copy
+//! them. In the copy:
 //!
-//! - a [`Child`], a [`ChildHandle`] or a [`ChildSet`] that was made before the fork is inert. Dropping it closes
-//!   descriptors, and neither kills nor reaps. Its calls fail with [`Forked::Object`], or give `None` where they return
+//! - A [`Child`], a [`ChildHandle`] or a [`ChildSet`] that was made before the fork does nothing: it is inert. Dropping it
+//!   closes descriptors, and neither kills nor reaps. Its calls fail with [`Forked::Object`], or return `None` if they return
 //!   an `Option`. The other process notices nothing. Two things are still shared, as after any fork: the pipes,
 //!   and the descriptors that [`Child::pidfd`] and `AsFd` lend.
-//! - what is made after the fork works, whatever locks other threads held at that moment.
-//! - awaiting works if the other process had not awaited anything yet. Else it fails with [`Forked::Reactor`]:
-//!   async-io's reactor has its thread in the other process, and cannot be started once more. Fork before the first
-//!   await, or block. If the other process used async-io without this crate, the first await of the copy takes up to a
-//!   second to find that out.
+//! - What is made after the fork works, whatever locks other threads held at that moment.
+//! - Awaiting works if the other process had not awaited anything yet. Otherwise it fails with [`Forked::Reactor`], because
+//!   async-io's reactor has its thread in the other process and cannot be started again. Fork before the first await, or
+//!   block. If the other process used async-io without this crate, the first await of the copy takes up to a second to find
+//!   that out.
 //!
-//! A [`Pidfd`] is a descriptor, and works in both. An exit goes to the parent of the child alone.
+//! A [`Pidfd`] is a descriptor, and works in both processes. Only the parent of a child gets its exit.
 //!
 //! # Kernels
 //!
@@ -155,9 +180,11 @@ mod command;
 
 mod set;
 
+pub mod cookbook;
 pub mod embedding;
 #[cfg(all(feature = "async-io", feature = "command"))]
 pub mod moving;
+pub mod porting;
 
 #[cfg(feature = "async-io")]
 pub use async_pidfd::AsyncPidfdExt;

@@ -6,6 +6,7 @@ mod common;
 
 use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::Path;
 use std::process::{ChildStdin, Command, Stdio};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -42,6 +43,7 @@ const TESTS: &[(&str, fn())] = &[
     ("a_set_dropped_while_registered_is_silent", || alone(a_set_dropped_while_registered_is_silent)),
     ("a_set_outlives_its_loop", || alone(a_set_outlives_its_loop)),
     ("the_guide_names_tests_that_exist", the_guide_names_tests_that_exist),
+    ("the_guide_shows_lines_of_programs", the_guide_shows_lines_of_programs),
 ];
 
 fn main() {
@@ -371,7 +373,7 @@ fn a_set_outlives_its_loop() {
     }
 }
 
-/// Those in parentheses; but for a path, which is outside of the package.
+/// Those in parentheses, except paths, which lead out of the package.
 fn the_guide_names_tests_that_exist() {
     let guide = include_str!("../src/embedding.rs");
     let mut names: Vec<_> = guide.split("(`").skip(1).map(|rest| rest.split_once("`)").unwrap().0).collect();
@@ -390,4 +392,28 @@ fn the_guide_names_tests_that_exist() {
     .concat();
     names.retain(|name| !tests.contains(&format!("\nfn {name}()")));
     assert!(names.is_empty(), "{names:?}");
+}
+
+/// A block of code that is not compiled names the program that it is from, and each of its lines stands there.
+fn the_guide_shows_lines_of_programs() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    if !root.join("examples/gui").exists() {
+        return common::skipped("the programs with windows are not in the package");
+    }
+    let guide = include_str!("../src/embedding/loops.rs").lines();
+    let mut guide = guide.filter_map(|line| line.strip_prefix("//!").map(str::trim));
+    let mut shown = 0;
+    while let Some(line) = guide.next() {
+        let Some(language) = line.strip_prefix("```").filter(|language| !language.is_empty()) else {
+            continue;
+        };
+        let path = language.split_once(" (").unwrap().1.strip_suffix(')').unwrap();
+        let program = std::fs::read_to_string(root.join(path)).expect(path);
+        let lines: Vec<_> = program.lines().map(str::trim).collect();
+        for line in guide.by_ref().take_while(|line| *line != "```") {
+            assert!(lines.contains(&line), "{path} has no line\n{line}");
+            shown += 1;
+        }
+    }
+    assert!(shown > 20, "{shown}");
 }
