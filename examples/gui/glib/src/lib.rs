@@ -8,9 +8,12 @@ use childset::{ChildSet, Exited};
 use glib::{ControlFlow, IOCondition, Priority, SourceFuture, SourceId};
 use glib_unix::{fd_source_new, unix_fd_add_local_full};
 
-/// The priority to use unless there are reasons for another: below that of redrawing (120 in GTK), so that a
-/// window does not freeze while very many children end.
-pub const PRIORITY: Priority = Priority::DEFAULT_IDLE;
+/// The priority to use in a program with a window: exactly that of redrawing, `GDK_PRIORITY_REDRAW`.
+///
+/// With a bound for each wake, sources of one priority take turns: a redraw that is due comes after at most one more wake,
+/// and a wake after at most one redraw. Above it, nothing would be redrawn while very many children end. Below it, as
+/// with [`Priority::DEFAULT_IDLE`], no exit would come while a window redraws all the time, as an animation does.
+pub const PRIORITY: i32 = 120;
 
 /// How many exits to take before others have their turn.
 pub const BATCH: usize = 32;
@@ -35,12 +38,12 @@ impl<T> Drop for Watch<T> {
 /// A source is level-triggered: what one call leaves is taken by the next.
 pub fn watch<T: 'static>(
     set: &Rc<ChildSet<T>>,
-    priority: Priority,
+    priority: impl Into<Priority>,
     batch: usize,
     mut act: impl FnMut(io::Result<Exited<T>>) + 'static,
 ) -> Watch<T> {
     let watched = Rc::clone(set);
-    let source = unix_fd_add_local_full(set.as_raw_fd(), priority, IOCondition::IN, move |_, _| {
+    let source = unix_fd_add_local_full(set.as_raw_fd(), priority.into(), IOCondition::IN, move |_, _| {
         for _ in 0..batch {
             match watched.try_wait() {
                 Ok(Some(exited)) => act(Ok(exited)),
@@ -65,7 +68,8 @@ pub fn watch<T: 'static>(
 ///
 /// # Cancel safety
 /// Dropping the future loses nothing.
-pub async fn next<T>(set: &ChildSet<T>, priority: Priority) -> io::Result<Option<Exited<T>>> {
+pub async fn next<T>(set: &ChildSet<T>, priority: impl Into<Priority>) -> io::Result<Option<Exited<T>>> {
+    let priority = priority.into();
     while !set.is_empty() {
         readable(set.as_fd(), priority).await;
         if let Some(exited) = set.try_wait()? {
