@@ -52,7 +52,13 @@ fn different_types() {
 fn descriptors_are_not_inherited() {
     use std::os::fd::AsRawFd;
 
-    let null = rustix::io::dup(std::fs::File::open("/dev/null").unwrap()).unwrap();
+    // Above 2, where the numbers below are free.
+    let null = std::fs::File::open("/dev/null").unwrap();
+    let mut copies = vec![rustix::io::dup(&null).unwrap()];
+    while copies.last().unwrap().as_raw_fd() < 3 {
+        copies.push(rustix::io::dup(&null).unwrap());
+    }
+    let null = copies.pop().unwrap();
     let mut command = Command::new("test");
     command.arg("-e").arg(format!("/proc/self/fd/{}", null.as_raw_fd()));
     assert!(!future::block_on(command.status()).unwrap().success());
@@ -132,7 +138,7 @@ fn pipes_block_until_they_are_awaited() {
         rustix::fs::fcntl_getfl(fd).unwrap().contains(rustix::fs::OFlags::NONBLOCK)
     }
     future::block_on(async {
-        let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         let mut stdin = child.stdin.take().unwrap();
         assert!(!is_nonblocking(&stdin));
         stdin.write_all(b"").await.unwrap();
@@ -146,7 +152,7 @@ fn pipes_block_until_they_are_awaited() {
 #[test]
 fn close_closes() {
     future::block_on(async {
-        let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         let mut stdin = child.stdin.take().unwrap();
         stdin.close().await.unwrap();
         assert!(child.status().await.unwrap().success());
@@ -158,7 +164,7 @@ fn close_closes() {
 #[test]
 fn no_thread_of_its_own() {
     future::block_on(async {
-        let child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        let child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         assert!(Command::new("true").status().await.unwrap().success());
         drop(child);
     });
