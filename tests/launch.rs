@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use childset::{reap_dropped, Child, ChildSet, Command, Exit, Prepared, Signal, SpawnError, State, Stdio};
 use common::seccomp::{hold, Held};
-use common::{check_leaks, reap_all_dropped, skipped, Dir};
+use common::{check_leaks, reap_all_dropped, skipped, Dir, LAUNCHES};
 
 const TESTS: &[(&str, fn())] = &[
     ("returns_before_execve", returns_before_execve),
@@ -55,6 +55,14 @@ fn main() {
     }
 }
 
+/// Says why there is nothing to see on this processor.
+fn is_spawned() -> bool {
+    if !LAUNCHES {
+        skipped("what is launched is spawned on this processor");
+    }
+    !LAUNCHES
+}
+
 fn output(mut child: Child) -> String {
     let mut text = String::new();
     child.stdout.take().unwrap().blocking().read_to_string(&mut text).unwrap();
@@ -80,6 +88,9 @@ fn held(number: libc::c_long, act: impl FnOnce(&Held)) {
 
 /// The call returns although the child is still on its way.
 fn returns_before_execve() {
+    if is_spawned() {
+        return;
+    }
     held(libc::SYS_execve, |held| {
         let set = ChildSet::new().unwrap();
         // With no search, each calls it once.
@@ -101,6 +112,9 @@ fn returns_before_execve() {
 
 /// A scanner that lets the program be opened only after the call has returned: `spawn` would never return.
 fn behind_a_scanner() {
+    if is_spawned() {
+        return;
+    }
     let directory = Dir::new();
     // The name by which busybox knows what to do.
     let program = directory.path().join("true");
@@ -186,6 +200,9 @@ fn assert_same(what: &str, error: &io::Error, expected: &io::Error) {
 }
 
 fn failures_are_exits() {
+    if is_spawned() {
+        return;
+    }
     let directory = Dir::new();
     check_leaks(|| {
         for (what, mut command) in failing(directory.path()) {
@@ -215,6 +232,9 @@ fn failures_are_exits() {
 }
 
 fn failures_in_a_set() {
+    if is_spawned() {
+        return;
+    }
     let directory = Dir::new();
     check_leaks(|| {
         let set = ChildSet::new().unwrap();
@@ -247,6 +267,9 @@ fn has_stdio() -> bool {
 
 /// Before there is a process, it fails as `spawn` does.
 fn failures_of_the_call() {
+    if is_spawned() {
+        return;
+    }
     if !has_stdio() {
         return skipped("what is closed needs no copy");
     }
@@ -291,6 +314,9 @@ fn a_script_without_an_interpreter() {
 }
 
 fn a_busy_program_is_tried_again() {
+    if is_spawned() {
+        return;
+    }
     let directory = Dir::new();
     let path = directory.path().join("script");
     for inherit in [false, true] {
@@ -312,6 +338,9 @@ fn a_busy_program_is_tried_again() {
 }
 
 fn killed_before_execve() {
+    if is_spawned() {
+        return;
+    }
     held(libc::SYS_execve, |held| {
         let child = Command::new("true").launch().unwrap();
         let _call = held.next(30_000).expect("the child gets there");
@@ -363,6 +392,9 @@ fn pipes() {
 
 /// The first use of our end waits until the child has descriptors of its own, so that ours of its end is closed.
 fn a_pipe_waits_for_the_table() {
+    if is_spawned() {
+        return;
+    }
     held(libc::SYS_close_range, |held| {
         let mut command = Command::new("true");
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).launch().unwrap();
@@ -510,6 +542,9 @@ fn directory_and_environment_of_the_call() {
 }
 
 fn a_thousand() {
+    if is_spawned() {
+        return;
+    }
     check_leaks(|| {
         let set = ChildSet::new().unwrap();
         let count = common::times(1000).max(100);
@@ -535,6 +570,9 @@ fn a_thousand() {
 
 /// More do not start before one of them has got away.
 fn sixty_four_on_their_way() {
+    if is_spawned() {
+        return;
+    }
     held(libc::SYS_execve, |held| {
         let prepared = Command::new("true").prepare().unwrap();
         let mut children: Vec<_> = (0..64).map(|_| prepared.launch().unwrap()).collect();
@@ -604,6 +642,9 @@ fn a_thread_that_ends_at_once() {
 
 /// A copy of this process keeps no end of a pipe of a child that is on its way.
 fn forks_in_between() {
+    if is_spawned() {
+        return;
+    }
     let fork = || {
         // SAFETY: the copy waits for a signal alone.
         match unsafe { libc::fork() } {
@@ -660,6 +701,9 @@ fn a_set_dropped_at_once() {
 }
 
 fn dropped_at_once() {
+    if is_spawned() {
+        return;
+    }
     check_leaks(|| {
         for _ in 0..common::times(200) {
             let mut command = Command::new("sleep");
@@ -705,6 +749,9 @@ fn a_small_stack() {
 
 /// A stop signal to the foreground group stops the children that are on their way, and not the one who launches.
 fn stop_signals() {
+    if is_spawned() {
+        return;
+    }
     let status = common::reexec("stopped").status().unwrap();
     assert!(status.success(), "{status}");
 }
@@ -785,6 +832,9 @@ fn what_cannot_be_launched() {
 
 /// Where the kernel reaps children, their failures are known all the same.
 fn nobody_reaps() {
+    if is_spawned() {
+        return;
+    }
     // SAFETY: nothing here waits for SIGCHLD.
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
     let start = Instant::now();

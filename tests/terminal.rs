@@ -93,7 +93,8 @@ fn what_is_no_terminal() {
     let error = Command::new("true").process_group(0).foreground(null()).spawn().unwrap_err();
     assert_eq!(errno(&error), libc::ENOTTY);
     assert!(error.to_string().contains("tcsetpgrp"), "{error}");
-    let error = Command::new("true").controlling_terminal(null()).launch().unwrap().wait().unwrap_err();
+    let launched = Command::new("true").controlling_terminal(null()).launch();
+    let error = launched.and_then(|child| child.wait()).unwrap_err();
     assert_eq!(errno(&error), libc::ENOTTY);
 }
 

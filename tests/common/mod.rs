@@ -28,6 +28,9 @@ pub(crate) fn skipped(why: impl Display) {
     io::stdout().write_all(format!("skipped: {why}\n").as_bytes()).unwrap();
 }
 
+/// Where nothing is launched, what is asked to be is spawned.
+pub(crate) const LAUNCHES: bool = cfg!(any(target_arch = "x86_64", target_arch = "aarch64"));
+
 /// Whether a program can be run. If not, says that the test is skipped, and how to have it.
 pub(crate) fn has_program(name: &str, package: &str) -> bool {
     let found = Command::new(name).arg("--version").stdin(Stdio::null()).output();
