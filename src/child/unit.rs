@@ -74,6 +74,9 @@ pub(crate) const TERMINATE: &[Signal] = &[Signal::TERM, Signal::CONT];
 pub(crate) const KILL: &[Signal] = &[Signal::KILL];
 
 /// How long to wait before the next look at what is left of a unit, where the kernel does not say.
+///
+/// Of a cgroup it does say (`POLLPRI` of `cgroup.events`). But that file is always readable, too, and async-io's reactor
+/// asks for both together: it would be woken all the time. So a cgroup is looked at like a group.
 pub(crate) struct Looks(Duration);
 
 impl Looks {

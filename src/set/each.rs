@@ -65,7 +65,22 @@ impl<T> ChildSet<T> {
     /// Takes the pipe from a child's standard output out of the set, to read from it while the child runs: see
     /// [`take_stdin`](ChildSet::take_stdin).
     ///
-    /// A child that writes more than a pipe holds (64 KiB) ends only if somebody reads.
+    /// A child that writes more than a pipe holds (64 KiB) ends only if somebody reads. Where lines will do,
+    /// [`events`](ChildSet::events) reads the pipes of all.
+    ///
+    /// ```
+    /// use childset::{ChildSet, Command, Stdio};
+    /// use std::io::Read;
+    ///
+    /// let set = ChildSet::new()?;
+    /// let key = set.spawn(Command::new("seq").arg("100000").stdout(Stdio::piped()), "seq")?;
+    /// let mut pipe = set.take_stdout(key).expect("it was piped");
+    /// let mut text = String::new();
+    /// pipe.read_to_string(&mut text)?;
+    /// assert_eq!(text.lines().count(), 100_000);
+    /// assert!(set.wait(None)?.unwrap().exit?.success());
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn take_stdout(&self, key: Key) -> Option<ChildStdout> {
         self.take_pipe(key, |pipes| pipes.stdout.take())
     }

@@ -143,7 +143,8 @@ impl<T> ChildSet<T> {
     /// What the children write to their pipes, line by line, and their ends: see [`SetEvents`].
     ///
     /// It takes the pipes of standard output and standard error out of the set, of all children that are in it and of those
-    /// that come later. Tags are copied, one for each line. Standard input stays: [take](ChildSet::take_stdin) it.
+    /// that come later. Tags are copied, one for each line: their `clone` must not use this set. Standard input stays:
+    /// [take](ChildSet::take_stdin) it.
     ///
     /// # Errors
     /// - `EMFILE`, `ENFILE`, `ENOMEM`: out of descriptors or memory.

@@ -74,6 +74,43 @@ pub use wait::WaitExits;
 /// more of them if that one does not take it within some milliseconds: a future that was polled and lies there holds
 /// up nobody.
 ///
+/// # What they write
+///
+/// The pipes of a child stay with it, and come out with its exit. A child that writes more than a pipe holds (64 KiB) ends
+/// only if somebody reads before: [`events`](ChildSet::events) gives the lines of all children and their ends as one stream;
+/// [`take_stdout`](ChildSet::take_stdout) gives out one pipe. [`SetEvents`] says which to use when.
+///
+/// # A time limit for each child
+///
+/// ```
+/// use childset::{ChildSet, Signal};
+/// use std::collections::VecDeque;
+/// use std::process::Command;
+/// use std::time::{Duration, Instant};
+///
+/// let set = ChildSet::new()?;
+/// // The earliest first.
+/// let mut limits = VecDeque::new();
+/// for seconds in ["0", "60"] {
+///     let key = set.insert(Command::new("sleep").arg(seconds).spawn()?, seconds)?;
+///     limits.push_back((Instant::now() + Duration::from_secs(2), key));
+/// }
+/// while !set.is_empty() {
+///     let left = limits.front().map(|(limit, _)| limit.saturating_duration_since(Instant::now()));
+///     match (set.wait(left)?, limits.front()) {
+///         (Some(exited), _) => assert_eq!(exited.exit?.signal().is_some(), exited.tag == "60"),
+///         (None, Some(&(_, key))) => {
+///             limits.pop_front();
+///             if set.contains(key) {
+///                 set.send_signal(key, Signal::KILL)?;
+///             }
+///         }
+///         (None, None) => {}
+///     }
+/// }
+/// # std::io::Result::Ok(())
+/// ```
+///
 /// # In another event loop
 ///
 /// A set is one descriptor ([`AsFd`]) however many children it holds. It is readable, level-triggered, while an

@@ -8,11 +8,12 @@ use {
     std::io,
     std::ops::Deref,
     std::os::fd::AsRawFd,
-    std::sync::{Arc, Mutex, OnceLock},
+    std::sync::{Mutex, OnceLock},
 };
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::AtomicU32;
+use std::sync::Arc;
 
 #[cfg(feature = "async-io")]
 use super::dropped::start_reactor;
