@@ -7,6 +7,7 @@ use childset::unix::CommandExt;
 use childset::{Command, Stdio};
 
 use crate::cgroup::Cgroup;
+use crate::config::values::Plain;
 use crate::config::Service;
 use crate::state::hold;
 
@@ -26,6 +27,14 @@ pub(crate) fn held(
 ) -> io::Result<Command> {
     let mut command = Command::from_fd(exe.try_clone()?);
     command.arg(hold::ARGUMENT).arg(page.to_string()).args(&service.command);
+    prepare(command, service, cgroup)
+}
+
+/// What looks whether it is ready, as the user and in the directory that it has. It does not outlive us.
+pub(crate) fn check(service: &Service, cgroup: Option<&Cgroup>, words: &[Plain]) -> io::Result<Command> {
+    let mut command = Command::new(&words[0].0);
+    command.args(words[1..].iter().map(|word| &word.0)).stdin(Stdio::null());
+    command.kill_with_parent(true).kill_on_drop(true);
     prepare(command, service, cgroup)
 }
 

@@ -26,10 +26,12 @@
 mod backoff;
 mod cgroup;
 mod config;
+mod control;
 mod launch;
 mod live;
 mod log;
 mod means;
+mod notify;
 mod orphans;
 mod signals;
 mod state;
@@ -45,6 +47,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Parser;
 
+use control::client;
 use state::hold;
 use supervisor::Supervisor;
 
@@ -53,6 +56,8 @@ use supervisor::Supervisor;
 #[command(
     version,
     about,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
     after_help = "SIGTERM, SIGINT: stop all services, in reverse order; once more: kill them. SIGUSR1: print a table. \
                   SIGUSR2: become the program that is at our place now, with the same services (--state).\n\n\
                   Exit code: 0 if all services were stopped or ended well, 1 if one failed for good, 2 if nothing was \
@@ -72,8 +77,22 @@ struct Options {
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
 
+    /// Listen to `supervise ctl` at this path
+    #[arg(long, value_name = "SOCKET")]
+    control: Option<PathBuf>,
+
     /// What to run
-    file: PathBuf,
+    #[arg(required = true)]
+    file: Option<PathBuf>,
+
+    #[command(subcommand)]
+    command: Option<Subcommand>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Subcommand {
+    /// Ask one that runs, by its control socket
+    Ctl(client::Ctl),
 }
 
 fn main() -> ExitCode {
@@ -90,7 +109,11 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<u8> {
-    let services = read(&options.file, options.check)?;
+    if let Some(Subcommand::Ctl(ctl)) = &options.command {
+        return ctl.run();
+    }
+    let file = options.file.as_deref().context("no file")?;
+    let config = read(file, options.check)?;
     if options.check {
         return Ok(0);
     }
@@ -99,10 +122,10 @@ fn run(options: &Options) -> Result<u8> {
         rustix::process::set_child_subreaper(Some(me)).context("cannot become the parent of orphans")?;
     }
     let adopts = options.subreaper || me.is_init();
-    Supervisor::new(services, adopts, options.state.as_deref())?.run()
+    Supervisor::new(config, options, adopts)?.run()
 }
 
-fn read(path: &Path, check: bool) -> Result<Vec<config::Service>> {
+fn read(path: &Path, check: bool) -> Result<config::Config> {
     let name = || path.display().to_string();
     let text = std::fs::read_to_string(path).with_context(name)?;
     config::parse(&text, check).with_context(name)

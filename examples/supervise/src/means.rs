@@ -5,11 +5,21 @@ use std::io::{self, ErrorKind};
 
 use childset::{ChildSet, Key, Signal};
 
+use crate::notify::Directory;
 use crate::state::StateFile;
 
+/// What a process is to a unit, with the id of that.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Tag {
+    Service(usize),
+    /// Looks whether it is ready.
+    Check(usize),
+}
+
 pub(crate) struct Means {
-    /// With the ids of the units.
-    pub(crate) set: ChildSet<usize>,
+    pub(crate) set: ChildSet<Tag>,
+    /// For sockets.
+    pub(crate) directory: Directory,
     /// With our own program, which waits for a service to become known.
     pub(crate) state: Option<(StateFile, File)>,
 }

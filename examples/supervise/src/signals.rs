@@ -45,6 +45,7 @@ pub(crate) struct Signals {
     pub(crate) table: Pipe,
     pub(crate) child: Pipe,
     pub(crate) upgrade: Pipe,
+    pub(crate) reload: Pipe,
 }
 
 impl Signals {
@@ -52,13 +53,14 @@ impl Signals {
     pub(crate) fn catch() -> io::Result<Signals> {
         let ignored = Process::myself().and_then(|me| me.status()).map_or(0, |status| status.sigign);
         let is_ignored = |signal: i32| ignored >> (signal - 1) & 1 != 0;
-        let stop: Vec<_> =
-            [SIGTERM, SIGINT, SIGHUP].into_iter().filter(|&it| it == SIGTERM || !is_ignored(it)).collect();
+        let stop: &[i32] = if is_ignored(SIGINT) { &[SIGTERM] } else { &[SIGTERM, SIGINT] };
+        let reload: &[i32] = if is_ignored(SIGHUP) { &[] } else { &[SIGHUP] };
         let signals = Signals {
-            stop: Pipe::of(&stop)?,
+            stop: Pipe::of(stop)?,
             table: Pipe::of(&[SIGUSR1])?,
             child: Pipe::of(&[SIGCHLD])?,
             upgrade: Pipe::of(&[SIGUSR2])?,
+            reload: Pipe::of(reload)?,
         };
         // Whoever started us may have had them blocked, and a blocked one stays so.
         unblock()?;
@@ -69,7 +71,12 @@ impl Signals {
 impl Signals {
     /// Has those come again that were not acted upon, once they are blocked.
     pub(crate) fn give_back(&mut self) -> io::Result<()> {
-        for (pipe, signal) in [(&mut self.stop, Signal::SIGTERM), (&mut self.table, Signal::SIGUSR1)] {
+        let pipes = [
+            (&mut self.stop, Signal::SIGTERM),
+            (&mut self.table, Signal::SIGUSR1),
+            (&mut self.reload, Signal::SIGHUP),
+        ];
+        for (pipe, signal) in pipes {
             if pipe.take()? > 0 {
                 kill(Pid::this(), signal)?;
             }

@@ -5,6 +5,7 @@ mod common;
 use std::fs;
 use std::io::Read;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use rustix::process::{geteuid, Signal};
 
@@ -73,24 +74,61 @@ fn what_cannot_be_started_is_tried_again() {
     assert_eq!((code, stderr.matches("/no/such/program").count()), (1, 3), "{stderr}");
 }
 
+/// Those first that are after others; and side by side.
 #[test]
-fn services_are_stopped_in_reverse_order() {
-    let (_directory, file) = file(&[polite("a"), STUBBORN.into(), polite("b"), polite("c")].concat());
+fn services_are_stopped_in_order() {
+    let after = |text: String, name: &str| text.replace("stop =", &format!("after = ['{name}']\nstop ="));
+    let text = [
+        polite("a"),
+        after(STUBBORN.into(), "a"),
+        after(polite("b"), "stubborn"),
+        after(polite("c"), "b"),
+        polite("d").replace("trap 'kill $!;", "trap 'kill $!; sleep 0.2;"),
+    ];
+    let (_directory, file) = file(&text.concat().replace("[[service]]", "\n[[service]]").replacen(
+        "\n",
+        "stop_within = '1h'\n",
+        1,
+    ));
     let mut supervise = start(&[], &[], &file);
-    (0..4).for_each(|_| supervise.until("up"));
+    (0..5).for_each(|_| supervise.until("up"));
     supervise.signal(Signal::TERM);
     let (code, stdout, stderr) = supervise.end();
-    assert_eq!((code, stdout.as_str()), (0, "c\nb\na\n"), "{stderr}");
+    assert_eq!(code, 0, "{stderr}");
     assert!(stderr.contains("stubborn: killed") && stderr.contains("SIGKILL"), "{stderr}");
     let order = ["c: pid", "b: pid", "stubborn: killed", "stubborn: pid", "a: pid"];
     let ended = stderr.rsplit("stopping").next().unwrap();
     let places: Vec<_> = order.iter().map(|what| ended.find(what).unwrap()).collect();
     assert!(places.is_sorted(), "{stderr}");
+    let mut names: Vec<_> = stdout.lines().collect();
+    // Nobody is after this one, which takes longer than those do that were asked with it.
+    let c = names.iter().position(|name| *name == "c");
+    assert!(c < names.iter().position(|name| *name == "d"), "{stdout}");
+    names.retain(|name| *name != "d");
+    assert_eq!(names, ["c", "b", "a"]);
+}
+
+/// Of all together: those that were not asked yet have no time left.
+#[test]
+fn one_deadline_for_all() {
+    let stubborn = |name: &str, after: &str| {
+        STUBBORN.replace("'stubborn'", &format!("'{name}'\nafter = [{after}]")).replace("50ms", "1h")
+    };
+    let text = ["stop_within = '300ms'\n".into(), stubborn("a", ""), stubborn("b", "'a'"), stubborn("c", "")];
+    let (_directory, file) = file(&text.concat());
+    let mut supervise = start(&[], &[], &file);
+    (0..3).for_each(|_| supervise.until("up"));
+    let asked = Instant::now();
+    supervise.signal(Signal::TERM);
+    let (code, _, stderr) = supervise.end();
+    assert_eq!((code, stderr.matches(": killed").count()), (0, 3), "{stderr}");
+    assert!(asked.elapsed() >= Duration::from_millis(300));
 }
 
 #[test]
 fn a_second_signal_kills() {
-    let text = STUBBORN.replace("50ms", "1h");
+    // It is asked after the other one has ended.
+    let text = STUBBORN.replace("stop =", "after = ['a']\nstop =").replace("50ms", "1h");
     let (_directory, file) = file(&[polite("a"), text].concat());
     let mut supervise = start(&[], &[], &file);
     (0..2).for_each(|_| supervise.until("up"));

@@ -2,6 +2,7 @@
 
 mod files;
 pub(crate) mod limits;
+pub(crate) mod ready;
 pub(crate) mod user;
 pub(crate) mod values;
 
@@ -17,12 +18,14 @@ use toml::Spanned;
 
 use crate::backoff::Backoff;
 use limits::Limits;
+use ready::{Ready, When};
 use user::{Account, Id};
 use values::{seconds, Plain, Seconds, SignalName};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
+    stop_within: Option<Seconds>,
     service: Vec<Spanned<Raw>>,
 }
 
@@ -48,6 +51,11 @@ struct Raw {
     backoff: Backoff,
     #[serde(default)]
     stop: Stop,
+    #[serde(default)]
+    after: Vec<Spanned<String>>,
+    ready: Option<Spanned<Ready>>,
+    start_within: Option<Seconds>,
+    watchdog: Option<Spanned<Seconds>>,
 }
 
 /// When a service that has ended is started again.
@@ -86,8 +94,17 @@ impl Stop {
     }
 }
 
+/// What the file says.
+#[derive(Debug)]
+pub(crate) struct Config {
+    /// In the order of the file.
+    pub(crate) services: Vec<Service>,
+    /// For all to be stopped.
+    pub(crate) stop_within: Option<Duration>,
+}
+
 /// A service that could be started.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Service {
     pub(crate) name: String,
     /// At least one word.
@@ -105,9 +122,37 @@ pub(crate) struct Service {
     pub(crate) max_restarts: Option<u64>,
     pub(crate) backoff: Backoff,
     pub(crate) stop: Stop,
+    /// The names of those that must be ready before it is started.
+    pub(crate) after: Vec<String>,
+    pub(crate) ready: Ready,
+    /// It is killed if it is not ready by then.
+    pub(crate) start_within: Option<Duration>,
+    /// It is killed if it has said nothing for so long.
+    pub(crate) watchdog: Option<Duration>,
 }
 
 impl Service {
+    /// Whether it has a socket to speak to us.
+    pub(crate) fn speaks(&self) -> bool {
+        self.ready == Ready::When(When::Notify) || self.watchdog.is_some()
+    }
+
+    /// Whether a process that was started as this one is what it would be as the other one.
+    pub(crate) fn has_same_process(&self, other: &Service) -> bool {
+        // All that only matters to us is made the same.
+        let other = Service {
+            restart: self.restart,
+            essential: self.essential,
+            max_restarts: self.max_restarts,
+            backoff: self.backoff,
+            stop: self.stop,
+            after: self.after.clone(),
+            start_within: self.start_within,
+            ..other.clone()
+        };
+        *self == other
+    }
+
     /// One that still runs, and that the file does not name any more.
     pub(crate) fn forgotten(name: String) -> Service {
         Service {
@@ -124,6 +169,10 @@ impl Service {
             max_restarts: None,
             backoff: Backoff::default(),
             stop: Stop::default(),
+            after: Vec::new(),
+            ready: Ready::default(),
+            start_within: None,
+            watchdog: None,
         }
     }
 }
@@ -147,7 +196,7 @@ impl std::error::Error for BadFile {}
 /// Reads the services, in the order of the file.
 ///
 /// With `files`, also what is in the file system must be right.
-pub(crate) fn parse(text: &str, files: bool) -> Result<Vec<Service>, BadFile> {
+pub(crate) fn parse(text: &str, files: bool) -> Result<Config, BadFile> {
     let bad = |span: Option<Range<usize>>, reason: String| {
         let start = span.map_or(0, |span| span.start).min(text.len());
         let line = text.as_bytes()[..start].iter().filter(|&&byte| byte == b'\n').count() + 1;
@@ -163,16 +212,22 @@ pub(crate) fn parse(text: &str, files: bool) -> Result<Vec<Service>, BadFile> {
         return Err(bad(None, "there is no service".into()));
     }
     let mut names = HashSet::new();
-    let mut services = Vec::new();
+    let (mut services, mut places) = (Vec::new(), Vec::new());
     for raw in file.service {
-        let service = check(raw.into_inner(), files).map_err(|(span, reason)| bad(Some(span), reason))?;
+        let mut raw = raw.into_inner();
+        places.push(std::mem::take(&mut raw.after));
+        let service = check(raw, files).map_err(|(span, reason)| bad(Some(span), reason))?;
         let (span, service) = service;
         if !names.insert(service.name.clone()) {
             return Err(bad(Some(span), format!("name: there are two services \"{}\"", service.name)));
         }
         services.push(service);
     }
-    Ok(services)
+    for (service, places) in services.iter_mut().zip(&places) {
+        service.after = places.iter().map(|place| place.get_ref().clone()).collect();
+    }
+    ready::check_order(&services, &places).map_err(|(span, reason)| bad(Some(span), reason))?;
+    Ok(Config { services, stop_within: file.stop_within.map(|within| within.0) })
 }
 
 /// With the place of its name.
@@ -224,6 +279,14 @@ fn check(raw: Raw, files: bool) -> Result<(Range<usize>, Service), (Range<usize>
         (_, true) => Restart::Never,
         (restart, false) => restart.as_ref().map(|restart| *restart.get_ref()).unwrap_or_default(),
     };
+    let bad_ready =
+        raw.ready.as_ref().and_then(|ready| Some((ready.span(), ready.get_ref().fault(restart)?)));
+    if let Some((span, reason)) = bad_ready {
+        return Err((span, format!("ready: {reason}")));
+    }
+    if let Some(watchdog) = raw.watchdog.as_ref().filter(|watchdog| watchdog.get_ref().0.is_zero()) {
+        return Err((watchdog.span(), "watchdog: expected more than nothing".into()));
+    }
     let directory = raw.directory.map(|directory| (directory.span(), directory.into_inner().0));
     if files {
         if let Some((span, directory)) = &directory {
@@ -250,6 +313,11 @@ fn check(raw: Raw, files: bool) -> Result<(Range<usize>, Service), (Range<usize>
             max_restarts: raw.max_restarts,
             backoff: raw.backoff,
             stop: raw.stop,
+            // Its places are looked at once all are known.
+            after: Vec::new(),
+            ready: raw.ready.map(Spanned::into_inner).unwrap_or_default(),
+            start_within: raw.start_within.map(|within| within.0),
+            watchdog: raw.watchdog.map(|watchdog| watchdog.into_inner().0),
         },
     ))
 }

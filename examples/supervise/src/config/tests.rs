@@ -8,7 +8,7 @@ fn error(text: &str) -> String {
 
 #[test]
 fn defaults() {
-    let services = parse("[[service]]\nname = 'a'\ncommand = ['true']\n", false).unwrap();
+    let services = parse("[[service]]\nname = 'a'\ncommand = ['true']\n", false).unwrap().services;
     let [service] = &services[..] else { panic!("{services:?}") };
     assert_eq!((service.restart, service.max_restarts), (Restart::Always, None));
     assert_eq!((service.stop.signal(), service.stop.grace()), (Signal::TERM, Duration::from_secs(10)));
@@ -32,8 +32,11 @@ restart = 'on-failure'
 max_restarts = 3
 backoff = { first = '10ms', cap = '1m', factor = 1.5, jitter = 0, reset_after = '1h' }
 stop = { signal = 'INT', grace = '1s 500ms' }
+ready = { check = ['true'], every = '2s', timeout = '3s' }
+start_within = '4s'
+watchdog = '5s'
 ";
-    let service = parse(text, false).unwrap().remove(0);
+    let service = parse(text, false).unwrap().services.remove(0);
     assert_eq!(service.environment, [("EMPTY".into(), "".into()), ("X".into(), "y".into())]);
     let account = service.account.unwrap();
     assert_eq!((account.uid, account.gid), (0, 0));
@@ -41,6 +44,9 @@ stop = { signal = 'INT', grace = '1s 500ms' }
     assert_eq!(service.limits.0, [(Resource::CORE, u64::MAX), (Resource::NOFILE, 20)]);
     assert_eq!((service.restart, service.max_restarts), (Restart::OnFailure, Some(3)));
     assert_eq!((service.stop.signal(), service.stop.grace()), (Signal::INT, Duration::from_millis(1500)));
+    let Ready::Check(check) = service.ready else { panic!("{:?}", service.ready) };
+    let times = [check.every.0, check.timeout.0, service.start_within.unwrap(), service.watchdog.unwrap()];
+    assert_eq!(times.map(|time| time.as_secs()), [2, 3, 4, 5]);
 }
 
 /// The first wrong line is named, with the reason.
@@ -73,6 +79,13 @@ fn bad_files() {
         ("comand = ['false']", 4, "comand"),
         ("name = 'b'", 4, "duplicate"),
         ("broken", 4, "="),
+        ("after = ['x']", 4, "after: there is no service \"x\""),
+        ("after = ['a']", 4, "wait for itself"),
+        ("[[service]]\nname = 'b'\ncommand = ['x']\nafter = ['c']\n[[service]]\nname = 'c'\ncommand = ['x']\nafter = ['b']", 7, "wait for itself"),
+        ("ready = 'soon'", 4, "ready: expected \"started\""),
+        ("ready = { check = [] }", 4, "ready: the check has no program"),
+        ("ready = 'ended'", 4, "never ends"),
+        ("watchdog = '0s'", 4, "watchdog: "),
         ("[[service]]\ncommand = ['true']", 4, "name"),
         ("[[service]]\nname = 'b'\ncommand = []", 6, "no program"),
         ("[[service]]\nname = 'b'\ncommand = 'true'", 6, "sequence"),
@@ -105,6 +118,6 @@ fn files_are_looked_for_on_request() {
         assert!(parse(&service(more), false).is_ok(), "{more:?}");
     }
     for more in ["command = ['sh']", "command = ['bin/sh']\ndirectory = '/'", "command = ['/bin/sh']"] {
-        assert_eq!(parse(&service(more), true).map(|services| services.len()), Ok(1), "{more:?}");
+        assert_eq!(parse(&service(more), true).map(|config| config.services.len()), Ok(1), "{more:?}");
     }
 }

@@ -53,6 +53,7 @@ pub(crate) struct Record {
     pub(crate) phase: Phase,
     /// It is to be stopped, and stays so.
     pub(crate) down: bool,
+    pub(crate) ready: bool,
 
     /// When the process was started, on the clock that counts from the boot.
     pub(crate) since: Duration,
@@ -213,6 +214,7 @@ mod tests {
             identity: Some(identity),
             phase: Phase::Running,
             down: false,
+            ready: true,
             since: Duration::from_millis(1500),
             restarts: 3,
             row: 2,

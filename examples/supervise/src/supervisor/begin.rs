@@ -1,26 +1,28 @@
 //! From the file, and from what a predecessor left, to units.
 
 use std::fs::File;
-use std::path::Path;
 
 use anyhow::{Context, Result};
 use childset::ChildSet;
 
 use super::Supervisor;
-use crate::config::Service;
+use crate::config::{Config, Service};
+use crate::control::Control;
 use crate::means::Means;
-use crate::say;
+use crate::notify::Directory;
 use crate::signals::Signals;
 use crate::state::{Records, StateFile};
 use crate::unit::Unit;
+use crate::{say, Options};
 
 impl Supervisor {
     /// Prepares all services, and starts none; finds those again that a predecessor has started.
-    pub(crate) fn new(services: Vec<Service>, adopts: bool, state: Option<&Path>) -> Result<Supervisor> {
+    pub(crate) fn new(config: Config, options: &Options, adopts: bool) -> Result<Supervisor> {
+        let path = options.state.as_deref();
         // Before the look at what was left to us: none is missed.
         let signals = Signals::catch().context("cannot catch signals")?;
         let set = ChildSet::new().context("cannot watch services")?;
-        let (state, records) = match state {
+        let (state, records) = match path {
             None => (None, Records::new()),
             Some(path) => {
                 let (state, records) = StateFile::open(path)?;
@@ -28,20 +30,26 @@ impl Supervisor {
             }
         };
         let mut supervisor = Supervisor {
-            means: Means { set, state },
+            means: Means { set, directory: Directory::new(path), state },
             exe: std::env::current_exe().ok(),
             signals,
             units: Vec::new(),
+            file: options.file.clone().unwrap_or_default(),
+            control: options.control.as_deref().map(Control::listen).transpose()?,
+            pending: Vec::new(),
             strangers: 0,
             zombies: true,
             stopping: false,
+            deadline: None,
+            stop_within: config.stop_within,
             adopts,
             orphans: None,
             essential: None,
         };
-        for service in services {
-            let id = supervisor.new_id(&service.name)?;
-            supervisor.units.push(Unit::new(id, service)?);
+        for service in config.services {
+            let id = supervisor.new_id(&service.name, &[])?;
+            let unit = Unit::new(id, service, &mut supervisor.means)?;
+            supervisor.units.push(unit);
         }
         for (id, record) in records {
             let known = supervisor.units.iter().position(|unit| unit.service.name == record.name);
@@ -49,7 +57,8 @@ impl Supervisor {
                 Some(index) => index,
                 None => {
                     say(format_args!("{}: it is in the file no more", record.name));
-                    let mut unit = Unit::new(id, Service::forgotten(record.name.clone()))?;
+                    let mut unit =
+                        Unit::new(id, Service::forgotten(record.name.clone()), &mut supervisor.means)?;
                     (unit.down, unit.leaves) = (true, true);
                     supervisor.units.push(unit);
                     supervisor.units.len() - 1
@@ -57,15 +66,19 @@ impl Supervisor {
             };
             supervisor.units[index].resume(record, &supervisor.means)?;
         }
+        supervisor.leave();
         Ok(supervisor)
     }
 
     /// Has room for the service in the state file.
-    pub(super) fn new_id(&mut self, name: &str) -> Result<usize> {
+    pub(super) fn new_id(&mut self, name: &str, others: &[Unit]) -> Result<usize> {
         let why = || format!("cannot write the state of {name}");
         match &mut self.means.state {
             Some((state, _)) => state.page(name).with_context(why),
-            None => Ok((0..).find(|id| self.units.iter().all(|unit| unit.id != *id)).unwrap_or_default()),
+            None => {
+                let units = self.units.iter().chain(others);
+                Ok((0..).find(|id| units.clone().all(|unit| unit.id != *id)).unwrap_or_default())
+            }
         }
     }
 }

@@ -9,9 +9,10 @@ use childset::{Exit, Exited, Gone, StatusUnknown};
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use rustix::time::{clock_gettime, ClockId};
 
+use super::readiness::Readiness;
 use super::{Running, State, Stopping, Unit};
 use crate::backoff::Row;
-use crate::means::Means;
+use crate::means::{Means, Tag};
 use crate::say;
 use crate::state::{Phase, Record};
 
@@ -28,7 +29,8 @@ impl Unit {
                 State::Done => Phase::Done,
                 State::Failed => Phase::Failed,
             },
-            down: self.down,
+            down: self.down && !self.again,
+            ready: running.is_some_and(|running| running.readiness.ready),
             since: since.unwrap_or_default(),
             restarts: self.restarts,
             row: self.row.0,
@@ -78,18 +80,21 @@ impl Unit {
         };
         let pid = found.pid().ok().flatten().unwrap_or(0);
         let watch = || format!("cannot watch {name}, pid {pid}");
-        let key = means.set.insert(found, self.id).map_err(io::Error::from).with_context(watch)?;
+        let key =
+            means.set.insert(found, Tag::Service(self.id)).map_err(io::Error::from).with_context(watch)?;
         say(format_args!("{name}: found again, pid {pid}"));
         let since = Instant::now().checked_sub(ran).unwrap_or_else(Instant::now);
         let identity = Some(identity);
-        self.state =
-            State::Running(Running { key, pid, since, stopping: Stopping::No, identity, gate: None });
+        let mut readiness = Readiness::new(&self.service);
+        readiness.resume(record.ready);
+        let stopping = Stopping::No;
+        self.state = State::Running(Running { key, pid, since, stopping, identity, gate: None, readiness });
         Ok(())
     }
 }
 
 /// How it ended. The parent of one that is not our child reaps it in a moment; then the kernel tells (Linux 6.15).
-pub(crate) fn exit_of(exited: &mut Exited<usize>) -> io::Result<Exit> {
+pub(crate) fn exit_of(exited: &mut Exited<Tag>) -> io::Result<Exit> {
     const MOMENT: Duration = Duration::from_millis(100);
     let exit = std::mem::replace(&mut exited.exit, Err(StatusUnknown::NotKept.into()));
     let unknown = exit.as_ref().err().and_then(StatusUnknown::from_io_error);

@@ -1,27 +1,31 @@
 //! One service: its state, and what it does next.
 
 pub(crate) mod memory;
+pub(crate) mod readiness;
 
 use std::io;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use childset::{Exit, Identity, Key, Signal, SpawnError};
+use childset::{Command, Exit, Identity, Key, Signal, SpawnError};
 
 use crate::backoff::Row;
 use crate::cgroup::Cgroup;
 use crate::config::{Restart, Service};
 use crate::launch;
 use crate::live::Used;
-use crate::means::Means;
+use crate::means::{Means, Tag};
+use crate::notify::Notify;
 use crate::say;
 use crate::state::hold::Gate;
+use readiness::Readiness;
 
 pub(crate) struct Unit {
     /// Of no other one at a time; that of its page, if there is a state file.
     pub(crate) id: usize,
     pub(crate) service: Service,
     cgroup: Option<Cgroup>,
+    pub(crate) notify: Option<Notify>,
     pub(crate) state: State,
     pub(crate) row: Row,
     pub(crate) restarts: u64,
@@ -33,6 +37,10 @@ pub(crate) struct Unit {
     pub(crate) used: Used,
     /// It is to be stopped, and stays so.
     pub(crate) down: bool,
+    /// Once it is stopped, it is started again.
+    pub(crate) again: bool,
+    /// As what: the file has changed.
+    pub(crate) next: Option<Box<Service>>,
     /// It is none of ours any more once it has ended.
     pub(crate) leaves: bool,
 }
@@ -58,6 +66,7 @@ pub(crate) struct Running {
     pub(crate) identity: Option<Identity>,
     /// Unless it was started by a predecessor.
     pub(crate) gate: Option<Gate>,
+    pub(crate) readiness: Readiness,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -68,15 +77,22 @@ pub(crate) enum Stopping {
     Killed,
 }
 
+impl Stopping {
+    pub(crate) fn is_killed(self) -> bool {
+        matches!(self, Stopping::Killed)
+    }
+}
+
 impl Unit {
-    /// Makes its cgroup.
-    pub(crate) fn new(id: usize, service: Service) -> Result<Unit> {
+    /// Makes its cgroup and its socket.
+    pub(crate) fn new(id: usize, service: Service, means: &mut Means) -> Result<Unit> {
         let path = service.cgroup.clone();
         let make =
             |path| Cgroup::make(path).with_context(|| format!("cannot make the cgroup of {}", service.name));
         Ok(Unit {
             id,
             cgroup: path.map(make).transpose()?,
+            notify: Unit::socket(id, &service, means)?,
             service,
             state: State::Waiting(Instant::now()),
             row: Row::default(),
@@ -85,8 +101,19 @@ impl Unit {
             code: 0,
             used: Used::default(),
             down: false,
+            again: false,
+            next: None,
             leaves: false,
         })
+    }
+
+    /// While it does not run.
+    pub(crate) fn become_other(&mut self, service: Service, means: &mut Means) -> Result<()> {
+        // They may have the same names.
+        (self.cgroup, self.notify) = (None, None);
+        let other = Unit::new(self.id, service, means)?;
+        (self.cgroup, self.notify, self.service) = (other.cgroup, other.notify, other.service);
+        Ok(())
     }
 
     pub(crate) fn running(&self) -> Option<&Running> {
@@ -101,6 +128,7 @@ impl Unit {
         match self.state {
             State::Waiting(until) => Some(until),
             State::Running(Running { stopping: Stopping::Asked(until), .. }) => until,
+            State::Running(Running { stopping: Stopping::No, ref readiness, .. }) => readiness.due(),
             _ => None,
         }
     }
@@ -124,11 +152,12 @@ impl Unit {
     /// It does not outlive us, as far as the kernel can see to that.
     fn launch(&mut self, means: &Means) -> io::Result<u32> {
         let mut command = launch::command(&self.service, self.cgroup.as_ref())?;
+        self.tell_where(&mut command);
         // What its program fails at comes as its exit.
         let child = command.kill_with_parent(true).kill_on_drop(true).launch()?;
         let pid = child.id();
         // A child that cannot be watched is killed.
-        let key = means.set.insert(child, self.id)?;
+        let key = means.set.insert(child, Tag::Service(self.id))?;
         self.run(key, pid, None, None);
         Ok(pid)
     }
@@ -140,9 +169,10 @@ impl Unit {
         };
         let (gate, theirs) = Gate::new(state)?;
         let mut command = launch::held(&self.service, self.cgroup.as_ref(), exe, self.id)?;
+        self.tell_where(&mut command);
         let child = command.stdin(theirs).launch()?;
         let (pid, identity) = (child.id(), child.pidfd().identity()?);
-        let key = means.set.insert(child, self.id)?;
+        let key = means.set.insert(child, Tag::Service(self.id))?;
         self.run(key, pid, Some(identity), None);
         if let Err(error) = state.write(self.id, &self.record()) {
             // It may be in the file, though that failed.
@@ -157,9 +187,22 @@ impl Unit {
         Ok(pid)
     }
 
+    /// The socket, as sd_notify(3) looks for it.
+    fn tell_where(&self, command: &mut Command) {
+        command.env_remove("NOTIFY_SOCKET").env_remove("WATCHDOG_USEC").env_remove("WATCHDOG_PID");
+        if let Some(notify) = &self.notify {
+            command.env("NOTIFY_SOCKET", notify.path());
+        }
+        if let Some(watchdog) = self.service.watchdog {
+            command.env("WATCHDOG_USEC", watchdog.as_micros().to_string());
+        }
+    }
+
     fn run(&mut self, key: Key, pid: u32, identity: Option<Identity>, gate: Option<Gate>) {
         let since = Instant::now();
-        self.state = State::Running(Running { key, pid, since, stopping: Stopping::No, identity, gate });
+        let readiness = Readiness::new(&self.service);
+        let stopping = Stopping::No;
+        self.state = State::Running(Running { key, pid, since, stopping, identity, gate, readiness });
     }
 
     fn not_started(&mut self, error: &io::Error) {
@@ -173,6 +216,7 @@ impl Unit {
         let State::Running(running) = std::mem::replace(&mut self.state, State::Done) else {
             return;
         };
+        Unit::end_check(running.readiness, means);
         let refused = exit.as_ref().err().filter(|error| SpawnError::from_io_error(error).is_some());
         if let Some(error) = refused {
             self.not_started(error);
@@ -208,6 +252,14 @@ impl Unit {
         self.save(means);
     }
 
+    /// One that it is after has failed.
+    pub(crate) fn fail_with(&mut self, other: &str, means: &Means) {
+        say(format_args!("{}: not started, since {other} has failed", self.service.name));
+        self.last = Some("not started".into());
+        (self.state, self.code) = (State::Failed, 1);
+        self.save(means);
+    }
+
     /// Starts again, or not.
     fn next(&mut self, success: bool, ran: Duration) {
         let wanted = match self.service.restart {
@@ -230,6 +282,18 @@ impl Unit {
         };
         if wanted && !may {
             say(format_args!("{}: given up after {} restarts", self.service.name, self.row.restarts()));
+        }
+    }
+
+    /// Does what is due to it while it runs.
+    pub(crate) fn act(&mut self, now: Instant, means: &Means) {
+        match &self.state {
+            State::Running(Running { stopping: Stopping::No, .. }) if self.down => self.stop(means),
+            State::Running(Running { stopping: Stopping::No, .. }) => self.act_on_readiness(now, means),
+            State::Running(Running { stopping: Stopping::Asked(Some(until)), .. }) if *until <= now => {
+                self.kill(means);
+            }
+            _ => {}
         }
     }
 
