@@ -15,8 +15,7 @@ use crate::sys::poll::poll_one;
 use crate::sys::signal::without_sigpipe;
 use crate::watch::registered::{Numbered, Registered};
 
-/// Our end of a pipe. It becomes `O_NONBLOCK` at the first await, and reads and writes that are not awaited
-/// block all the same.
+/// Our end of a pipe. It becomes `O_NONBLOCK` at the first await. Reads and writes that are not awaited still block.
 #[derive(Debug)]
 pub(crate) struct Pipe(
     /// With the number of its flight, if the child may still need its end from us: that is closed here before this one is
@@ -240,8 +239,8 @@ macro_rules! pipe_end {
 pipe_end! {
     /// The writing end of the pipe to a child's standard input.
     ///
-    /// It writes at once as `std`'s does, or awaited with async-io, whichever one calls. Dropping it closes it, and so
-    /// does `close().await`.
+    /// It has the blocking calls of `std`, and those that are awaited with async-io. Dropping it closes it, and so does
+    /// `close().await`.
     ///
     /// ```
     /// # use childset::{Command, Stdio};
@@ -260,7 +259,7 @@ pipe_end! {
 pipe_end! {
     /// The reading end of the pipe from a child's standard output.
     ///
-    /// It reads at once as `std`'s does, or awaited with async-io, whichever one calls.
+    /// It has the blocking calls of `std`, and those that are awaited with async-io.
     ///
     /// ```
     /// # use childset::{Command, Stdio};

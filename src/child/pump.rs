@@ -205,7 +205,7 @@ impl Pump {
             Progress::Moved => return Ok(None),
             Progress::Idle => {}
         }
-        // A zombie that a tracer holds back is readable all the time: only an edge tells of more.
+        // A zombie that a tracer holds back is readable all the time: only an edge reports more.
         if self.exit.is_none() && self.edge.is_none() && shared.pidfd().has_ended()? {
             self.edge = Some(Edge::new(shared.pidfd())?);
             return Ok(None);

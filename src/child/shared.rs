@@ -189,7 +189,7 @@ impl Shared {
             if let Some(exit) = self.try_wait()? {
                 return Ok(Some(exit));
             }
-            // A zombie that a tracer holds back is readable all the time: only an edge tells of more.
+            // A zombie that a tracer holds back is readable all the time: only an edge reports more.
             if edge.is_none() && self.pidfd().has_ended()? {
                 edge = Some(Edge::new(self.pidfd())?);
             }

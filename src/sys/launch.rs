@@ -290,7 +290,7 @@ impl Log {
 
 impl Flights {
     fn settle(&self) {
-        // Whoever has it does the same, or will be followed by others.
+        // A thread that has it does the same, or will be followed by others.
         if let Ok(mut log) = self.0.try_lock() {
             log.settle();
         }

@@ -70,12 +70,12 @@ impl Watched for Orphan {
     }
 }
 
-/// Reaps the dropped children that have ended, and returns how many are still outstanding. Never blocks.
+/// Reaps the dropped children that have ended, and returns how many are left. Never blocks.
 ///
-/// Dropping a [`Child`](crate::Child) or a [`ChildSet`](crate::ChildSet) never waits for a process. A child that
-/// still runs is reaped when it ends: by async-io's reactor, once this program has awaited anything of this
-/// crate; else by the next call of this crate that spawns, watches, takes or drops a child, or by this function.
-/// Calls that block on a [`Child`](crate::Child) or a [`ChildSet`](crate::ChildSet) reap while they block;
+/// Dropping a [`Child`](crate::Child) or a [`ChildSet`](crate::ChildSet) never waits for a process. A child that still
+/// runs is reaped when it ends. If this program has awaited anything of this crate, async-io's reactor does that.
+/// Otherwise the next call of this crate that spawns, watches, takes or drops a child does it, or this function. Calls
+/// that block on a [`Child`](crate::Child) or a [`ChildSet`](crate::ChildSet) reap while they block;
 /// [`Pidfd::wait`](crate::Pidfd::wait) and [`Pidfd::wait_state`](crate::Pidfd::wait_state) reap before they do.
 ///
 /// A copy of this process, made by `fork()`, starts with none: see [Forking](crate#forking).
