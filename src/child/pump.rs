@@ -283,7 +283,7 @@ mod awaited {
                 let mut again = match self.step(shared)? {
                     Progress::Done(captured) => return Poll::Ready(Ok(Some(captured))),
                     Progress::Moved => {
-                        // Bounded, so that a chatty child leaves the executor its turn.
+                        // Bounded, so that other tasks have their turn while a child writes without a pause.
                         self.moves = (self.moves + 1) % 16;
                         if self.moves == 0 {
                             context.waker().wake_by_ref();

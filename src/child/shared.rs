@@ -72,11 +72,11 @@ impl Shared {
         self.cgroup.as_deref()
     }
 
-    /// Of a unit that the process alone does not know.
+    /// For a unit that the process alone does not know.
     pub(super) fn kill_dropped_cgroup(&self) {
         #[cfg(feature = "command")]
         if self.process().unit == Unit::Cgroup && self.process().kills_when_dropped() {
-            // As of a process, where it fails there is nothing to do.
+            // As for a process: where it fails, there is nothing to do.
             let _ = self.cgroup().map(|cgroup| cgroup.send(KILL));
         }
     }
@@ -115,7 +115,7 @@ impl Shared {
         self.process().pidfd()
     }
 
-    /// Refuses what this process has no business with.
+    /// Refuses a child of the process that this one is a copy of.
     pub(crate) fn check(&self) -> io::Result<()> {
         Forked::check(self.process().origin())
     }

@@ -42,7 +42,7 @@ impl Child {
     /// ```
     ///
     /// # Errors
-    /// - `EPERM`: the child, or all of its unit, changed their user.
+    /// - `EPERM`: the child, or every process of its unit, has changed its user.
     /// - [`Unsupported`](io::ErrorKind::Unsupported): it led a process group and was reaped, before Linux 6.9.
     pub fn kill(&self) -> io::Result<()> {
         self.shared.kill_unit()
@@ -89,8 +89,8 @@ impl Child {
     /// session afterwards. Before Linux 6.9, that holds for a process group, too.
     ///
     /// # Errors
-    /// As [`wait`](Child::wait) and [`wait_timeout`](Child::wait_timeout), and `EPERM`: the child, or all of its unit,
-    /// changed their user.
+    /// As [`wait`](Child::wait) and [`wait_timeout`](Child::wait_timeout), and `EPERM`: the child, or every
+    /// process of its unit, has changed its user.
     pub fn wait_terminated(&self, grace: Duration) -> io::Result<Exit> {
         let deadline = Instant::now().checked_add(grace);
         let exit = match self.shared.begin_ending()? {
@@ -125,7 +125,7 @@ impl Child {
     /// ```
     ///
     /// # Errors
-    /// As [`exit`](Child::exit), and `EPERM`: the child, or all of its unit, changed their user.
+    /// As [`exit`](Child::exit), and `EPERM`: the child, or every process of its unit, has changed its user.
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing. `SIGTERM` is sent at the first poll.
@@ -230,7 +230,7 @@ impl Child {
     ///
     /// # Errors
     /// - Those of the cgroup's files, such as `EACCES`, and of `/proc` for a session.
-    /// - `EPERM`: the child, or all of its group, changed their user.
+    /// - `EPERM`: the child, or every process of its group, has changed its user.
     /// - [`Unsupported`](io::ErrorKind::Unsupported): it led a process group and was reaped, before Linux 6.9.
     ///
     /// If nobody is left, that is no error.

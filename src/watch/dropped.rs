@@ -31,14 +31,14 @@ struct State {
     attended: OnceLock<Registration>,
 }
 
-/// How many dropped children the reactor does not look after: lets every call of the crate ask for free.
+/// How many dropped children the reactor does not look after. With this, every call of the crate can ask at no cost.
 ///
 /// A copy of this process may find a number that is not its own. It has it set right by looking once.
 static UNATTENDED: AtomicUsize = AtomicUsize::new(0);
 
 struct Dropped {
     watch: Option<Watch<Orphan>>,
-    /// Those for which no epoll registration was to be had; looked at one by one.
+    /// Those that could not be registered with epoll. They are looked at one by one.
     unwatched: Vec<Orphan>,
 }
 
@@ -234,7 +234,7 @@ impl Wake for Reaper {
     }
 }
 
-/// Called before anything of the crate registers with async-io's reactor, which from then on looks after dropped
+/// Called before anything of the crate registers with async-io's reactor. From then on the reactor looks after dropped
 /// children, too.
 ///
 /// # Errors

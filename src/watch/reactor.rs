@@ -104,7 +104,7 @@ impl Starting {
             return Err(Forked::Reactor.into());
         }
         if !answered {
-            // Its thread found no descriptors either, and panicked. This one does what that would.
+            // Its thread found no descriptors either, and panicked. This thread does the work of that one.
             thread::Builder::new().name("async-io".to_owned()).spawn(drive)?;
         }
         self.asked = None;
