@@ -115,7 +115,7 @@ pub(crate) async fn take_exit<S>(
     if let Some(exit) = take()? {
         return Ok(exit);
     }
-    // A zombie that is not to be had yet: the pidfd stays readable, and only an edge tells of more.
+    // A zombie that cannot be reaped yet: the pidfd stays readable, and only an edge reports more.
     let edge = Source::new(Async::new_nonblocking(Edge::new(pidfd)?)?);
     loop {
         edge.get_ref().consume()?;

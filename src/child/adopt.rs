@@ -5,7 +5,7 @@ use std::io;
 use super::{Child, Keeper, Process, Shared};
 use crate::watch::dropped::sweep;
 
-/// Adopts a child of `std`'s, with its pipes.
+/// Adopts a [`std::process::Child`], with its pipes.
 ///
 /// It must not have been waited for through `std`.
 impl TryFrom<std::process::Child> for Child {
@@ -28,7 +28,7 @@ impl TryFrom<std::process::Child> for Child {
     }
 }
 
-/// A child of `std`'s could not be adopted, and is given back.
+/// A [`std::process::Child`] could not be adopted, and is given back.
 ///
 /// ```
 /// # use childset::Child;
@@ -66,7 +66,7 @@ impl Error for AdoptError {
     }
 }
 
-/// Drops the child, and leaves the reason: an error that gives something back does so.
+/// The reason alone. The child is dropped.
 impl From<AdoptError> for io::Error {
     fn from(error: AdoptError) -> io::Error {
         error.error

@@ -1,4 +1,4 @@
-//! Waiting for a child together with what it writes, and telling all that is known of it.
+//! Waiting for a child together with what it writes, and reporting all that is known of it.
 
 #[cfg(feature = "async-io")]
 use std::future::Future;
@@ -47,10 +47,10 @@ impl From<Captured> for Output {
 
 /// A child whose end and whose output are to be waited for: made by [`Child::capture`].
 ///
-/// It waits when it is told to: [`wait`](Capture::wait) blocks, and `.await` (with the feature `async-io`) awaits.
-/// Standard input is closed first, after the [`input`](Capture::input) if there is one. It returns when the child
-/// has ended and its pipes are at their end; or, where another process holds one open, when nothing has come for
-/// the [drain grace](Child::set_drain_grace) after the exit, and at its [drain limit](Child::set_drain_limit) in any case.
+/// Nothing happens until one waits: [`wait`](Capture::wait) blocks, and `.await` (with the feature `async-io`) awaits.
+/// Standard input is closed, after the [`input`](Capture::input) if there is one. The wait returns when the child has
+/// ended and its pipes are at their end. If another process holds a pipe open after the exit, it returns when nothing
+/// has come for the [drain grace](Child::set_drain_grace), and at the [drain limit](Child::set_drain_limit) in any case.
 /// [`Captured::pipe_open`] says so. Nothing that was written before the exit is lost.
 ///
 /// ```
@@ -87,7 +87,7 @@ impl Limits {
 impl Child {
     /// Waits for the end of the child and for what it writes: see [`Capture`].
     ///
-    /// [`output`](Child::wait_with_output) gives less, in a type of `std`.
+    /// [`wait_with_output`](Child::wait_with_output) gives less, in a type of `std`.
     pub fn capture(self) -> Capture {
         Capture { child: self, input: Vec::new(), limits: Limits::NONE }
     }
@@ -121,8 +121,8 @@ impl Capture {
         self
     }
 
-    /// Kills the child with its [unit](crate::Unit) if it writes more than so many bytes to its pipes, taken together, of
-    /// which the first are kept. [`Captured::limit`] says so.
+    /// Kills the child with its [unit](crate::Unit) if it writes more bytes than this to its pipes together. The first
+    /// bytes, up to the limit, are kept. [`Captured::limit`] says so.
     ///
     /// ```
     /// # use childset::{Command, Limit, Stdio};

@@ -44,7 +44,7 @@ pub enum Event {
 /// over. So neither a child that closes its output early, nor one that leaves a process behind, holds anything up, and
 /// nothing that was written before the exit is lost.
 ///
-/// Lines of one pipe come in their order; of two pipes, nobody can tell.
+/// The lines of one pipe come in their order. The order between two pipes is not known.
 ///
 /// ```
 /// use childset::{Command, Event, Stdio};

@@ -8,8 +8,9 @@ use crate::pidfd::{Exit, Signal};
 /// What a program keeps of a child that it gave away, for instance into a [`ChildSet`](crate::ChildSet): its pid,
 /// signals, and its exit once somebody has taken it.
 ///
-/// It can be cloned and sent anywhere, and costs no descriptor of its own. It never takes the exit, and does not put
-/// off what dropping the child does. Signals never reach another process, however late they are sent.
+/// It can be cloned and sent anywhere, and costs no descriptor of its own. It never takes the exit. If the child is
+/// dropped, that has its effect although a handle is left. Signals never reach another process, however late they are
+/// sent.
 ///
 /// [`Child::handle`] and [`ChildSet::handle`](crate::ChildSet::handle) make one.
 ///
@@ -39,7 +40,7 @@ impl ChildHandle {
 
     /// The exit, if it was taken: through the [`Child`], its set, or the reaping of dropped children.
     ///
-    /// `None` before that, where the kernel did not tell the status, and where the program could not be run. See
+    /// `None` before that, and if the kernel did not report the status, or the program could not be run. See
     /// [`ChildHandle`].
     pub fn known_exit(&self) -> Option<Exit> {
         self.0.known_exit()
@@ -61,7 +62,7 @@ impl ChildHandle {
         self.0.send_signal_to_group(signal.into())
     }
 
-    /// Sends `SIGKILL` to the unit; that nobody is left is no error: as [`Child::kill`].
+    /// Sends `SIGKILL` to the child's unit: as [`Child::kill`].
     ///
     /// # Errors
     /// As [`Child::kill`].

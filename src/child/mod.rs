@@ -50,15 +50,15 @@ pub use tree_usage::TreeUsage;
 pub use unit::{Containment, Unit};
 pub(crate) use unit::{Looks, KILL, TERMINATE};
 
-/// A child process: its pidfd, its pipes, and its exit once that was taken.
+/// A child process: its pidfd, its pipes, and its exit after that was taken.
 ///
-/// Unlike `std`'s, it waits through `&self`, never closes a pipe unasked, keeps the whole [`Exit`](crate::Exit) so that
-/// every wait gives the same answer, and leaves no zombie when it is dropped: it is then reaped as soon as it
-/// ends, by [`reap_dropped`](crate::reap_dropped) or what that describes.
+/// Unlike a [`std::process::Child`], it waits through `&self`, and never closes a pipe unasked. It keeps the whole
+/// [`Exit`](crate::Exit), so that every wait gives the same answer. After it was dropped, the process leaves no zombie:
+/// it is reaped when it ends, as [`reap_dropped`](crate::reap_dropped) describes.
 ///
 /// In a copy of this process, made by `fork()`, it is inert: see [Forking](crate#forking).
 ///
-/// A child of `std`'s is adopted with `Child::try_from`:
+/// `Child::try_from` adopts a [`std::process::Child`]:
 ///
 /// ```
 /// use childset::Child;

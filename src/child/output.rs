@@ -95,8 +95,8 @@ impl Child {
         async move { Ok(captured.await?.into()) }
     }
 
-    /// Sets how long a pipe that somebody else holds open may be silent after the exit before its end is no
-    /// longer waited for. The default is 200 ms; fractions of a millisecond are ignored.
+    /// If another process holds a pipe open after the exit, sets how long that pipe may be silent before the wait for
+    /// its end is given up. The default is 200 ms. Fractions of a millisecond are ignored.
     ///
     /// ```
     /// # use childset::{Command, Stdio};
@@ -111,9 +111,9 @@ impl Child {
         self.shared.set_drain_grace(grace);
     }
 
-    /// Sets how long after the exit the end of a pipe that somebody else holds open is waited for at most, however much
-    /// comes through it. The default is 5 s, or the [drain grace](Child::set_drain_grace) if that is longer; less than a
-    /// millisecond is one.
+    /// If another process holds a pipe open after the exit, sets how long its end is waited for at most, however much
+    /// comes through it. The default is 5 s, or the [drain grace](Child::set_drain_grace) if that is longer. The least
+    /// is one millisecond.
     ///
     /// ```
     /// # use childset::{Command, Stdio, Unit};

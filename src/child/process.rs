@@ -27,7 +27,7 @@ pub(crate) struct Process {
     pidfd: Option<Pidfd>,
     /// `None` where it is not known.
     pid: Option<NonZeroU32>,
-    /// Whose it is: a copy of that process has no business with it.
+    /// The process that made it. A copy of that process must not use it.
     origin: Origin,
     flags: Flags,
     pub(crate) unit: Unit,
@@ -122,7 +122,7 @@ impl Process {
         self.flight = AtomicU32::new(flight);
     }
 
-    /// What the exit is to those who wait: an error, if it came of a program that could not be run.
+    /// The exit as those who wait get it: an error, if the program could not be run.
     #[inline(always)]
     pub(crate) fn told(&self, exit: io::Result<Exit>) -> io::Result<Exit> {
         #[cfg(feature = "command")]
@@ -155,7 +155,7 @@ impl Process {
         if self.flight() != 0 {
             return match collected {
                 Ok(Collected::Exit(exit)) => self.told(Ok(exit)).map(Collected::Exit),
-                // Somebody else has reaped it. What it failed at, we know.
+                // Somebody else has reaped it. We know what it failed at.
                 Err(error) if StatusUnknown::from_io_error(&error).is_some() => {
                     self.told(Err(error)).map(Collected::Exit)
                 }
@@ -197,7 +197,7 @@ impl Process {
             return false;
         }
         if self.kills_when_dropped() && (self.unit != Unit::Process || !self.was_reaped()) {
-            // It fails if nobody is left, or nobody who is ours to kill: both leave nothing to do.
+            // It fails if nobody is left, or nobody whom we may kill. In both cases there is nothing to do.
             let _ = self.send_to_unit(KILL);
         }
         // Once only: what is done here is not done again when the process is dropped.

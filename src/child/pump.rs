@@ -155,7 +155,7 @@ impl Pump {
             Progress::Moved => return Ok(None),
             Progress::Idle => {}
         }
-        // A zombie that a tracer holds back is readable all the time: only an edge tells of more.
+        // A zombie that a tracer holds back is readable all the time: only an edge reports more.
         if self.exit.is_none() && self.edge.is_none() && shared.pidfd().has_ended()? {
             self.edge = Some(Edge::new(shared.pidfd())?);
             return Ok(None);
@@ -232,7 +232,7 @@ mod awaited {
                 let mut again = match self.step(shared)? {
                     Progress::Done(captured) => return Poll::Ready(Ok(Some(captured))),
                     Progress::Moved => {
-                        // Bounded, so that a chatty child leaves the executor its turn.
+                        // Bounded, so that other tasks have their turn while a child writes without a pause.
                         self.moves = (self.moves + 1) % 16;
                         if self.moves == 0 {
                             context.waker().wake_by_ref();

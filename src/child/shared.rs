@@ -72,11 +72,11 @@ impl Shared {
         self.cgroup.as_deref()
     }
 
-    /// Of a unit that the process alone does not know.
+    /// For a unit that the process alone does not know.
     pub(super) fn kill_dropped_cgroup(&self) {
         #[cfg(feature = "command")]
         if self.process().unit == Unit::Cgroup && self.process().kills_when_dropped() {
-            // As of a process, where it fails there is nothing to do.
+            // As for a process: where it fails, there is nothing to do.
             let _ = self.cgroup().map(|cgroup| cgroup.send(KILL));
         }
     }
@@ -119,7 +119,7 @@ impl Shared {
         self.process().pidfd()
     }
 
-    /// Refuses what this process has no business with.
+    /// Refuses a child of the process that this one is a copy of.
     pub(crate) fn check(&self) -> io::Result<()> {
         Forked::check(self.process().origin())
     }
@@ -193,7 +193,7 @@ impl Shared {
             if let Some(exit) = self.try_wait()? {
                 return Ok(Some(exit));
             }
-            // A zombie that a tracer holds back is readable all the time: only an edge tells of more.
+            // A zombie that a tracer holds back is readable all the time: only an edge reports more.
             if edge.is_none() && self.pidfd().has_ended()? {
                 edge = Some(Edge::new(self.pidfd())?);
             }

@@ -42,7 +42,7 @@ impl Kind {
         matches!(self, Kind::Fd(_))
     }
 
-    /// The same once more, for another spawn; `std`'s cannot be had twice.
+    /// The same once more, for another spawn. A `Stdio` of `std` cannot be had twice.
     pub(crate) fn share(&self) -> Option<Kind> {
         Some(match self {
             Kind::Inherit => Kind::Inherit,

@@ -29,8 +29,8 @@ impl Child {
         self.shared.own_pidfd()?.send_signal(signal)
     }
 
-    /// Sends `SIGKILL` to the child's [unit](crate::Unit), which is the child alone unless set; that nobody is left is no
-    /// error, as in `std`.
+    /// Sends `SIGKILL` to the child's [unit](crate::Unit), which is the child alone unless set. If nobody is left, that
+    /// is no error, as in `std`.
     ///
     /// ```
     /// # use childset::{Command, Signal};
@@ -42,7 +42,7 @@ impl Child {
     /// ```
     ///
     /// # Errors
-    /// - `EPERM`: the child, or all of its unit, changed their user.
+    /// - `EPERM`: the child, or every process of its unit, has changed its user.
     /// - [`Unsupported`](io::ErrorKind::Unsupported): it led a process group and was reaped, before Linux 6.9.
     pub fn kill(&self) -> io::Result<()> {
         self.shared.kill_unit()
@@ -72,8 +72,8 @@ impl Child {
         self.shared.process().set(Flag::ReapOnDrop, reap);
     }
 
-    /// Ends the child's [unit](crate::Unit), which is the child alone unless set: `SIGTERM`, and `SIGKILL` to what is left
-    /// when the grace is over. Blocks until the child has ended, and the rest has or was killed.
+    /// Ends the child's [unit](crate::Unit), which is the child alone unless set: `SIGTERM`, and `SIGKILL` to what is
+    /// left when the grace is over. Blocks until the child has ended, and the rest of the unit has ended or was killed.
     ///
     /// `SIGCONT` follows `SIGTERM`, so that a stopped process can act on it.
     ///
@@ -89,8 +89,8 @@ impl Child {
     /// session afterwards. Before Linux 6.9, that holds for a process group, too.
     ///
     /// # Errors
-    /// As [`wait`](Child::wait) and [`wait_timeout`](Child::wait_timeout), and `EPERM`: the child, or all of its unit,
-    /// changed their user.
+    /// As [`wait`](Child::wait) and [`wait_timeout`](Child::wait_timeout), and `EPERM`: the child, or every
+    /// process of its unit, has changed its user.
     pub fn wait_terminated(&self, grace: Duration) -> io::Result<Exit> {
         let deadline = Instant::now().checked_add(grace);
         let exit = match self.shared.begin_ending()? {
@@ -125,10 +125,10 @@ impl Child {
     /// ```
     ///
     /// # Errors
-    /// As [`exit`](Child::exit), and `EPERM`: the child, or all of its unit, changed their user.
+    /// As [`exit`](Child::exit), and `EPERM`: the child, or every process of its unit, has changed its user.
     ///
     /// # Cancel safety
-    /// Dropping the future loses nothing; `SIGTERM` has been sent once it was polled.
+    /// Dropping the future loses nothing. `SIGTERM` is sent at the first poll.
     #[cfg(feature = "async-io")]
     pub fn terminate(&self, grace: Duration) -> impl Future<Output = io::Result<Exit>> + Send + 'static {
         let shared = self.shared.clone();
@@ -163,9 +163,9 @@ impl Child {
     /// Blocks until nobody is left of the child's [unit](crate::Unit), or the time is over: then false. For
     /// [`Process`](crate::Unit::Process), that is when the child was reaped.
     ///
-    /// A cgroup is empty when all of its processes have ended, and a process group also when they were reaped. Both are
-    /// looked at now and then. Of a session, and of a process group before Linux 6.9, nothing can be told once the child
-    /// was reaped: true.
+    /// A cgroup is empty when all of its processes have ended. In a process group they must have been reaped, too. This
+    /// looks now and then. For a session, and for a process group before Linux 6.9, the kernel has no answer after the
+    /// child was reaped. Then this returns true.
     ///
     /// ```
     /// # use childset::{Command, Unit};
@@ -216,9 +216,9 @@ impl Child {
         self.shared.send_signal_to_group(signal.into())
     }
 
-    /// Sends `SIGKILL` to the child and to what it has started, as far as that is contained, whatever its
-    /// [unit](crate::Unit): to its cgroup, if it was made in one; else to its session, if that is its unit; else to its
-    /// process group, if it was made to lead one; else to the child alone. Says which.
+    /// Sends `SIGKILL` to the child and to what it has started, as far as that is contained, and returns how far that
+    /// was. The first of these that there is gets the signal, whatever the child's [unit](crate::Unit): the cgroup that
+    /// it was made in; the session, if that is its unit; the process group that it was made to lead; the child alone.
     ///
     /// ```
     /// # use childset::{Command, Containment, Signal};
@@ -230,10 +230,10 @@ impl Child {
     ///
     /// # Errors
     /// - Those of the cgroup's files, such as `EACCES`, and of `/proc` for a session.
-    /// - `EPERM`: the child, or all of its group, changed their user.
+    /// - `EPERM`: the child, or every process of its group, has changed its user.
     /// - [`Unsupported`](io::ErrorKind::Unsupported): it led a process group and was reaped, before Linux 6.9.
     ///
-    /// That nobody is left is no error.
+    /// If nobody is left, that is no error.
     pub fn kill_tree(&self) -> io::Result<Containment> {
         self.shared.kill_tree()
     }

@@ -1,4 +1,4 @@
-//! What a child is the first of: all that ends it ends the whole of that.
+//! What belongs to a child: whatever ends the child ends all of it.
 
 use std::collections::HashSet;
 use std::io;
@@ -9,7 +9,7 @@ use super::{Child, Process, Shared};
 use crate::pidfd::{Forked, Gone, Signal};
 use crate::watch::session;
 
-/// What a [`Command`](crate::Command)'s process is the first of, and what is ended with it.
+/// What belongs to the process of a [`Command`](crate::Command), and is ended with it.
 ///
 /// [`kill`](crate::Child::kill), [`terminate`](crate::Child::wait_terminated), `kill_on_drop` and
 /// [`shutdown`](crate::ChildSet::shutdown) end the whole unit. [`send_signal`](crate::Child::send_signal) and waiting are
@@ -60,9 +60,9 @@ pub enum Unit {
 pub enum Containment {
     /// The cgroup that the child was made in: everything in it and below.
     Cgroup,
-    /// The session that the child leads: all but processes that left it.
+    /// The session that the child leads, without processes that have left it.
     Session,
-    /// The process group that the child leads: all but processes that left it.
+    /// The process group that the child leads, without processes that have left it.
     ProcessGroup,
     /// The child alone.
     Process,
@@ -183,7 +183,7 @@ impl Shared {
         self.process().send_to_unit(signals)
     }
 
-    /// Sends `SIGKILL` to the unit. That nobody is left is no error.
+    /// Sends `SIGKILL` to the unit. If nobody is left, that is no error.
     pub(crate) fn kill_unit(&self) -> io::Result<()> {
         Gone::is_fine(self.send_to_unit(KILL).map(drop))
     }

@@ -22,7 +22,7 @@ impl Command {
 
     /// Makes the process the leader of a new session and process group, without a terminal. See setsid(2).
     ///
-    /// With a [`process_group`](Command::process_group) besides, spawning fails with `EPERM`.
+    /// Together with a [`process_group`](Command::process_group), spawning fails with `EPERM`.
     ///
     /// ```
     /// # use childset::{Command, Stdio};
@@ -69,7 +69,7 @@ impl Command {
 
     /// Changes the root directory; the working directory is then its `/`, unless it is set. See chroot(2).
     ///
-    /// The program is the one in there.
+    /// The program is looked up below the new root.
     ///
     /// ```
     /// # use childset::Command;
@@ -102,7 +102,8 @@ impl Command {
         self
     }
 
-    /// Sets the nice value, from -20 (most favoured) to 19, of which the nearest is taken. See setpriority(2).
+    /// Sets the nice value, from -20 (most favoured) to 19. For a number outside, the nearest of these is taken. See
+    /// setpriority(2).
     ///
     /// ```
     /// # use childset::{Command, Stdio};
@@ -115,8 +116,8 @@ impl Command {
         self
     }
 
-    /// Sets the scheduling policy, one of `libc::SCHED_*`, and the static priority, which is 0 but for the
-    /// real-time policies. See sched_setscheduler(2).
+    /// Sets the scheduling policy, one of `libc::SCHED_*`, and the static priority, which is 0 except for the real-time
+    /// policies. See sched_setscheduler(2).
     ///
     /// ```
     /// # use childset::{Command, Stdio};
@@ -186,8 +187,8 @@ impl Command {
     ///
     /// Spawning fails with `EBADF` if it is no such directory, and with `EACCES` if it may not be written.
     ///
-    /// It is the child's [`unit`](Command::unit) if that is said. [`Child::kill_tree`](crate::Child::kill_tree) kills all
-    /// that is in there in any case.
+    /// [`Unit::Cgroup`](crate::Unit::Cgroup) makes it the child's [`unit`](Command::unit). With or without that,
+    /// [`Child::kill_tree`](crate::Child::kill_tree) kills everything in it.
     ///
     /// ```
     /// # use childset::{Command, Stdio};

@@ -12,7 +12,7 @@ impl Command {
         self
     }
 
-    /// Says what the process is the first of, and what is ended with it: [`Unit::Process`] unless set.
+    /// Sets what belongs to the process, and is ended with it: [`Unit::Process`] unless set.
     ///
     /// [`Unit::ProcessGroup`] makes it the leader of a group, as [`process_group(0)`](Command::process_group) does, and
     /// [`Unit::Session`] that of a session, as [`setsid`](Command::setsid) does. [`Unit::Cgroup`] makes it in the
@@ -107,9 +107,9 @@ impl Command {
         self
     }
 
-    /// Leaves it to the kernel to reap the process, if it can (Linux 7.1, `CLONE_AUTOREAP`): there is never a
-    /// zombie, and a status but no resource use. Elsewhere a detached child is like any other, which is reaped
-    /// after it was dropped.
+    /// Leaves it to the kernel to reap the process, if it can (Linux 7.1, `CLONE_AUTOREAP`). Then there is never a
+    /// zombie. There is a status, but no resource use. An older kernel cannot: there the child is reaped after it was
+    /// dropped, like any other.
     ///
     /// ```
     /// # use childset::Command;

@@ -41,10 +41,10 @@ pub use terminal::Pty;
 /// Builds and spawns processes, with the names and defaults of `async_process::Command`.
 ///
 /// [`spawn`](Command::spawn) makes a process and its pidfd in one step, so that no other process can be mistaken
-/// for it. Its cost grows neither with the memory of this process nor with the number of children that are
-/// outstanding: the child runs on this process's memory, and does not copy its descriptor table, until it calls
-/// `execve`. The calling thread waits for that, so that an error of the child's is an error of `spawn`;
-/// [`launch`](Command::launch) does not wait.
+/// for it. Its cost grows neither with the memory of this process nor with the number of children that are outstanding:
+/// the child runs on this process's memory, and does not copy its descriptor table, until it calls `execve`. The calling
+/// thread waits for that. So if the child fails before, `spawn` returns the error. [`launch`](Command::launch) does not
+/// wait.
 ///
 /// ```
 /// use childset::{Command, Stdio};
@@ -69,9 +69,9 @@ pub use terminal::Pty;
 ///
 /// The child starts with an empty signal mask ([`signal_mask`](Command::signal_mask)), and all signals that this
 /// process handles, and `SIGPIPE`, at their defaults ([`default_signals`](Command::default_signals)). A signal
-/// handler never runs in it. A stop signal (`SIGTSTP`) that hits the child before its `execve` stops the calling
-/// thread of [`spawn`](Command::spawn), too, until somebody sends `SIGCONT`; that of [`launch`](Command::launch) goes
-/// on.
+/// handler never runs in it. If a stop signal (`SIGTSTP`) hits the child before its `execve`, the thread that calls
+/// [`spawn`](Command::spawn) stops, too, until somebody sends `SIGCONT`. A thread that calls [`launch`](Command::launch)
+/// goes on.
 ///
 /// # Moving from async-process, tokio or `std`
 ///
@@ -79,9 +79,9 @@ pub use terminal::Pty;
 ///
 /// # What does not see it
 ///
-/// The child calls the kernel by itself. Libraries that wrap `exec` or `fork` of the C library (by `LD_PRELOAD`) see none
-/// of these spawns. Code that is unloaded (dlclose(3)) while one of its threads spawns, or while a child that it
-/// [launched](Command::launch) is on its way, takes the child's code away: a plugin must not be.
+/// The child calls the kernel by itself. Libraries that wrap `exec` or `fork` of the C library (by `LD_PRELOAD`) see
+/// none of these spawns. Until its `execve`, the child runs code of this crate. So do not unload a plugin (dlclose(3))
+/// while one of its threads spawns, or while a child that it [launched](Command::launch) is on its way.
 ///
 /// # On a copy
 ///
@@ -93,7 +93,7 @@ pub use terminal::Pty;
 /// - those with a closure of [`pre_exec`](unix::CommandExt::pre_exec), or a [`std::process::Stdio`];
 /// - all, on processors other than x86_64 and aarch64, 32-bit ones too.
 ///
-/// In all else they are the same. Where a container refuses `clone3`, `clone` takes its place.
+/// Apart from that, they behave the same. Where a container refuses `clone3`, `clone` takes its place.
 pub struct Command {
     /// Program, arguments, environment and directory.
     std: std::process::Command,

@@ -16,16 +16,15 @@ impl Command {
     /// # std::io::Result::Ok(())
     /// ```
     ///
-    /// All are joined in one step, the user namespace first: who has the right to join that needs none of ours for the
-    /// others that belong to it. This is done after what needs our own rights (limits, priority), and before the root
-    /// directory, the user and the working directory are set: those are looked up in the new namespaces, and so is the
-    /// program.
+    /// All are joined in one step, the user namespace first: a process that may join it may also join the others that
+    /// belong to it. This is done after what needs our own rights (limits, priority). The root directory, the user and
+    /// the working directory are set later: they are looked up in the new namespaces, and so is the program.
     ///
     /// - [`Mount`](Namespace::Mount): the child's root and working directory are those of the namespace.
     /// - [`User`](Namespace::User): the child has all capabilities there, and none outside. [`uid`](super::unix::CommandExt::uid) and
     ///   [`gid`](super::unix::CommandExt::gid) count as the namespace has them.
-    /// - [`Pid`](Namespace::Pid): the program's own children have their pids there. The program itself has not, since a
-    ///   process never changes its pid: run a shell.
+    /// - [`Pid`](Namespace::Pid): the program's own children have their pids there. The program itself does not, since a
+    ///   process never changes its pid. So run a shell.
     ///
     /// The child runs [on a copy](Command#on-a-copy) of this process's memory until its `execve`. Another call replaces
     /// this one, and an empty list ends it.

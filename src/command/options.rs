@@ -49,7 +49,7 @@ pub(super) struct Options {
     pub(super) unit: Unit,
     pub(super) fds: Vec<(RawFd, Arc<OwnedFd>)>,
     pub(super) inherit_fds: bool,
-    /// Ranges to close, both ends included, but for what is installed in them.
+    /// Ranges to close, both ends included, except what is installed in them.
     pub(super) close: Vec<(u32, u32)>,
 }
 

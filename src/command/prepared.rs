@@ -17,9 +17,9 @@ use crate::watch::dropped::sweep;
 /// A command that is laid out for `execve`, to be spawned any number of times.
 ///
 /// Its environment was copied, its strings were checked for null bytes, and the places where its program may be were
-/// listed. Whether the program is there, and whether the kernel accepts the options, shows at
-/// [`spawn`](Prepared::spawn). Changes of this process's environment after [`prepare`](crate::Command::prepare) have
-/// no effect on it; entries of the environment that are no variables (without `=`) are left out.
+/// listed. Only [`spawn`](Prepared::spawn) finds out whether the program is there, and whether the kernel accepts the
+/// options. If this process changes its environment after [`prepare`](crate::Command::prepare), that has no effect on
+/// it. Entries of the environment without `=`, which are no variables, are left out.
 ///
 /// ```
 /// use childset::{ChildSet, Command};
@@ -76,7 +76,7 @@ impl Prepared {
         Ok(self.start()?.into_child())
     }
 
-    /// Makes the process, and waits for nobody: as [`Command::launch`](crate::Command::launch).
+    /// Makes the process, and does not wait until its program runs: as [`Command::launch`](crate::Command::launch).
     ///
     /// Arguments and environment are shared by all that are launched, not copied.
     ///

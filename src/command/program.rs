@@ -76,8 +76,8 @@ impl Command {
     /// Starts to build a command that runs the program behind a descriptor: an executable, or a script, opened in any
     /// way (`O_PATH` will do). See fexecve(3).
     ///
-    /// It is named, and has as its argument 0, `/dev/fd/N`. A script keeps the descriptor, by whose name its interpreter
-    /// opens it: where there is no `/dev/fd`, it cannot be run. A program does not.
+    /// Its name and its argument 0 are `/dev/fd/N`. A script keeps the descriptor, because its interpreter opens it by
+    /// that name. Without `/dev/fd`, a script cannot be run. A program does not keep it.
     ///
     /// ```
     /// use childset::Command;
@@ -130,7 +130,7 @@ impl Command {
     }
 
     /// Where to look for a program whose name has no slash, instead of the `PATH` in the child's environment:
-    /// directories with `:` between them, of which an empty one is the child's working directory.
+    /// directories with `:` between them. An empty one is the child's working directory.
     ///
     /// ```
     /// use childset::Command;

@@ -1,6 +1,6 @@
 use std::fmt;
 
-/// What a process may use only so much of: a number, with the names that setrlimit(2) gives.
+/// A resource that can be limited: a number, with the names that setrlimit(2) gives.
 ///
 /// Every number is accepted, also the `libc::RLIMIT_*`, whose type depends on the C library. The kernel refuses those
 /// that it does not know, with `EINVAL`.

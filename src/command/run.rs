@@ -23,8 +23,8 @@ use crate::watch::dropped::sweep;
 impl Command {
     /// Starts to build a command that runs `program`, with its name as argument 0.
     ///
-    /// A name without a slash is searched in `PATH` as execvp(3) does it; in that of the child, if it was changed.
-    /// A script that does not name its interpreter is run by `/bin/sh`, as there, if it is a text: see
+    /// A name without a slash is searched in `PATH`, as by execvp(3). If the `PATH` of the child was changed, that one
+    /// counts. A script that does not name its interpreter is run by `/bin/sh`, if it is a text: see
     /// [`shell_fallback`](Command::shell_fallback).
     ///
     /// ```
@@ -71,7 +71,7 @@ impl Command {
     /// - [`NotADirectory`](io::ErrorKind::NotADirectory) (`ENOTDIR`): a part of a path is none;
     /// - [`PermissionDenied`](io::ErrorKind::PermissionDenied) (`EACCES`, `EPERM`): the program may not be
     ///   executed, or a step of the set-up needs a privilege;
-    /// - [`InvalidInput`](io::ErrorKind::InvalidInput) (`EINVAL`): a signal, limit or priority that there is not;
+    /// - [`InvalidInput`](io::ErrorKind::InvalidInput) (`EINVAL`): a signal, limit or priority that does not exist;
     /// - [`ArgumentListTooLong`](io::ErrorKind::ArgumentListTooLong) (`E2BIG`): arguments and environment together;
     /// - `ENOEXEC`: a file that is neither a program for this processor nor a script, or that the shell may not run;
     /// - `EAGAIN`, `ENOMEM`: a limit on processes, or memory;
@@ -87,14 +87,15 @@ impl Command {
         Ok(self.start()?.into_child())
     }
 
-    /// Makes the process, and waits for nobody: returns as soon as it exists, with its pidfd and our ends of its pipes.
+    /// Makes the process, and returns as soon as it exists, with its pidfd and our ends of its pipes.
     ///
-    /// [`spawn`](Command::spawn) has the calling thread sleep until the child has called `execve`. On a busy machine that
-    /// is most of what a child costs, and it takes as long as the file system does. Here the child does it alone.
+    /// In [`spawn`](Command::spawn) the calling thread sleeps until the child has called `execve`. On a busy machine
+    /// that is most of what a child costs, and it takes as long as the file system does. Here the caller does not wait
+    /// for it.
     ///
-    /// What fails after the process was made, a program that is not there for instance, comes as the end of the child:
-    /// where others give an [`Exit`](crate::Exit), it gives the [`SpawnError`](crate::SpawnError) that `spawn` would have
-    /// given.
+    /// If something fails after the process was made, for instance because there is no such program, that is how the
+    /// child ends. In the place of the [`Exit`](crate::Exit) comes the [`SpawnError`](crate::SpawnError) that `spawn`
+    /// would have returned.
     ///
     /// ```
     /// # use childset::{Command, SpawnError};
@@ -106,10 +107,10 @@ impl Command {
     /// # std::io::Result::Ok(())
     /// ```
     ///
-    /// The child gets the descriptors, the environment and the directory of the moment of the call, whatever becomes of
-    /// them right after it. The first use of a pipe's end waits until the child has descriptors of its own, which takes
-    /// it no disk: so no end of file is missed. At most 64 children are on their way to `execve`; then this call waits for
-    /// the oldest of them.
+    /// The child gets the descriptors, the environment and the directory of the moment of the call, even if they change
+    /// right after it. The first use of our end of a pipe waits until the child has descriptors of its own. That is
+    /// short, since it needs no disk, and so no end of file is missed. At most 64 children are on their way to `execve`.
+    /// If there are more, this call waits for the oldest of them.
     ///
     /// Some children cannot be launched. They are spawned, with the same results, except that their failures come at
     /// once:
@@ -118,9 +119,9 @@ impl Command {
     /// - those with a path through a descriptor, such as `/proc/self/fd/3`;
     /// - all, where `clone3`, or `close_range` with `CLOSE_RANGE_UNSHARE`, is refused.
     ///
-    /// The variables of this process are copied, as by [`prepare`](Command::prepare), and entries of the environment that
-    /// are none (without `=`) are left out. A `fork` of this program waits until the children that are on their way have
-    /// descriptors of their own, and so does dropping a command to which descriptors were given.
+    /// The variables of this process are copied, as by [`prepare`](Command::prepare). Entries of the environment without
+    /// `=`, which are no variables, are left out. A `fork` of this program waits until the children that are on their
+    /// way have descriptors of their own, and so does dropping a command to which descriptors were given.
     ///
     /// # Errors
     /// What fails before there is a process: `EAGAIN`, `ENOMEM`, `EMFILE`, `ENFILE`, a null byte; and all errors of

@@ -4,7 +4,7 @@ use std::io;
 
 use crate::sys::origin::Origin;
 
-/// This process is a copy, made by a plain `fork()`, and what was asked for belongs to the process that it was made from.
+/// This process is a copy, made by a plain `fork()`. What was asked for belongs to the process that it is a copy of.
 ///
 /// It is the inner error of an [`io::Error`] whose kind is [`Unsupported`](io::ErrorKind::Unsupported);
 /// [`Forked::from_io_error`] finds it. See [Forking](crate#forking).
@@ -35,7 +35,7 @@ use crate::sys::origin::Origin;
 pub enum Forked {
     /// A child or a set: the other process made it, and goes on with it.
     Object,
-    /// Awaiting: async-io's reactor runs in the other process, and cannot be started once more.
+    /// Awaiting: async-io's reactor runs in the other process, and cannot be started again.
     Reactor,
 }
 

@@ -33,8 +33,8 @@ use crate::sys::low::above_stdio;
 /// # std::io::Result::Ok(())
 /// ```
 ///
-/// It has the boot of the machine in it: no process of an earlier boot is found. It is no secret and gives no right: who
-/// opens it may do to the process what he may do to it anyway.
+/// It contains the boot of the machine, so that no process of an earlier boot is found. It is no secret and gives no
+/// right: somebody who opens it can do nothing to the process that he could not do without it.
 ///
 /// # Kernels
 /// | Linux | what it consists of | how it is opened |
@@ -43,9 +43,9 @@ use crate::sys::low::above_stdio;
 /// | 6.9 | the same | by the pid; then the id is compared |
 /// | before | the boot, the pid and its namespace, and the time of the start | by the pid; then the time is compared |
 ///
-/// The id is exact. The time of the start counts in ticks of the clock, mostly of 10 ms: a process that gets the pid of
-/// another one within the tick in which that one was started, passes for it. Time and pid are those of this
-/// process's namespaces: an identity is opened where it was made.
+/// The id is exact. The time of the start counts in ticks of the clock, mostly of 10 ms. If a process ends and another
+/// one gets its pid within the same tick, the two have the same identity. Time and pid are those of this process's
+/// namespaces: an identity is opened where it was made.
 ///
 /// `Display` and `FromStr` convert it to text and back; so does serde, with the feature `serde`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

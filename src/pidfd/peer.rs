@@ -30,9 +30,9 @@ impl Pidfd {
     /// another one since, and the process may have called execve(2): [`recv`](Pidfd::recv) gives the sender of a
     /// message.
     ///
-    /// [`info`](Pidfd::info) has its user and group as they are now: it may have run a program of another user's since,
-    /// such as sudo. Who decides by them what it may do, takes those of the moment of the connection, which `SO_PEERCRED`
-    /// has.
+    /// [`info`](Pidfd::info) has its user and group as they are now. It may have run a program like sudo since, which
+    /// has those of another user. To decide by user and group what the process may do, use those of the moment of the
+    /// connection: `SO_PEERCRED` has them.
     ///
     /// Needs Linux 6.5. There is no fallback by the pid of `SO_PEERCRED`: another process may have that pid by now, and
     /// a server would trust it in place of its client.

@@ -45,10 +45,10 @@ pub(crate) fn collect(pidfd: &Pidfd, options: i32) -> io::Result<Collected> {
     }
 }
 
-/// What reaps dropped children, once there was one: in a layer above.
+/// The call that reaps dropped children, set when there was one. It lies in a layer above.
 static BEFORE_TAKING: PerProcess<OnceLock<fn()>> = PerProcess::new(OnceLock::new);
 
-/// Has this called first by whatever takes an exit from a [`Pidfd`].
+/// From now on, whatever takes an exit from a [`Pidfd`] calls this first.
 pub(crate) fn call_before_taking(act: fn()) {
     let _ = BEFORE_TAKING.get().set(act);
 }

@@ -21,7 +21,7 @@ use crate::sys::origin::Origin;
 use crate::watch::dropped::sweep;
 use crate::watch::Watch;
 
-/// Says that the child runs: whoever passes the error on with `?` drops the child without another word.
+/// Says that the child runs: a caller that passes the error on with `?` drops the child without another word.
 #[cfg(feature = "command")]
 fn unwatched(child: &Child, error: &io::Error) -> io::Error {
     let what = format!("watch child {}, which was started and runs", child.id());
@@ -64,16 +64,17 @@ impl<T> ChildSet<T> {
     /// ```
     ///
     /// # Errors
-    /// The [`InsertError`] gives the tag back, and the child if it was spawned and could not be watched: it runs, and the
-    /// reason says so, also where `?` has dropped the child. The reason is one of
-    /// [`Command::spawn`](crate::Command::spawn)'s or of [`insert`](ChildSet::insert)'s. A closed set starts nothing.
+    /// The [`InsertError`] gives the tag back. If the child was spawned but could not be watched, it gives the child
+    /// back, too. That child runs on, and the reason says so, even if `?` drops it. The reasons are those of
+    /// [`Command::spawn`](crate::Command::spawn) and of [`insert`](ChildSet::insert). A closed set starts nothing.
     #[cfg(feature = "command")]
     #[allow(clippy::result_large_err, reason = "it gives the child back")]
     pub fn spawn<S: Spawn>(&self, command: S, tag: T) -> Result<Key, InsertError<Option<Child>, T>> {
         self.start(tag, || command.start())
     }
 
-    /// Makes a process in the set, and waits for nobody: as [`Command::launch`](crate::Command::launch).
+    /// Makes a process in the set, and does not wait until its program runs: as
+    /// [`Command::launch`](crate::Command::launch).
     ///
     /// It comes out once, with its tag, whatever became of it. If its program could not be run,
     /// [`Exited::exit`] is the [`SpawnError`](crate::SpawnError).
@@ -106,7 +107,7 @@ impl<T> ChildSet<T> {
         tag: T,
         make: impl FnOnce() -> io::Result<Started>,
     ) -> Result<Key, InsertError<Option<Child>, T>> {
-        // Nothing is started in vain; only a set that is closed just now gives the child back.
+        // Nothing is started in vain. Only if the set is closed at this moment, the child is given back.
         let open = self.members().and_then(|members| members.check_open());
         let member = match open.and_then(|()| make()) {
             Ok(started) => Member::from_started(started, tag),
@@ -184,7 +185,7 @@ impl<T> ChildSet<T> {
     /// ```
     ///
     /// # Errors
-    /// The set itself cannot watch: none that is known to happen.
+    /// The set itself cannot watch. No case of this is known.
     #[doc(alias = "reap")]
     pub fn try_wait(&self) -> io::Result<Option<Exited<T>>> {
         Ok(self.take()?.map(|taken| self.exited(taken)))
@@ -192,8 +193,7 @@ impl<T> ChildSet<T> {
 
     /// Takes the exit of the next child that ends, blocking this thread until one does.
     ///
-    /// `None` if the set is empty, also when another consumer takes the last child meanwhile, or if the
-    /// timeout ran out first.
+    /// `None` if the set is empty, if another consumer takes the last child meanwhile, or if the timeout runs out first.
     ///
     /// ```
     /// # use childset::{ChildSet, Signal};
@@ -210,7 +210,7 @@ impl<T> ChildSet<T> {
     /// # Errors
     /// `EMFILE`, `ENFILE`, `ENOMEM`: no descriptor to block on. No exit is lost.
     pub fn wait(&self, timeout: Option<Duration>) -> io::Result<Option<Exited<T>>> {
-        // A deadline that lies too far ahead for the clock is none.
+        // A deadline beyond the end of the clock is no deadline.
         self.wait_until(timeout.and_then(|timeout| Instant::now().checked_add(timeout)), Until::Empty)
     }
 

@@ -10,7 +10,7 @@ use crate::pidfd::{Gone, Signal, StateChange};
 use crate::watch::{session, Watched};
 
 impl<T> ChildSet<T> {
-    /// Whether this child is in the set: it was not taken, nor removed.
+    /// Whether this child is in the set. Otherwise it was taken or removed.
     ///
     /// ```
     /// # use childset::{ChildSet, Command};
@@ -95,10 +95,10 @@ impl<T> ChildSet<T> {
         self.members().ok()?.watch.get_mut(slot)?.pipes().and_then(take)
     }
 
-    /// Takes a stop or a continuation of each child that was stopped or continued since the last call. Never blocks; the
-    /// exits are for those who wait.
+    /// Takes a stop or a continuation of each child that was stopped or continued since the last call. Never blocks.
+    /// Exits are not taken.
     ///
-    /// It asks the kernel once for each child in the set. The set's descriptor does not become readable by a stop:
+    /// It asks the kernel once for each child in the set. A stop does not make the set's descriptor readable:
     /// [`Child::try_wait_state`](crate::Child::try_wait_state) says when to call this.
     ///
     /// ```
@@ -126,7 +126,7 @@ impl<T> ChildSet<T> {
         Ok(changes.collect())
     }
 
-    /// Sends a signal to one child. To one that has ended and was not taken it does nothing.
+    /// Sends a signal to one child. If the child has ended and was not taken, this does nothing.
     ///
     /// ```
     /// # use childset::{ChildSet, Command, Signal};
@@ -170,7 +170,7 @@ impl<T> ChildSet<T> {
     }
 
     /// Asks one child to end, with its [unit](crate::Unit): `SIGTERM`, and `SIGCONT` so that a stopped process can act on
-    /// it. Does not wait; says how far that reached. [`kill_tree`](ChildSet::kill_tree) may follow, after a grace.
+    /// it. Does not wait. Returns how far that reached. [`kill_tree`](ChildSet::kill_tree) may follow, after a grace.
     ///
     /// ```
     /// # use childset::{ChildSet, Command, Containment, Signal, Unit};
@@ -184,7 +184,7 @@ impl<T> ChildSet<T> {
     ///
     /// # Errors
     /// - [`Gone`]: the child is no longer in the set, or was reaped.
-    /// - `EPERM`: it, or all of its unit, changed their user.
+    /// - `EPERM`: the child, or every process of its unit, has changed its user.
     pub fn terminate(&self, key: Key) -> io::Result<Containment> {
         self.with(key, |member| member.send_to_unit(TERMINATE))
     }
@@ -199,7 +199,7 @@ impl<T> ChildSet<T> {
         self.with(key, Member::kill_tree)
     }
 
-    /// Has the units of all children end, or kills them.
+    /// Asks the units of all children to end, or kills them.
     pub(super) fn end_all(&self, kill: bool) -> io::Result<()> {
         let signals = if kill { KILL } else { TERMINATE };
         let members = self.members()?;
@@ -216,7 +216,7 @@ impl<T> ChildSet<T> {
         result.and(if sessions.is_empty() { Ok(()) } else { session::send(&sessions, signals) })
     }
 
-    /// Sends a signal to every child in the set; those that have ended are passed over.
+    /// Sends a signal to every child in the set. Children that have ended are skipped.
     ///
     /// ```
     /// # use childset::{ChildSet, Command, Signal};

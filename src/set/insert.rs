@@ -8,9 +8,9 @@ use crate::pidfd::Pidfd;
 
 /// What a [`ChildSet`](crate::ChildSet) accepts: a [`Child`], a `std::process::Child`, or a [`Pidfd`].
 ///
-/// A pidfd may refer to any process. If that is not a child of ours, it comes out of the set when it ends, and
-/// its status is known if its parent has reaped it by then (Linux 6.15); else
-/// [`StatusUnknown::Zombie`](crate::StatusUnknown::Zombie) says to [`wait`](Pidfd::wait) for it.
+/// A pidfd may refer to any process. One that is not our child comes out of the set when it ends. Its status is known if
+/// its parent has reaped it by then (Linux 6.15). Otherwise the error is
+/// [`StatusUnknown::Zombie`](crate::StatusUnknown::Zombie), and [`wait`](Pidfd::wait) gets the status later.
 ///
 /// ```
 /// use childset::{ChildSet, Command, Pidfd};
@@ -167,7 +167,7 @@ impl<C, T> Error for InsertError<C, T> {
     }
 }
 
-/// Drops the child and its tag, and leaves the reason: an error that gives something back does so.
+/// The reason alone. The child and its tag are dropped.
 impl<C, T> From<InsertError<C, T>> for io::Error {
     fn from(error: InsertError<C, T>) -> io::Error {
         error.error

@@ -40,7 +40,7 @@ pub struct Key {
     pub(super) slot: DefaultKey,
 }
 
-/// Tells the sets of this program apart.
+/// A number for each set of this program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct SetId(usize);
 
@@ -80,8 +80,9 @@ pub struct Exited<T> {
     pub pid: Option<u32>,
     /// What was inserted with the child.
     pub tag: T,
-    /// How it ended; or [`StatusUnknown`](crate::StatusUnknown), where the kernel does not tell; or, if it was
-    /// [launched](crate::ChildSet::launch) and its program could not be run, a [`SpawnError`](crate::Command::launch).
+    /// How it ended. An error is a [`StatusUnknown`](crate::StatusUnknown), if the kernel does not report the status; or
+    /// a [`SpawnError`](crate::Command::launch), if it was [launched](crate::ChildSet::launch) and its program could not
+    /// be run.
     pub exit: io::Result<Exit>,
     /// The child: its exit, and its pipes as they were inserted, so that what it wrote can still be read.
     pub child: Child,
@@ -109,7 +110,7 @@ impl<T> Exited<T> {
     }
 }
 
-/// A child as the set stores it: smaller than a `Child`, of which most is not used before the exit.
+/// A child as the set stores it. It is smaller than a `Child`, because most of that is not used before the exit.
 pub(super) struct Member<T> {
     holder: Holder,
     pipes: Option<Box<Pipes>>,
@@ -230,7 +231,7 @@ impl<T> Member<T> {
         self.process().session()
     }
 
-    /// Has nothing left of the unit when it has come out, or known what it is.
+    /// Sees to it that nothing of the unit is left when the child has come out, or that the rest is known.
     pub(super) fn begin_ending(&self) {
         self.process().begin_ending();
     }
@@ -274,7 +275,7 @@ impl<T> Member<T> {
     }
 }
 
-/// For no tag's sake: a tag need not be `Debug`.
+/// Without the tag, which need not be `Debug`.
 impl<T> fmt::Debug for Member<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Member").field("pid", &self.pid()).finish_non_exhaustive()

@@ -65,14 +65,13 @@ pub use wait::WaitExits;
 /// # std::io::Result::Ok(())
 /// ```
 ///
-/// There are three ways to take an exit, to be mixed freely: [`try_wait`](ChildSet::try_wait) never blocks,
+/// There are three ways to take an exit, and a program may mix them: [`try_wait`](ChildSet::try_wait) never blocks,
 /// [`wait`](ChildSet::wait) blocks the calling thread, and `next()` or the `Stream` awaits. The first two start no
 /// thread and use no reactor.
 ///
-/// Every child that was inserted comes out exactly once, unless it is [removed](ChildSet::remove), also where
-/// its status cannot be known. An exit goes to one of those that wait, whatever their number. It wakes one of them, and
-/// more of them if that one does not take it within some milliseconds: a future that was polled and lies there holds
-/// up nobody.
+/// Every child that was inserted comes out exactly once, unless it is [removed](ChildSet::remove). That holds even if
+/// its status cannot be known. Where several wait, each exit goes to one of them. It wakes one, and others if that one
+/// does not take it within some milliseconds. So a future that was polled and then left alone holds up nobody.
 ///
 /// # What they write
 ///
@@ -113,9 +112,9 @@ pub use wait::WaitExits;
 ///
 /// # In another event loop
 ///
-/// A set is one descriptor ([`AsFd`]) however many children it holds. It is readable, level-triggered, while an
-/// exit can be taken: when the loop says so, call [`try_wait`](ChildSet::try_wait), a bounded number of times or until it
-/// returns `None`. A loop that is edge-triggered must go on until `None`. [`embedding`](crate::embedding) has more.
+/// A set is one descriptor ([`AsFd`]) however many children it holds. It is readable while an exit can be taken. When
+/// the loop reports it, call [`try_wait`](ChildSet::try_wait), a bounded number of times or until it returns `None`. In
+/// an edge-triggered loop, go on until `None`. [`embedding`](crate::embedding) has more.
 ///
 /// # Dropping
 ///
@@ -124,7 +123,7 @@ pub use wait::WaitExits;
 /// nothing, and its calls fail with [`Forked`]. See [Forking](crate#forking).
 pub struct ChildSet<T> {
     id: SetId,
-    /// Whose it is: a copy of that process has no business with it.
+    /// The process that made it. A copy of that process must not use it.
     origin: Origin,
     members: Mutex<Members<T>>,
     /// The one of `members.watch`, for use without the lock.
@@ -248,7 +247,7 @@ impl<T> ChildSet<T> {
     }
 }
 
-/// The one descriptor of the set. It is for waiting alone: nothing may be added to it or changed.
+/// The one descriptor of the set. Only wait for it: do not add anything to it, and do not change it.
 impl<T> AsFd for ChildSet<T> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.epoll.as_fd()

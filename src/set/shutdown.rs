@@ -56,11 +56,10 @@ impl<T> ChildSet<T> {
     /// Ends all children with their [units](crate::Unit): `SIGTERM` now, and `SIGCONT`, so that stopped ones can act on it;
     /// and `SIGKILL` to those that are still there when the grace is over.
     ///
-    /// Their exits are taken from the returned [`Shutdown`], which ends when the set is empty and nothing of the units is
-    /// left, or that was killed. `SIGKILL` is sent by
-    /// whoever takes them: it comes in time while a thread blocks in [`wait`](Shutdown::wait), or a task awaits
-    /// `next()`. Otherwise it comes with the next call that takes an exit. Nobody sends it once the `Shutdown` is
-    /// dropped: the rest stays in the set, and lives.
+    /// Their exits are taken from the returned [`Shutdown`]. It ends when the set is empty, and nothing of the units is
+    /// left or the rest was killed. The calls that take exits send `SIGKILL`. It comes in time while a thread blocks in
+    /// [`wait`](Shutdown::wait), or a task awaits `next()`. Otherwise it comes with the next call that takes an exit.
+    /// After the `Shutdown` was dropped, it never comes: the other children stay in the set, and live.
     ///
     /// Both signals go to the children that are in the set at that moment. If others may still put children into it,
     /// [close](ChildSet::close) it first.
@@ -173,7 +172,7 @@ impl<T> Shutdown<'_, T> {
         }
     }
 
-    /// Whether all that was asked to end has ended, or was killed: nothing is left to call for. See
+    /// Whether everything that was asked to end has ended or was killed. Then there is nothing left to wait for. See
     /// [`try_wait`](Shutdown::try_wait).
     pub fn is_over(&mut self) -> bool {
         self.set.is_empty() && self.is_rest_gone()
@@ -184,7 +183,7 @@ impl<T> Shutdown<'_, T> {
         self.rest.is_empty()
     }
 
-    /// Of a child that has come out: what is left of its unit is to be killed at the deadline.
+    /// Notes a child that has come out: what is left of its unit is to be killed at the deadline.
     fn note(&mut self, exited: &Exited<T>) {
         if exited.child.has_unit() {
             let handle = exited.child.handle();

@@ -23,7 +23,7 @@ use crate::sys::origin::Origin;
 use crate::watch::dropped::start_reactor;
 use crate::watch::reactor::Registration;
 
-/// The timer's ticks: an exit waits for up to two of them where the one who was woken for it does not look.
+/// The timer's ticks. If the consumer that was woken for an exit does not look, the exit waits for up to two of them.
 const TICK: Duration = Duration::from_millis(5);
 
 type Item<T> = io::Result<Exited<T>>;
@@ -318,9 +318,9 @@ impl<T> Stream for ChildSet<T> {
 
 /// As for the set itself. Several tasks may each have one; every exit goes to one of them.
 ///
-/// A reference keeps nothing of the task that polls it. So the set learns of a task that is gone by waking it: where
-/// many poll it like this, they are woken now and then without an exit. [`next`](ChildSet::next) and
-/// [`exits`](ChildSet::exits) need no such thing.
+/// A reference cannot remember the task that polls it. So the set wakes tasks to find out which of them are gone. If
+/// many tasks poll references, they are woken now and then without an exit. With [`next`](ChildSet::next) and
+/// [`exits`](ChildSet::exits), this does not happen.
 impl<T> Stream for &ChildSet<T> {
     type Item = Item<T>;
 

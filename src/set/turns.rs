@@ -25,7 +25,7 @@ pub(super) struct Turns {
 }
 
 impl Turns {
-    /// Whether it is others' turn: the consumer is to wake itself and come again.
+    /// Whether it is the turn of others. Then the consumer wakes itself and comes again.
     pub(super) fn is_over(&self, waker: &Waker) -> bool {
         let is_given = || self.given.load(Ordering::Relaxed) >= GIVEN_IN_A_ROW;
         if !is_given() {

@@ -49,7 +49,7 @@ struct Waiter {
     task: Option<Task>,
 }
 
-/// The name of a task: two wakers of one task are told by what `Waker::will_wake` compares.
+/// The name of a task. Two wakers of one task have the same: it is what `Waker::will_wake` compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Task(usize, usize);
 

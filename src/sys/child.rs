@@ -2,7 +2,7 @@
 //!
 //! It makes raw system calls alone: it allocates nothing, calls no library, and reads what the parent has laid out in
 //! a [`Plan`]. So it may run on the memory of its parent, whose calling thread sleeps until the child has left it, and
-//! on a copy that was made while other threads held locks. Closures of `pre_exec` are their authors' to answer for.
+//! on a copy that was made while other threads held locks. The authors of `pre_exec` closures answer for what those do.
 
 use std::os::fd::AsRawFd;
 use std::sync::atomic::AtomicU32;
@@ -70,7 +70,7 @@ pub(super) unsafe fn run(birth: &Birth<'_>) -> ! {
     unsafe { end() }
 }
 
-/// A closure that panics must not go on, in a copy of it, with what its parent does after the spawn.
+/// If a closure panics, the child must not go on with what its parent does after the spawn.
 struct AbortsOnUnwind;
 
 impl Drop for AbortsOnUnwind {
@@ -114,7 +114,7 @@ unsafe fn prepare_and_exec(birth: &Birth<'_>) -> Failure {
     }
 }
 
-/// All but leaving the shared table, and `execve`.
+/// Everything except leaving the shared table, and `execve`.
 ///
 /// # Safety
 /// In a process with a descriptor table of its own, and before `execve`.
@@ -267,7 +267,7 @@ mod ids {
     };
 }
 
-/// Drops all supplementary groups, for a child of this user. Without the right to, it is enough that none is there, or
+/// Drops all supplementary groups, for a child of this user. If that is not allowed, it is enough that there is none, or
 /// that the user stays the same.
 ///
 /// # Safety

@@ -47,7 +47,7 @@ pub(super) unsafe fn dup_to(source: usize, number: usize) -> Result<(), i32> {
     unsafe { call(libc::SYS_dup3, [source, number, 0, 0, 0]) }.map(drop)
 }
 
-/// Has the descriptor stay open over `execve`.
+/// Keeps the descriptor open over `execve`.
 ///
 /// # Safety
 /// As [`dup_to`].
@@ -154,7 +154,7 @@ pub(super) unsafe fn close_marked(except: Option<usize>) -> Result<(), i32> {
     })
 }
 
-/// Has the descriptors in the ranges closed by `execve`, not now.
+/// Lets `execve` close the descriptors in the ranges.
 ///
 /// # Safety
 /// As [`dup_to`].

@@ -118,8 +118,8 @@ unsafe fn by_shell(
     Failure { stage: Stage::Shell, errno }
 }
 
-/// Tries the programs as execvp(3) does: those that cannot be reached are passed over, and one that may not
-/// be executed is remembered. Of the others, the last says why.
+/// Tries the programs as execvp(3) does. Programs that cannot be reached are skipped, and one that may not be executed
+/// is remembered. If none is remembered, the last one says why.
 ///
 /// # Safety
 /// In a new process, or one that is to be replaced.

@@ -42,7 +42,7 @@ pub(crate) fn id(pidfd: BorrowedFd<'_>) -> io::Result<u64> {
     }
 }
 
-/// A new pidfd of the process with this id. `any` is a pidfd of whatever process.
+/// A new pidfd of the process with this id. `any` is a pidfd of any process.
 pub(crate) fn open(any: BorrowedFd<'_>, id: u64) -> io::Result<OwnedFd> {
     let handle = FileHandle { bytes: size_of::<u64>() as c_uint, kind: KIND, id: id.to_ne_bytes() };
     // SAFETY: the kernel reads the handle, which is as large as it says.

@@ -183,7 +183,7 @@ impl Carrier {
         let child = loop {
             let order = Order::Run(&birth, link.as_ref().map(|(_, theirs)| theirs.as_raw_fd()));
             match self.give(&order, std::process::Command::spawn) {
-                // Rather no pidfd from the child than no child.
+                // A child without a pidfd is better than no child.
                 Err(error) if error.raw_os_error() == Some(libc::EMFILE) && link.is_some() => link = None,
                 result => break result.map_err(not_made)?,
             }
@@ -218,9 +218,9 @@ struct Passed {
     fd: RawFd,
 }
 
-/// What says so, of one byte.
+/// The data that goes with it: one byte.
 fn message(passed: &mut Passed, byte: &mut libc::iovec) -> libc::msghdr {
-    // SAFETY: numbers and pointers, of which all-zero bytes are valid.
+    // SAFETY: numbers and pointers, for which all-zero bytes are valid.
     let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
     (message.msg_iov, message.msg_iovlen) = (byte, 1);
     message.msg_control = (passed as *mut Passed).cast();
@@ -229,15 +229,15 @@ fn message(passed: &mut Passed, byte: &mut libc::iovec) -> libc::msghdr {
 }
 
 fn passing(fd: RawFd) -> Passed {
-    // SAFETY: numbers, of which all-zero bytes are valid.
+    // SAFETY: numbers, for which all-zero bytes are valid.
     let mut header: libc::cmsghdr = unsafe { std::mem::zeroed() };
     header.cmsg_len = (size_of::<libc::cmsghdr>() + size_of::<RawFd>()) as _;
     (header.cmsg_level, header.cmsg_type) = (libc::SOL_SOCKET, libc::SCM_RIGHTS);
     Passed { header, fd }
 }
 
-/// Has a child leave a pidfd of itself: when `std` has spawned it, it may be gone already, where SIGCHLD is ignored or
-/// somebody else waits for all children.
+/// Makes a child leave a pidfd of itself. After `std` has spawned it, it may be gone already: SIGCHLD may be ignored, or
+/// somebody else may wait for all children.
 fn send_pidfd(theirs: RawFd) {
     let mut byte = 1u8;
     let mut part = libc::iovec { iov_base: (&raw mut byte).cast(), iov_len: 1 };
@@ -272,14 +272,14 @@ fn ignores(signal: i32) -> bool {
 
 fn disposition(signal: i32) -> Option<libc::sigaction> {
     let mut action = MaybeUninit::zeroed();
-    // SAFETY: the call fills the structure, of which all-zero bytes are valid, and changes nothing.
+    // SAFETY: the call fills the structure, for which all-zero bytes are valid, and changes nothing.
     unsafe {
         let known = libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) == 0;
         known.then(|| action.assume_init())
     }
 }
 
-/// Has this process do what the plan says, up to `execve`. Returns only if something fails: then signal dispositions,
+/// Does what the plan says in this process, up to `execve`. Returns only if something fails. Then signal dispositions,
 /// the signal mask, and what stays open over an `execve`, are as they were.
 pub(crate) fn exec_here(plan: &Plan<'_>) -> Failure {
     let report = Report::default();
@@ -322,5 +322,5 @@ fn kept_over_exec(ranges: &[(u32, u32)]) -> Vec<RawFd> {
     in_ranges.filter(|&fd| unsafe { libc::fcntl(fd, libc::F_GETFD) } == 0).collect()
 }
 
-/// Where there is no `/proc`, so many descriptors are looked at.
+/// Without `/proc`, this many descriptors are looked at.
 const FEW: RawFd = 4096;

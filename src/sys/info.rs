@@ -66,7 +66,7 @@ pub(crate) fn get(pidfd: BorrowedFd<'_>, mask: u64) -> io::Result<RawInfo> {
     let mut info = RawInfo { mask, ..RawInfo::default() };
     // SAFETY: the opcode encodes the size of `RawInfo`, so the kernel writes at most that many bytes,
     // all of them integers. On a descriptor that is no pidfd the number may name another driver's
-    // call, but its size field is the size of the buffer all the same.
+    // call, but its size field is still the size of the buffer.
     unsafe { ioctl(pidfd, Updater::<GET_INFO, RawInfo>::new(&mut info)) }?;
     Ok(info)
 }

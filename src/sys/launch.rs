@@ -94,7 +94,7 @@ struct Log {
 static NUMBER: AtomicUsize = AtomicUsize::new(0);
 static FAILED: AtomicUsize = AtomicUsize::new(0);
 
-/// So many may be on their way at once.
+/// How many may be on their way at once.
 const MOST: usize = 64;
 
 /// Whether children can be launched here: by `clone3`, with a descriptor table that they can leave.
@@ -118,7 +118,7 @@ pub(crate) fn is_possible() -> bool {
         match found.map_err(|failure| failure.stage) {
             Err(Stage::Exec(_)) => KNOWN.store(if clone3_is_there() { YES } else { NO }, Ordering::Relaxed),
             Err(Stage::Unshare | Stage::CloseFds) => KNOWN.store(NO, Ordering::Relaxed),
-            // That is for the launch to say.
+            // The launch reports that.
             _ => return clone3_is_there(),
         }
     }
@@ -126,7 +126,7 @@ pub(crate) fn is_possible() -> bool {
 }
 
 /// Makes a process that does what the plan of its cargo says, and returns when it exists: its descriptor, its pid, and the
-/// number by which it is known what it [`failed`] at. Whoever has that [`forget`]s it.
+/// number by which it is known what it [`failed`] at. The caller has to [`forget`] that number.
 pub(crate) fn launch(cargo: Arc<dyn Cargo>) -> Result<(OwnedFd, u32, u32), Failure> {
     static AT_FORK: AtomicBool = AtomicBool::new(false);
     if !AT_FORK.swap(true, Ordering::Relaxed) {
@@ -290,7 +290,7 @@ impl Log {
 
 impl Flights {
     fn settle(&self) {
-        // Whoever has it does the same, or will be followed by others.
+        // A thread that has it does the same, or will be followed by others.
         if let Ok(mut log) = self.0.try_lock() {
             log.settle();
         }
@@ -370,8 +370,8 @@ impl Flight {
     }
 }
 
-/// A copy of this process must not keep the ends of pipes that are only there for a child: others would wait for their
-/// end of file in vain.
+/// A copy of this process must not keep ends of pipes that are only there for a child. Others would wait for the end of
+/// file in vain.
 fn act_before_forks() {
     // SAFETY: the handler is a function of this program, which allocates little and waits for no long.
     unsafe { libc::pthread_atfork(Some(before_fork), None, None) };

@@ -1,4 +1,4 @@
-//! The numbers 0, 1 and 2, which are standard input, output and error to all code, also where they are free.
+//! The numbers 0, 1 and 2. All code takes them for standard input, output and error, even where they are free.
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};

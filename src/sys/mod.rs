@@ -1,6 +1,6 @@
 //! The system calls that no safe library offers.
 //!
-//! One file a family. Everything else goes through rustix.
+//! One file for each family. Everything else goes through rustix.
 
 #![allow(unsafe_code)]
 

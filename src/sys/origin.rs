@@ -2,7 +2,7 @@
 //!
 //! Processes are counted along a line of copies: the first that asks is 1, a copy of it 2. The number lies in a page that
 //! the kernel empties in each copy (`MADV_WIPEONFORK`, Linux 4.14), whoever makes it and by whatever call. So it costs a
-//! load to know it. Where such a page is not to be had, it costs a getpid(2).
+//! load to know it. Without such a page, it costs a getpid(2).
 
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicPtr, AtomicU16, AtomicU64, Ordering};

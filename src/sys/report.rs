@@ -153,7 +153,7 @@ mod tests {
         assert_eq!(report.read(), Some(Failure { stage: Stage::Exec(1), errno: libc::ENOENT }));
     }
 
-    /// Whoever sees that it is complete sees all of it.
+    /// A reader that sees that it is complete sees all of it.
     #[test]
     fn a_reader_meanwhile_sees_nothing_half_written() {
         for round in 0..300 {

@@ -14,7 +14,7 @@ unsafe impl Send for CStrings {}
 // SAFETY: as for `Send`; nothing is written through the pointers.
 unsafe impl Sync for CStrings {}
 
-/// From strings in parts, of which none has a null byte.
+/// From strings in parts. No part has a null byte.
 impl<'a, const N: usize> FromIterator<[&'a [u8]; N]> for CStrings {
     fn from_iter<I: IntoIterator<Item = [&'a [u8]; N]>>(strings: I) -> CStrings {
         let mut all = Growing::default();

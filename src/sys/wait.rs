@@ -85,7 +85,7 @@ pub(crate) fn exceeds_own_peak(peak: c_long) -> bool {
     }
 }
 
-/// The peak of our resident memory, in KiB; the largest number where a filter refuses to tell it.
+/// The peak of our resident memory, in KiB. If a filter refuses the call, the largest number.
 fn own_peak() -> isize {
     let mut usage = MaybeUninit::<Rusage>::zeroed();
     // SAFETY: the kernel writes at most a `struct rusage`, and the buffer is that large and lives until the call

@@ -34,7 +34,7 @@ struct Own {
 /// Those of ours that were still in use when they were dropped: removed by a later call.
 static LEFT: PerProcess<Mutex<Vec<Own>>> = PerProcess::new(|| Mutex::new(Vec::new()));
 
-/// How many there are: lets every call of the crate ask for free.
+/// How many there are. With this, every call of the crate can ask at no cost.
 static NUMBER_LEFT: AtomicUsize = AtomicUsize::new(0);
 
 impl Cgroup {

@@ -31,14 +31,14 @@ struct State {
     attended: OnceLock<Registration>,
 }
 
-/// How many dropped children the reactor does not look after: lets every call of the crate ask for free.
+/// How many dropped children the reactor does not look after. With this, every call of the crate can ask at no cost.
 ///
 /// A copy of this process may find a number that is not its own. It has it set right by looking once.
 static UNATTENDED: AtomicUsize = AtomicUsize::new(0);
 
 struct Dropped {
     watch: Option<Watch<Orphan>>,
-    /// Those for which no epoll registration was to be had; looked at one by one.
+    /// Those that could not be registered with epoll. They are looked at one by one.
     unwatched: Vec<Orphan>,
 }
 
@@ -70,12 +70,12 @@ impl Watched for Orphan {
     }
 }
 
-/// Reaps the dropped children that have ended, and returns how many are still outstanding. Never blocks.
+/// Reaps the dropped children that have ended, and returns how many are left. Never blocks.
 ///
-/// Dropping a [`Child`](crate::Child) or a [`ChildSet`](crate::ChildSet) never waits for a process. A child that
-/// still runs is reaped when it ends: by async-io's reactor, once this program has awaited anything of this
-/// crate; else by the next call of this crate that spawns, watches, takes or drops a child, or by this function.
-/// Calls that block on a [`Child`](crate::Child) or a [`ChildSet`](crate::ChildSet) reap while they block;
+/// Dropping a [`Child`](crate::Child) or a [`ChildSet`](crate::ChildSet) never waits for a process. A child that still
+/// runs is reaped when it ends. If this program has awaited anything of this crate, async-io's reactor does that.
+/// Otherwise the next call of this crate that spawns, watches, takes or drops a child does it, or this function. Calls
+/// that block on a [`Child`](crate::Child) or a [`ChildSet`](crate::ChildSet) reap while they block;
 /// [`Pidfd::wait`](crate::Pidfd::wait) and [`Pidfd::wait_state`](crate::Pidfd::wait_state) reap before they do.
 ///
 /// A copy of this process, made by `fork()`, starts with none: see [Forking](crate#forking).
@@ -234,7 +234,7 @@ impl Wake for Reaper {
     }
 }
 
-/// Called before anything of the crate registers with async-io's reactor, which from then on looks after dropped
+/// Called before anything of the crate registers with async-io's reactor. From then on the reactor looks after dropped
 /// children, too.
 ///
 /// # Errors

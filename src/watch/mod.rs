@@ -117,10 +117,10 @@ impl<V: Watched> Watch<V> {
 
     /// Takes one process that has ended, or `None` when no exit can be taken now. Never blocks.
     ///
-    /// `None` is a promise: the epoll descriptor is not readable, and will be once there is an exit. Whoever waits on
-    /// it relies on both halves. So this goes on until the kernel has no event left, and a process that is readable
-    /// but cannot be had becomes edge-triggered first. That change itself makes one more event, which `fetch` passes
-    /// over unless the tracer has let go in the meantime; so it cannot have let go unseen.
+    /// `None` is a promise: the epoll descriptor is not readable, and will be when there is an exit. Those who wait on
+    /// it rely on both halves. So this goes on until the kernel has no event left, and a process that is readable but
+    /// cannot be had becomes edge-triggered first. That change itself makes one more event, which `fetch` passes over
+    /// unless the tracer has let go in the meantime; so it cannot have let go unseen.
     ///
     /// An event stays in `fetched` until its process is collected. The processes there are level-triggered, so the
     /// descriptor stays readable for them, although the kernel has reported them already.

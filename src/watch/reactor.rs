@@ -104,7 +104,7 @@ impl Starting {
             return Err(Forked::Reactor.into());
         }
         if !answered {
-            // Its thread found no descriptors either, and panicked. This one does what that would.
+            // Its thread found no descriptors either, and panicked. This thread does the work of that one.
             thread::Builder::new().name("async-io".to_owned()).spawn(drive)?;
         }
         self.asked = None;
@@ -182,7 +182,7 @@ impl Registration {
     pub(crate) fn arm(&self) -> io::Result<()> {
         let mut epoll = lock(&self.epoll);
         let mut context = Context::from_waker(&self.waker);
-        // Ready tells of an event for which the waker was woken before; asking again registers anew.
+        // Ready reports an event for which the waker was woken before. Asking again registers anew.
         while let Poll::Ready(event) = epoll.source()?.poll_readable(&mut context) {
             if let Err(error) = event {
                 // async-io has kept the waker, and would not ask the kernel again.

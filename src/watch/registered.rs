@@ -31,7 +31,7 @@ use crate::sys::origin::{Origin, PerProcess};
 /// changed.
 pub(crate) unsafe trait Owner: AsFd {}
 
-/// A descriptor, and a number that lies where there would be nothing.
+/// A descriptor, and a number in the space that would be padding.
 #[derive(Debug)]
 pub(crate) struct Numbered {
     pub(crate) fd: OwnedFd,
@@ -47,7 +47,7 @@ impl AsFd for Numbered {
 // SAFETY: it owns the one descriptor that it lends, and nobody changes that: a `Registered` lends no mutable reference.
 unsafe impl Owner for Numbered {}
 
-// SAFETY: as for `OwnedFd`, of which it never lends a mutable reference (`Arc::get_mut` needs it itself).
+// SAFETY: as for `OwnedFd`. It never lends a mutable reference to that (`Arc::get_mut` needs it itself).
 unsafe impl Owner for Arc<OwnedFd> {}
 
 /// A source in the reactor. A copy of this process that drops it leaves the reactor alone: it shares its epoll instance
@@ -85,7 +85,7 @@ impl<S> Drop for Source<S> {
     }
 }
 
-/// An owner of a descriptor and, once that was awaited, its source in the reactor.
+/// An owner of a descriptor and, after that was awaited, its source in the reactor.
 #[derive(Debug)]
 pub(crate) struct Registered<F> {
     /// Borrows from `owner`: declared before it, and so dropped before it.

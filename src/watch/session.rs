@@ -7,7 +7,7 @@ use std::io;
 use crate::pidfd::{field, Signal};
 use crate::watch::members;
 
-/// Sends signals to all processes in the sessions of these leaders, none of which was reaped. Reads all of `/proc` twice or
+/// Sends signals to all processes in the sessions of these leaders. No leader was reaped. Reads all of `/proc` twice or
 /// more.
 ///
 /// # Errors
