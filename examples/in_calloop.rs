@@ -12,20 +12,12 @@ use calloop::generic::Generic;
 use calloop::timer::{TimeoutAction, Timer};
 use calloop::{EventLoop, Interest, Mode, PostAction};
 use childset::ChildSet;
-use clap::{Parser, ValueEnum};
 
 /// Exits taken before the loop looks at its other sources.
 const BATCH: usize = 32;
 
-/// Waits for 500 children in a calloop.
-#[derive(Parser)]
-struct Options {
-    /// How the set is registered.
-    #[arg(value_enum, default_value = "level")]
-    trigger: Trigger,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
+/// How the set is registered.
+#[derive(Clone, Copy)]
 enum Trigger {
     Level,
     Edge,
@@ -33,6 +25,15 @@ enum Trigger {
 }
 
 impl Trigger {
+    fn of_arguments() -> anyhow::Result<Trigger> {
+        match std::env::args().nth(1).as_deref() {
+            None | Some("level") => Ok(Trigger::Level),
+            Some("edge") => Ok(Trigger::Edge),
+            Some("oneshot") => Ok(Trigger::Oneshot),
+            Some(other) => anyhow::bail!("{other:?} is none of: level, edge, oneshot"),
+        }
+    }
+
     /// The mode; how many exits to take at a wake-up; and what the callback returns then.
     fn rule(self) -> (Mode, usize, PostAction) {
         match self {
@@ -47,7 +48,7 @@ impl Trigger {
 }
 
 fn main() -> anyhow::Result<()> {
-    let trigger = Options::parse().trigger;
+    let trigger = Trigger::of_arguments()?;
     let mut event_loop = EventLoop::<Burst>::try_new()?;
     let handle = event_loop.handle();
 
