@@ -32,7 +32,7 @@ const ROLES: &[(&str, fn())] = &[("tree", tree), ("users", users)];
 
 fn main() {
     match common::role() {
-        Some(role) => common::play(&role, ROLES, 60).expect("a role"),
+        Some(role) => common::play(&role, ROLES, 60 + trees() as u32).expect("a role"),
         None => common::main(TESTS),
     }
 }
@@ -104,11 +104,16 @@ fn users() {
 }
 
 fn pause() -> ! {
-    common::end_after(60);
+    common::end_after(60 + trees() as u32);
     loop {
         // SAFETY: no memory is touched.
         unsafe { libc::pause() };
     }
+}
+
+/// How many there are to be. More of them live longer.
+fn trees() -> usize {
+    std::env::var("CHILDSET_TEST_TREES").map_or(30, |count| count.parse().unwrap())
 }
 
 /// A child, and the three that it has started.
@@ -496,7 +501,8 @@ fn those_that_refuse_are_passed_over() {
 
 /// Of three generations: a third ignores SIGTERM, a third has a daemon, a third is stopped.
 fn many_trees() {
-    let count: usize = std::env::var("CHILDSET_TEST_TREES").map_or(30, |count| count.parse().unwrap());
+    let count = trees();
+    common::end_after(120 + count as u32);
     for unit in units() {
         let set = ChildSet::new().unwrap();
         let mut started = Vec::new();

@@ -26,6 +26,10 @@ impl Command {
     /// - [`Pid`](Namespace::Pid): the program's own children have their pids there. The program itself does not, since a
     ///   process never changes its pid. So run a shell.
     ///
+    /// There is no option for new namespaces. Each kind needs more than its flag: a user namespace its maps before the
+    /// program runs, a pid namespace a first process that reaps, a mount namespace its own `/proc`. unshare(1) has options for
+    /// all that.
+    ///
     /// The child runs [on a copy](Command#on-a-copy) of this process's memory until its `execve`. Another call replaces
     /// this one, and an empty list ends it.
     ///

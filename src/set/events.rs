@@ -53,7 +53,7 @@ pub enum SetEvent<T> {
     #[non_exhaustive]
     Exited {
         /// The status and all that the set knows.
-        exited: Exited<T>,
+        exited: Box<Exited<T>>,
         /// Whether somebody, most likely a process that the child left behind, still held a pipe open when the grace was
         /// over. [`Exited::child`] has that pipe: dropping it closes it.
         pipe_open: bool,

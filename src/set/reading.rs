@@ -224,7 +224,9 @@ impl<T: Clone> Reading<T> {
                 stream.exited = Some(exited);
                 self.end(slot, times);
             }
-            None => self.queue.push_back(SetEvent::Exited { exited, pipe_open: false }),
+            None => {
+                self.queue.push_back(SetEvent::Exited { exited: Box::new(exited), pipe_open: false });
+            }
         }
     }
 
@@ -291,7 +293,7 @@ impl<T: Clone> Reading<T> {
         if let Some(mut exited) = exited {
             exited.child.stdout = stdout.pipe.take().map(Into::into);
             exited.child.stderr = stderr.pipe.take().map(Into::into);
-            self.queue.push_back(SetEvent::Exited { exited, pipe_open });
+            self.queue.push_back(SetEvent::Exited { exited: Box::new(exited), pipe_open });
         }
     }
 }
