@@ -247,8 +247,8 @@ fn one_closes_its_pipes_and_lives() {
             quick.end.is_none()
         });
         assert_eq!(quick, Came::new("quick\n", "", 0, false));
-        set.take_stdin(lives).unwrap().write_all(b"late\n").unwrap();
-        set.take_stdin(silent).unwrap().write_all(b"end\n").unwrap();
+        set.take_stdin(lives).unwrap().blocking().write_all(b"late\n").unwrap();
+        set.take_stdin(silent).unwrap().blocking().write_all(b"end\n").unwrap();
         set.close();
         let came = all(&mut events, way);
         let expected = [(1, Came::new("late\n", "", 0, false)), (2, Came::new("", "", 4, false))];
@@ -297,7 +297,7 @@ fn somebody_else_holds_a_pipe() {
     std::fs::File::from(writer).write_all(b"after the end\n").unwrap();
     let (mut child, mut text) = (child.unwrap(), String::new());
     assert!(child.stderr.is_none(), "that one was at its end");
-    child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+    child.stdout.take().unwrap().blocking().read_to_string(&mut text).unwrap();
     assert_eq!(text, "after the end\n");
 }
 
@@ -425,11 +425,11 @@ fn the_descriptor_is_level_triggered() {
     let mut stdin = set.take_stdin(key).unwrap();
     idle(&mut events);
     // A part of a line is no event.
-    stdin.write_all(b"one\n").unwrap();
+    stdin.blocking().write_all(b"one\n").unwrap();
     assert!(common::readable(events.as_fd(), LONG));
     idle(&mut events);
     // Several lines at once are several events.
-    stdin.write_all(b"\\ntwo\\nthree\\n\n").unwrap();
+    stdin.blocking().write_all(b"\\ntwo\\nthree\\n\n").unwrap();
     for expected in ["one\n", "two\n", "three\n"] {
         assert!(common::readable(events.as_fd(), LONG));
         loop {
@@ -474,7 +474,7 @@ fn dropping_it_loses_nothing() {
         let mut came = BTreeMap::<usize, Came>::new();
         for round in 0..11 {
             if round < 5 {
-                inputs.iter_mut().for_each(|stdin| stdin.write_all(b"\n").unwrap());
+                inputs.iter_mut().for_each(|stdin| stdin.blocking().write_all(b"\n").unwrap());
             }
             let mut events = set.events().unwrap();
             // One event, and a look that finds nothing or a part of a line.
@@ -567,7 +567,7 @@ fn others_take_exits() {
             let mut events = set.events().unwrap();
             // They have its pipes.
             assert!(events.try_wait().unwrap().is_none());
-            stdin.write_all(b"end\n").unwrap();
+            stdin.blocking().write_all(b"end\n").unwrap();
             let exited = set.wait(Some(LONG)).unwrap().expect("it ends");
             assert_eq!(exited.exit.unwrap().code(), Some(3));
             assert!(exited.child.stdout.is_none());
@@ -615,7 +615,7 @@ fn standard_input_stays() {
     let mut events = set.events().unwrap();
     assert!(events.try_wait().unwrap().is_none());
     assert!(set.take_stdout(key).is_none(), "it is read here");
-    set.take_stdin(key).unwrap().write_all(b"hello\n").unwrap();
+    set.take_stdin(key).unwrap().blocking().write_all(b"hello\n").unwrap();
     set.close();
     assert_eq!(all(&mut events, Way::Block), BTreeMap::from([(1, Came::new("hello\n", "", 0, false))]));
 }
@@ -642,7 +642,7 @@ fn a_copy_of_this_process() {
         wrong + u8::from(came != BTreeMap::from([(7, Came::new("own\n", "", 0, false))]))
     });
     assert_eq!(code, 0);
-    set.take_stdin(key).unwrap().write_all(b"still here\n").unwrap();
+    set.take_stdin(key).unwrap().blocking().write_all(b"still here\n").unwrap();
     set.close();
     let mut events = events.into_inner().unwrap();
     assert_eq!(all(&mut events, Way::Block), BTreeMap::from([(1, Came::new("still here\n", "", 0, false))]));
