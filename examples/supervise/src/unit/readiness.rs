@@ -90,8 +90,9 @@ impl Unit {
             return;
         };
         readiness.resume(true);
-        say(format_args!("{name}: ready"));
+        // It will not say so once more to a successor.
         self.save(means);
+        say(format_args!("{name}: ready"));
     }
 
     /// Hears what it has said.
