@@ -1,12 +1,14 @@
 //! A small supervisor: keeps the services of a TOML file running, and can be pid 1 of a container.
 //!
-//! One thread: a single `poll` waits for all services, the one descriptor of a `ChildSet`, and for signals. A service that
-//! ends is started again as its policy says, after a delay that grows; what it left behind is killed. SIGTERM stops the
-//! services in reverse order, each with its signal and, after its grace, SIGKILL; a second SIGTERM kills them all. SIGUSR1
-//! prints a table. Nothing is started from a file that is wrong in any line.
+//! One thread: a single `poll` waits for all services, the one descriptor of a `ChildSet`, and for signals and sockets. A
+//! service that ends is started again as its policy says, after a delay that grows; what it left behind is killed. SIGTERM
+//! stops the services side by side, those first that are `after` others, each with its signal and, after its grace,
+//! SIGKILL; a second SIGTERM kills them all. SIGHUP reads the file again, SIGUSR1 prints a table. Nothing is started from
+//! a file that is wrong in any line.
 //!
 //! When it is killed itself, the kernel kills its services, as `Command::kill_with_parent` has it. From Linux 7.1 on the
-//! kernel then reaps them, too, and the table lacks the CPU time and memory of runs that are over.
+//! kernel then reaps them, too, and the table lacks the CPU time and memory of runs that are over. With `--state`, the
+//! services live on, and are found again by their `Identity`: see `state/hold.rs`.
 //!
 //! Processes that it did not start but became the parent of (orphans, as pid 1 or with `--subreaper`) are reaped, and
 //! nothing else is: see `strangers.rs`. Those that still run when all services have ended get SIGTERM, too.
@@ -51,6 +53,32 @@ use control::client;
 use state::hold;
 use supervisor::Supervisor;
 
+const HELP: &str = "\
+The file, in TOML:
+  [[service]]
+  name = \"web\"
+  command = [\"/usr/bin/web\", \"--port\", \"80\"]
+  restart = \"always\"          or \"on-failure\", \"never\"
+  after = [\"db\"]              started when db is ready, stopped before it
+  ready = \"notify\"            or \"started\", \"ended\", { check = [\"curl\", \"localhost\"] }
+  watchdog = \"30s\"            killed if it has not said WATCHDOG=1 for so long
+  stop = { signal = \"TERM\", grace = \"10s\" }
+All keys are in services.toml, beside the source.
+
+Signals:
+  TERM, INT  stop all services; once more: kill them
+  HUP        read the file again, and change what has changed; nothing, if it is wrong
+  USR1       print a table
+  USR2       become the program that is at this one's place now, with the same services (--state)
+
+Exit code: 0 if all services were stopped or ended well, 1 if one failed for good, 2 if nothing was started; that of an \
+essential service where one has ended.
+
+Examples:
+  supervise --check services.toml
+  supervise --state /run/web.state --control /run/web.sock services.toml
+  supervise ctl /run/web.sock restart web";
+
 /// Keeps the services of a file running
 #[derive(Debug, Parser)]
 #[command(
@@ -58,10 +86,7 @@ use supervisor::Supervisor;
     about,
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
-    after_help = "SIGTERM, SIGINT: stop all services, in reverse order; once more: kill them. SIGUSR1: print a table. \
-                  SIGUSR2: become the program that is at our place now, with the same services (--state).\n\n\
-                  Exit code: 0 if all services were stopped or ended well, 1 if one failed for good, 2 if nothing was \
-                  started; that of an essential service where one has ended."
+    after_help = HELP
 )]
 struct Options {
     /// Check the file, also whether programs and directories are there, and start nothing

@@ -119,10 +119,11 @@ fn a_watchdog_that_hears_nothing_kills() {
         return;
     }
     let code = "open('DIR/usec', 'w').write(os.environ['WATCHDOG_USEC'])
+notify('READY=1')
 for i in range(9):
     notify('WATCHDOG=1'); time.sleep(0.3)
 open('DIR/lived', 'w').close(); time.sleep(1000)";
-    let (directory, path) = file(&python("a", "watchdog = '2s'\nrestart = 'never'", code));
+    let (directory, path) = file(&python("a", "ready = 'notify'\nwatchdog = '2s'\nrestart = 'never'", code));
     let (code, _, stderr) = start(&[], &[], &path).end();
     assert_eq!(code, 1);
     assert!(stderr.contains("a: its watchdog heard nothing") && stderr.contains("SIGKILL"), "{stderr}");

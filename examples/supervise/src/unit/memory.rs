@@ -86,7 +86,9 @@ impl Unit {
         let since = Instant::now().checked_sub(ran).unwrap_or_else(Instant::now);
         let identity = Some(identity);
         let mut readiness = Readiness::new(&self.service);
-        readiness.resume(record.ready);
+        if record.ready {
+            readiness.set_ready(&self.service);
+        }
         let stopping = Stopping::No;
         self.state = State::Running(Running { key, pid, since, stopping, identity, gate: None, readiness });
         Ok(())

@@ -41,17 +41,16 @@ impl Readiness {
         Readiness {
             ready,
             by: later(service.start_within).filter(|_| !ready),
-            alive_by: later(service.watchdog),
+            alive_by: later(service.watchdog).filter(|_| ready),
             check_at: matches!(service.ready, Ready::Check(_)).then_some(now),
             check: None,
         }
     }
 
-    /// It was ready before.
-    pub(super) fn resume(&mut self, ready: bool) {
-        if ready {
-            (self.ready, self.by, self.check_at) = (true, None, None);
-        }
+    /// From now on its watchdog counts.
+    pub(super) fn set_ready(&mut self, service: &Service) {
+        (self.ready, self.by, self.check_at) = (true, None, None);
+        self.alive_by = service.watchdog.and_then(|watchdog| Instant::now().checked_add(watchdog));
     }
 
     pub(super) fn due(&self) -> Option<Instant> {
@@ -85,13 +84,14 @@ impl Unit {
     }
 
     fn is_ready_now(&mut self, means: &Means) {
-        let name = self.service.name.clone();
+        let (name, service) = (self.service.name.clone(), self.service.clone());
         let Some(readiness) = self.readiness().filter(|readiness| !readiness.ready) else {
             return;
         };
-        readiness.resume(true);
-        say(format_args!("{name}: ready"));
+        readiness.set_ready(&service);
+        // It will not say so once more to a successor.
         self.save(means);
+        say(format_args!("{name}: ready"));
     }
 
     /// Hears what it has said.
@@ -103,10 +103,10 @@ impl Unit {
         let Some(readiness) = self.readiness() else {
             return;
         };
-        if said.alive || said.ready {
+        if readiness.ready && (said.alive || said.ready) {
             readiness.alive_by = watchdog.and_then(|watchdog| Instant::now().checked_add(watchdog));
         }
-        if said.hangs && watchdog.is_some() {
+        if readiness.ready && said.hangs && watchdog.is_some() {
             readiness.alive_by = Some(Instant::now());
         }
         if said.ready && by_word {
