@@ -204,6 +204,10 @@ fn line(parts: &[Part], arguments: &[OsString], job: &Job, quote: impl Fn(&[u8],
 
 /// Where one placeholder stands for several arguments, one word becomes several.
 fn expand_word(parts: &[Part], arguments: &[OsString], job: &Job, words: &mut Vec<OsString>) {
+    // Where there are none, as with `-n 0`, there is no word either.
+    if arguments.is_empty() && matches!(parts, [Part::Value(Which::All, _)]) {
+        return;
+    }
     let mut word = Vec::new();
     for part in parts {
         let Part::Value(which, form) = part else {

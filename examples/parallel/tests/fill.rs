@@ -21,6 +21,12 @@ fn the_last_arguments_are_spread_over_the_slots() {
 }
 
 #[test]
+fn a_job_may_get_none_and_lists_may_be_linked() {
+    prints(&["-k", "-n0", "echo", "foo", ":::", "1", "2"], "foo\nfoo\n");
+    prints(&["-k", "--link", "echo", ":::", "1", "2", "3", ":::", "a", "b"], "1 a\n2 b\n3 a\n");
+}
+
+#[test]
 fn a_command_is_no_longer_than_allowed() {
     prints(&["-k", "-j1", "-X", "-s", "12", "echo", ":::", "aa", "bb", "cc"], "aa bb\ncc\n");
     let numbers: String = (0..60_000).map(|number| format!("{number}\n")).collect();

@@ -164,8 +164,12 @@ pub(crate) struct Options {
     tagstring: Option<OsString>,
 
     /// Print each command before what it writes
-    #[arg(short = 'v', long)]
+    #[arg(short)]
     pub(crate) verbose: bool,
+
+    /// Print each command on standard error
+    #[arg(short = 't', long = "verbose")]
+    pub(crate) trace: bool,
 
     /// Show how far it is, and a summary in the end
     #[arg(long, aliases = ["progress", "eta"])]

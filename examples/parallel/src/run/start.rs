@@ -1,6 +1,6 @@
 //! Starting jobs.
 
-use std::io;
+use std::io::{self, Write};
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -133,9 +133,16 @@ impl Runner<'_> {
     /// Gives the job back if there is no process.
     fn launch(&mut self, job: Job) -> Result<Result<(), (io::Error, Job)>> {
         let mut line = Vec::new();
-        if self.options.verbose {
+        if self.options.verbose || self.options.trace {
             self.launcher.invocation(&job).quote(&mut line);
             line.push(b'\n');
+        }
+        if self.options.trace {
+            // Nobody could be told that it failed.
+            self.report.hidden(|| drop(io::stderr().write_all(&line)));
+        }
+        if !self.options.verbose {
+            line.clear();
         }
         if !self.launcher.has_pipes() {
             let mut command = match self.launcher.command(&job, self.hosts.name(job.host)) {
