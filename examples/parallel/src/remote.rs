@@ -77,8 +77,11 @@ impl Remote {
         if !back.is_empty() {
             let mut pack = [&self.directory()[..], b"tar -cPf - -- "].concat();
             quote_all(back.iter().map(Vec::as_slice), &mut pack);
+            // The status of both ends.
+            script.extend_from_slice(b"r=$({ { ");
             quote_all(bytes(&ssh(&self.command, host, &pack)), &mut script);
-            script.extend_from_slice(b" </dev/null | tar -xPf - || [ $s != 0 ] || s=1\n");
+            script.extend_from_slice(b" </dev/null; echo $? >&3; } | tar -xPf - || echo $?; } 3>&1)\n");
+            script.extend_from_slice(b"[ \"$r\" = 0 ] || [ $s != 0 ] || s=1\n");
         }
         if self.cleanup {
             let mut remove = [&self.directory()[..], b"rm -f -- "].concat();

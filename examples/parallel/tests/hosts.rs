@@ -3,9 +3,12 @@
 mod common;
 
 use std::fs;
+use std::io::{BufReader, Read};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+
+use rustix::process::Signal;
 
 use common::*;
 
@@ -176,9 +179,10 @@ fn a_job_that_is_ended_ends_there() {
     let fifo = sshd.directory.fifo("fifo");
     // It holds the pipe open as long as it runs.
     let script = format!("exec 3>{fifo}; sleep 1000 & echo up >&3; : {{}}; wait");
-    let child =
-        sshd.parallel(&["-S", "1/one", "--timeout", "2", "--grace", "0.1", &script, ":::", "x"]).spawn();
-    let said = fs::read_to_string(&fifo).unwrap();
-    assert_eq!(said, "up\n");
-    assert_eq!(code(&child.unwrap().wait_with_output().unwrap()), 1);
+    let child = sshd.parallel(&["-S", "1/one", &script, ":::", "x"]).spawn().unwrap();
+    let mut said = BufReader::new(fs::File::open(&fifo).unwrap());
+    read_until(&mut said, "up");
+    signal(&child, Signal::TERM);
+    assert_eq!(said.read_to_end(&mut Vec::new()).unwrap(), 0);
+    assert_eq!(code(&child.wait_with_output().unwrap()), 1);
 }
