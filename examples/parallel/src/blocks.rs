@@ -17,8 +17,10 @@ pub(crate) enum Size {
 
 pub(crate) struct Blocks {
     size: Size,
-    /// What ends a record; not empty.
-    record_end: Vec<u8>,
+    /// What ends a record, and what starts the next one. If both are empty, a record is a byte.
+    between: Vec<u8>,
+    /// How much of that is the end.
+    end_length: usize,
     /// What was read and not yet taken: at most a block, unless one record is longer, and a chunk.
     buffer: Vec<u8>,
     /// Where to search on for the end of a record.
@@ -33,10 +35,11 @@ pub(crate) struct Blocks {
 }
 
 impl Blocks {
-    pub(crate) fn new(size: Size, record_end: Vec<u8>) -> Blocks {
+    pub(crate) fn new(size: Size, record_end: &[u8], record_start: &[u8]) -> Blocks {
         Blocks {
             size,
-            record_end,
+            between: [record_end, record_start].concat(),
+            end_length: record_end.len(),
             buffer: Vec::new(),
             searched: 0,
             records: 0,
@@ -97,14 +100,18 @@ impl Blocks {
 
     /// The last end of a record within the size, or the first one beyond it.
     fn find_cut_at(&mut self, size: usize) -> Option<usize> {
+        if self.between.is_empty() {
+            return Some(size);
+        }
         if self.searched == 0 {
-            let (end, block) = (&self.record_end, &self.buffer[..size]);
-            let at = match end[..] {
+            let first = self.first();
+            let (between, block) = (&self.between, self.buffer.get(first..size).unwrap_or_default());
+            let at = match between[..] {
                 [byte] => block.iter().rposition(|&other| other == byte),
-                _ => block.windows(end.len()).rposition(|window| window == end),
+                _ => block.windows(between.len()).rposition(|window| window == between),
             };
             if let Some(at) = at {
-                return Some(at + end.len());
+                return Some(first + at + self.end_length);
             }
             self.skip_to(size);
         }
@@ -112,29 +119,38 @@ impl Blocks {
     }
 
     fn find_end_of(&mut self, wanted: usize) -> Option<usize> {
+        let mut cut = self.searched;
         while self.records < wanted {
-            self.searched = self.find_end()?;
+            cut = self.find_end()?;
+            // Where nothing ends a record, it is the start of the next one that is not to be found again.
+            self.searched = cut + self.first();
             self.records += 1;
         }
-        Some(self.searched)
+        Some(cut)
     }
 
     fn find_end(&mut self) -> Option<usize> {
-        let end = &self.record_end;
-        let unsearched = &self.buffer[self.searched..];
-        let at = match end[..] {
+        let between = &self.between;
+        let from = self.searched.max(self.first()).min(self.buffer.len());
+        let unsearched = &self.buffer[from..];
+        let at = match between[..] {
             [byte] => unsearched.iter().position(|&other| other == byte),
-            _ => unsearched.windows(end.len()).position(|window| window == end),
+            _ => unsearched.windows(between.len()).position(|window| window == between),
         };
-        let found = at.map(|at| self.searched + at + end.len());
+        let found = at.map(|at| from + at + self.end_length);
         if found.is_none() {
             self.skip_to(self.buffer.len());
         }
         found
     }
 
+    /// The start of the first record is not where one ends.
+    fn first(&self) -> usize {
+        usize::from(self.end_length == 0)
+    }
+
     /// No end of a record lies before this; one may have begun.
     fn skip_to(&mut self, searched: usize) {
-        self.searched = (searched + 1).saturating_sub(self.record_end.len()).max(self.searched);
+        self.searched = (searched + 1).saturating_sub(self.between.len()).max(self.searched);
     }
 }

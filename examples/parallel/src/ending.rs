@@ -148,6 +148,22 @@ impl Endings {
         result
     }
 
+    /// Sends it to all, for what is no end.
+    pub(crate) fn signal<T>(&self, set: &ChildSet<T>, number: Signal) -> io::Result<()> {
+        self.running.keys().map(|&key| signal(set, key, number)).fold(Ok(()), Result::and)
+    }
+
+    /// All that was to come comes so much later.
+    pub(crate) fn postpone(&mut self, pause: Duration) {
+        self.deadlines.clear();
+        for (&key, ending) in &mut self.running {
+            ending.started += pause;
+            ending.deadline = ending.deadline.and_then(|deadline| deadline.checked_add(pause));
+            self.deadlines.extend(ending.deadline.map(|deadline| (deadline, key)));
+        }
+        self.leftovers.iter_mut().for_each(|leftover| leftover.deadline += pause);
+    }
+
     /// Sends the signals that are due.
     pub(crate) fn act<T>(&mut self, set: &ChildSet<T>) -> io::Result<()> {
         let mut result = Ok(());

@@ -15,8 +15,10 @@ use rustix::io::Errno;
 use shared::errno;
 
 use crate::descriptors::Inherited;
+use crate::hosts::is_here;
 use crate::options::Options;
 use crate::quote::Invocation;
+use crate::remote::Remote;
 use crate::template::Template;
 
 /// What shells run themselves: where one of these is looked for as a program, a shell was meant.
@@ -33,6 +35,8 @@ pub(crate) struct Job {
     pub(crate) arguments: Vec<OsString>,
     /// From 1, and 0 while it has none.
     pub(crate) slot: usize,
+    /// While it has a slot.
+    pub(crate) host: usize,
     /// With `--pipe`: what it reads.
     pub(crate) block: Option<Rc<Vec<u8>>>,
     pub(crate) tries_left: u32,
@@ -45,6 +49,7 @@ pub(crate) struct Launcher {
     template: Template,
     inherited: Inherited,
     shell: OsString,
+    remote: Remote,
     /// Where the program lies, if that was found out: spares each job the search in PATH.
     path: Option<PathBuf>,
     reads_block: bool,
@@ -61,7 +66,8 @@ impl Launcher {
             false => template.program().and_then(find),
         };
         let (reads_block, is_collected) = (options.pipe, !options.ungroup);
-        Launcher { template, inherited, shell, path, reads_block, is_collected }
+        let remote = std::mem::take(&mut options.remote);
+        Launcher { template, inherited, shell, remote, path, reads_block, is_collected }
     }
 
     pub(crate) fn invocation(&self, job: &Job) -> Invocation {
@@ -79,16 +85,20 @@ impl Launcher {
     }
 
     /// What its program fails at comes as its exit.
-    pub(crate) fn launch(&self, job: &Job) -> io::Result<Child> {
-        self.command(job)?.launch()
+    pub(crate) fn launch(&self, job: &Job, host: &OsStr) -> io::Result<Child> {
+        self.command(job, host)?.launch()
     }
 
-    pub(crate) fn command(&self, job: &Job) -> io::Result<Command> {
-        let invocation = self.template.expand(job);
+    pub(crate) fn command(&self, job: &Job, host: &OsStr) -> io::Result<Command> {
+        let mut invocation = self.template.expand(job);
+        let is_here = is_here(host);
+        if !is_here {
+            invocation = Invocation::Program(self.remote.words(host, &invocation, job));
+        }
         let program = invocation.program(&self.shell);
         let mut command = match &self.path {
-            Some(path) => Command::new(path),
-            None => Command::new(program),
+            Some(path) if is_here => Command::new(path),
+            _ => Command::new(program),
         };
         command.arg0(program);
         match &invocation {

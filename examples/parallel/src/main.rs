@@ -19,12 +19,14 @@ mod blocks;
 mod descriptors;
 mod ending;
 mod group;
+mod hosts;
 mod input;
 mod launch;
 mod options;
 mod output;
 mod placeholder;
 mod quote;
+mod remote;
 mod report;
 mod resume;
 mod run;
@@ -38,11 +40,11 @@ use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::{Instant, SystemTime};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result};
 use shared::complain;
 
-use blocks::{Blocks, Size};
 use descriptors::Inherited;
+use hosts::Hosts;
 use input::{Input, Next};
 use launch::{Job, Launcher};
 use options::Options;
@@ -76,13 +78,20 @@ fn run(mut options: Options, inherited: Inherited) -> Result<u64> {
     if options.sources.is_empty() && io::stdin().is_terminal() {
         complain("parallel", "reading from the terminal; Ctrl-D ends the input");
     }
-    let input = match options.pipe {
-        true => {
-            let size = options.records.map_or(Size::Bytes(options.block), Size::Records);
-            Input::Blocks(Blocks::new(size, options.recend.0.clone()))
-        }
+    let mut input = match options.pipe {
+        true => Input::Blocks(options.blocks()),
         false => Input::of_sources(&options)?,
     };
+    if options.has_header() {
+        let names = input.header().context("cannot read the header")?;
+        options.prepare(&names).map_err(Error::msg)?;
+    }
+    // To print commands, no host is asked.
+    let logins: &[_] = if options.dry_run { &[] } else { &options.logins };
+    let hosts = Hosts::new(logins, options.jobs, &options.remote.command)?;
+    if let Some(fill) = options.fill(hosts.slots()) {
+        input.fill(fill);
+    }
     let done = match &options.joblog {
         Some(joblog) if options.resumes() => resume::done(joblog, options.resume_failed)?,
         _ => HashSet::new(),
@@ -95,7 +104,7 @@ fn run(mut options: Options, inherited: Inherited) -> Result<u64> {
         };
     }
     let report = Report::new(&options)?;
-    let mut runner = Runner::new(&mut options, launcher, input, done, report)?;
+    let mut runner = Runner::new(&mut options, hosts, launcher, input, done, report)?;
     let result = runner.run();
     runner.report.end();
     result?;
@@ -106,8 +115,16 @@ fn dry_run(launcher: &Launcher, mut input: Input, done: &HashSet<u64>) -> io::Re
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
     let mut line = Vec::new();
     let (started, started_at) = (Instant::now(), SystemTime::now());
-    let mut job =
-        Job { number: 0, arguments: Vec::new(), slot: 1, block: None, tries_left: 1, started, started_at };
+    let mut job = Job {
+        number: 0,
+        arguments: Vec::new(),
+        slot: 1,
+        host: 0,
+        block: None,
+        tries_left: 1,
+        started,
+        started_at,
+    };
     loop {
         job.arguments = match input.next() {
             Next::Arguments(arguments) => arguments,

@@ -1,7 +1,7 @@
 //! Placeholders in a word of the command, as GNU parallel writes them.
 
-use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Part {
@@ -61,6 +61,24 @@ pub(crate) fn parse(mut rest: &[u8], whole: &[u8]) -> Result<Vec<Part>, String> 
         parts.push(Part::Text(text));
     }
     Ok(parts)
+}
+
+/// Writes placeholders that have names by their numbers: `{name.}` as `{1.}`.
+pub(crate) fn by_number(word: &OsStr, names: &[OsString]) -> OsString {
+    let mut word = word.as_bytes().to_vec();
+    for (index, name) in names.iter().enumerate() {
+        for form in ["", ".", "/", "//", "/."] {
+            let named = [b"{", name.as_bytes(), form.as_bytes(), b"}"].concat();
+            let numbered = format!("{{{}{form}}}", index + 1).into_bytes();
+            let mut from = 0;
+            while let Some(at) = word[from..].windows(named.len()).position(|window| window == named) {
+                let at = from + at;
+                word.splice(at..at + named.len(), numbered.iter().copied());
+                from = at + numbered.len();
+            }
+        }
+    }
+    OsString::from_vec(word)
 }
 
 fn in_braces(tail: &[u8]) -> Result<Option<(Part, &[u8])>, String> {

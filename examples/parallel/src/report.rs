@@ -1,8 +1,10 @@
 //! What is told of the jobs: progress, messages, the joblog, the summary.
 
+use std::ffi::OsStr;
 use std::fmt::Display;
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
@@ -99,6 +101,7 @@ impl Report {
     pub(crate) fn ended(
         &mut self,
         job: &Job,
+        host: &OsStr,
         outcome: &Outcome,
         command: impl FnOnce() -> Invocation,
     ) -> Result<()> {
@@ -109,7 +112,7 @@ impl Report {
         }
         match &mut self.log {
             Some(log) => {
-                log.write_all(&log_line(job, outcome, &command())).context("cannot write the joblog")
+                log.write_all(&log_line(job, host, outcome, &command())).context("cannot write the joblog")
             }
             None => Ok(()),
         }
@@ -166,10 +169,11 @@ fn open_log(options: &Options) -> Result<File> {
 }
 
 /// The number formats are GNU parallel's, and so is the NUL for a newline, lest a job have two lines.
-fn log_line(job: &Job, outcome: &Outcome, command: &Invocation) -> Vec<u8> {
+fn log_line(job: &Job, host: &OsStr, outcome: &Outcome, command: &Invocation) -> Vec<u8> {
     let mut line = format!(
-        "{}\t:\t{:.3}\t{:10.3}\t0\t0\t{}\t{}\t",
+        "{}\t{}\t{:.3}\t{:10.3}\t0\t0\t{}\t{}\t",
         job.number,
+        shared::printable(host.as_bytes()),
         job.started_at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64(),
         outcome.runtime.as_secs_f64(),
         outcome.code,

@@ -37,9 +37,17 @@ impl FromStr for Jobs {
 }
 
 impl Jobs {
-    /// At least 1.
+    /// On this machine.
     pub(crate) fn number(self) -> usize {
-        let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        self.number_of(std::thread::available_parallelism().map_or(1, NonZeroUsize::get))
+    }
+
+    pub(crate) fn needs_processors(self) -> bool {
+        matches!(self, Jobs::Beyond(_) | Jobs::Percent(_))
+    }
+
+    /// On one with so many processors; at least 1.
+    pub(crate) fn number_of(self, processors: usize) -> usize {
         let number = match self {
             Jobs::Number(number) => number,
             Jobs::Beyond(more) => processors.saturating_add_signed(more),
@@ -195,6 +203,14 @@ pub(crate) fn separator(text: &str) -> Result<Separator, String> {
     }
 }
 
+/// As [`separator`], and none at all.
+pub(crate) fn end(text: &str) -> Result<Separator, String> {
+    match text {
+        "" => Ok(Separator(Vec::new())),
+        text => separator(text),
+    }
+}
+
 /// For GNU parallel it is a regular expression.
 pub(crate) fn plain_separator(text: &str) -> Result<Separator, String> {
     let separator = separator(text)?;
@@ -211,6 +227,6 @@ pub(crate) fn delimiter(text: &str) -> Result<u8, String> {
     }
 }
 
-/// Never empty.
+/// Empty only as an [`end`].
 #[derive(Clone, Debug)]
 pub(crate) struct Separator(pub(crate) Vec<u8>);

@@ -1,6 +1,7 @@
 //! What there is a job for each of: arguments from the command line, from files, or from standard input as they are
 //! wanted; or blocks of standard input.
 
+mod gather;
 mod product;
 mod stream;
 
@@ -16,6 +17,8 @@ use rustix::io::Errno;
 
 use crate::blocks::Blocks;
 use crate::options::{From, Options, Source};
+use gather::Gather;
+pub(crate) use gather::{Fill, LONGEST_LINE};
 use product::Product;
 use stream::Stream;
 
@@ -37,8 +40,7 @@ pub(crate) enum Next {
 pub(crate) struct Rows {
     lists: Lists,
     colsep: Option<Vec<u8>>,
-    /// How many a job gets, if it is not one row.
-    count: Option<usize>,
+    gather: Gather,
     /// For a job that does not have all yet.
     gathered: Vec<OsString>,
 }
@@ -54,10 +56,32 @@ impl Input {
         let lists = match options.sources.as_slice() {
             [] => Lists::Stream(Stream::new(None, delimiter)),
             [Source { from: From::File(name), .. }] => Lists::Stream(Stream::new(open(name)?, delimiter)),
-            sources => Lists::Product(product(sources, delimiter)?),
+            sources => Lists::Product(product(sources, delimiter, options.link)?),
         };
         let colsep = options.colsep.as_ref().map(|colsep| colsep.0.clone());
-        Ok(Input::Rows(Rows { lists, colsep, count: options.count(), gathered: Vec::new() }))
+        let gather = options.count().map_or(Gather::Row, Gather::Count);
+        Ok(Input::Rows(Rows { lists, colsep, gather, gathered: Vec::new() }))
+    }
+
+    /// Has a job get as many arguments as fit.
+    pub(crate) fn fill(&mut self, fill: Fill) {
+        if let Input::Rows(rows) = self {
+            rows.gather = Gather::Fill(fill);
+        }
+    }
+
+    /// Takes the first argument of each list, or the first row's columns: the names of what follows.
+    pub(crate) fn header(&mut self) -> io::Result<Vec<OsString>> {
+        loop {
+            if let Input::Rows(rows) = self {
+                match rows.header() {
+                    Some(names) => return Ok(names),
+                    None if rows.lists.is_done() => return Ok(Vec::new()),
+                    None => {}
+                }
+            }
+            self.wait()?;
+        }
     }
 
     /// Takes arguments or a block that are there already.
@@ -97,7 +121,11 @@ impl Input {
                     Lists::Product(product) => product.left(),
                     Lists::Stream(stream) => stream.has_ended().then(|| stream.count())?,
                 };
-                Some(rows_left.div_ceil(rows.count.unwrap_or(1) as u64))
+                match rows.gather {
+                    Gather::Row => Some(rows_left),
+                    Gather::Count(count) => Some(rows_left.div_ceil(count.max(1) as u64)),
+                    Gather::Fill(_) => self.is_done().then_some(0),
+                }
             }
             Input::Blocks(blocks) => blocks.is_done().then_some(0),
         }
@@ -135,25 +163,50 @@ impl Input {
 impl Rows {
     fn next(&mut self) -> Next {
         loop {
-            let row = match &mut self.lists {
-                Lists::Product(product) => product.take(),
-                Lists::Stream(stream) => stream.take().map(|argument| vec![argument]),
-            };
-            let Some(row) = row else {
-                return match self.lists.is_done() {
-                    true if self.gathered.is_empty() => Next::End,
-                    true => Next::Arguments(std::mem::take(&mut self.gathered)),
-                    false => Next::Later,
+            let Some(row) = self.row() else {
+                return match (self.lists.is_done(), &mut self.gather) {
+                    (true, _) if self.gathered.is_empty() => Next::End,
+                    (true, Gather::Fill(fill)) => Next::Arguments(fill.take(&mut self.gathered)),
+                    (true, _) => Next::Arguments(std::mem::take(&mut self.gathered)),
+                    (false, _) => Next::Later,
                 };
             };
-            match &self.colsep {
-                Some(colsep) => self.gathered.extend(row.iter().flat_map(|value| columns(value, colsep))),
-                None => self.gathered.extend(row),
+            match &mut self.gather {
+                Gather::Fill(fill) => match fill.add(&mut self.gathered, row) {
+                    Some(full) => return Next::Arguments(full),
+                    None => continue,
+                },
+                Gather::Count(0) => return Next::Arguments(Vec::new()),
+                Gather::Count(_) | Gather::Row => self.gathered.extend(row),
             }
-            if self.gathered.len() >= self.count.unwrap_or(0) {
+            let wanted = if let Gather::Count(count) = self.gather { count } else { 0 };
+            if self.gathered.len() >= wanted {
                 return Next::Arguments(std::mem::take(&mut self.gathered));
             }
         }
+    }
+
+    fn row(&mut self) -> Option<Vec<OsString>> {
+        let row = match &mut self.lists {
+            Lists::Product(product) => product.take()?,
+            Lists::Stream(stream) => vec![stream.take()?],
+        };
+        Some(self.columns(row))
+    }
+
+    fn columns(&self, row: Vec<OsString>) -> Vec<OsString> {
+        match &self.colsep {
+            Some(colsep) => row.iter().flat_map(|value| columns(value, colsep)).collect(),
+            None => row,
+        }
+    }
+
+    fn header(&mut self) -> Option<Vec<OsString>> {
+        let row = match &mut self.lists {
+            Lists::Product(product) => product.take_first_of_each(),
+            Lists::Stream(stream) => vec![stream.take()?],
+        };
+        Some(self.columns(row))
     }
 }
 
@@ -166,17 +219,22 @@ impl Lists {
     }
 }
 
-fn product(sources: &[Source], delimiter: u8) -> Result<Product> {
+fn product(sources: &[Source], delimiter: u8, link: bool) -> Result<Product> {
     let mut product = Product::new();
+    let mut linked = Vec::new();
     for source in sources {
         let list = match &source.from {
             From::List(list) => list.clone(),
             From::File(name) => read_all(name, delimiter)?,
         };
         match source.linked {
+            _ if link => linked.push(list),
             true => product.link(list),
             false => product.add(list),
         }
+    }
+    if link {
+        product.add_linked(linked);
     }
     Ok(product)
 }

@@ -30,6 +30,23 @@ impl Product {
         self.count();
     }
 
+    /// Lists that vary together; a shorter one begins anew.
+    pub(crate) fn add_linked(&mut self, lists: Vec<Vec<OsString>>) {
+        let length = lists.iter().map(Vec::len).max().unwrap_or(0);
+        let full = || lists.iter().filter(|list| !list.is_empty());
+        let entry = |index: usize| full().map(|list| list[index % list.len()].clone()).collect();
+        self.axes.push((0..length).map(entry).collect());
+        self.count();
+    }
+
+    /// Also of those that are linked.
+    pub(crate) fn take_first_of_each(&mut self) -> Vec<OsString> {
+        let full = self.axes.iter_mut().filter(|axis| !axis.is_empty());
+        let first = full.flat_map(|axis| axis.remove(0)).collect();
+        self.count();
+        first
+    }
+
     /// More than anybody has time for is as good as the true number.
     fn count(&mut self) {
         self.total = self.axes.iter().fold(1, |total, axis| total.saturating_mul(axis.len() as u64));

@@ -5,6 +5,7 @@ mod sink;
 mod spool;
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
@@ -27,6 +28,7 @@ pub(crate) struct Output {
     /// What each line starts with, before a tab.
     tag: Option<Template>,
     results: Option<PathBuf>,
+    names: Vec<OsString>,
     order: Option<Order>,
     store: Store,
     sink: Sink,
@@ -57,6 +59,7 @@ impl Output {
             line_buffer: options.line_buffer,
             tag: options.tag_template.take(),
             results: options.results.take(),
+            names: std::mem::take(&mut options.names),
             order: options.keep_order.then(|| Order { next: 1, waiting: BTreeMap::new() }),
             store: Store::default(),
             sink: Sink::default(),
@@ -64,7 +67,8 @@ impl Output {
     }
 
     pub(crate) fn hold(&self, job: &Job) -> Result<Held> {
-        let create = |directory: &PathBuf| Results::create(directory, job).context(CANNOT_KEEP_RESULTS);
+        let create =
+            |directory: &PathBuf| Results::create(directory, &self.names, job).context(CANNOT_KEEP_RESULTS);
         let results = self.results.as_ref().map(create).transpose()?;
         let tag = self.tag.as_ref().map(|tag| [&tag.text(job)[..], b"\t"].concat());
         Ok(Held { tag, results, ..Held::nothing(job.number) })

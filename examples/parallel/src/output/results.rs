@@ -13,8 +13,8 @@ pub(super) struct Results([File; 2]);
 
 impl Results {
     /// Makes the files anew, as GNU parallel names them.
-    pub(super) fn create(directory: &Path, job: &Job) -> io::Result<Results> {
-        let directory = place(directory, job);
+    pub(super) fn create(directory: &Path, names: &[OsString], job: &Job) -> io::Result<Results> {
+        let directory = place(directory, names, job);
         fs::create_dir_all(&directory)?;
         fs::write(directory.join("seq"), job.number.to_string())?;
         Ok(Results([File::create(directory.join("stdout"))?, File::create(directory.join("stderr"))?]))
@@ -25,13 +25,17 @@ impl Results {
     }
 }
 
-fn place(directory: &Path, job: &Job) -> PathBuf {
+/// Arguments are by their names in the header, or else by their numbers.
+fn place(directory: &Path, names: &[OsString], job: &Job) -> PathBuf {
     let mut path = directory.to_owned();
     if job.arguments.is_empty() {
         path.push(job.number.to_string());
     }
     for (index, argument) in job.arguments.iter().enumerate() {
-        path.push((index + 1).to_string());
+        match names.get(index) {
+            Some(known) => path.push(name(known)),
+            None => path.push((index + 1).to_string()),
+        }
         path.push(name(argument));
     }
     path

@@ -2,13 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{anyhow, Context, Result};
 use childset::{Exited, SpawnError};
 use shared::exit_code_of;
 
 use super::Runner;
+use crate::hosts::is_here;
 use crate::launch::{is_shortage, Job};
 use crate::output::{Held, Output, Stream};
+use crate::remote::UNREACHABLE;
 use crate::report::Outcome;
 use crate::running::{End, Ended, Got};
 
@@ -20,7 +22,8 @@ impl Runner<'_> {
     /// Takes exits, and fills the slots at once: while one job is started, the next one may have ended.
     pub(super) fn take_exits(&mut self) -> Result<()> {
         // Not until there is none, since jobs that end at once would keep signals and deadlines waiting.
-        for _ in 0..self.slots {
+        // Also of jobs whose host is no longer counted.
+        for _ in 0..self.hosts.slots().max(1) {
             let Some(exited) = self.set.try_wait().context("cannot watch the jobs")? else {
                 break;
             };
@@ -72,6 +75,12 @@ impl Runner<'_> {
                 Outcome::new(exit.ok(), timed_out, job.started.elapsed())
             }
         };
+        let is_lost = outcome.code == UNREACHABLE && !timed_out && !is_here(self.hosts.name(job.host));
+        if is_lost && !self.halted {
+            self.lose_host(job.host);
+            // That was no try of the job's.
+            job.tries_left += 1;
+        }
         let ended = Ended { job, outcome };
         let number = ended.job.number;
         match self.running.iter().position(|running| running.held.number == number) {
@@ -82,6 +91,16 @@ impl Runner<'_> {
                 self.settle(index)
             }
             None => self.finish(ended, None),
+        }
+    }
+
+    fn lose_host(&mut self, host: usize) {
+        let Some(name) = self.hosts.set_down(host) else {
+            return;
+        };
+        match self.hosts.slots() {
+            0 => self.fail(anyhow!("{name} does not answer, and there is no other host")),
+            _ => self.report.say(format_args!("{name} does not answer: its jobs are done elsewhere")),
         }
     }
 
@@ -152,7 +171,7 @@ impl Runner<'_> {
     /// A try has ended, and all that it wrote is there.
     fn finish(&mut self, ended: Ended, held: Option<Held>) -> Result<()> {
         let Ended { mut job, outcome } = ended;
-        self.free_slots.insert(std::mem::take(&mut job.slot));
+        self.give_slot_back(&mut job);
         if !outcome.failed {
             self.endings.succeeded(outcome.runtime);
         }
@@ -188,7 +207,9 @@ impl Runner<'_> {
 
     /// A job has ended for good.
     pub(super) fn ended(&mut self, job: &Job, outcome: Outcome) {
-        if let Err(error) = self.report.ended(job, &outcome, || self.launcher.invocation(job)) {
+        if let Err(error) =
+            self.report.ended(job, self.hosts.name(job.host), &outcome, || self.launcher.invocation(job))
+        {
             self.fail(error);
         }
         self.halt_if_due();

@@ -12,6 +12,7 @@ use anyhow::{Context, Error, Result};
 use childset::{Child, ChildSet};
 
 use crate::ending::Endings;
+use crate::hosts::Hosts;
 use crate::input::Input;
 use crate::launch::{Job, Launcher};
 use crate::options::Options;
@@ -25,7 +26,7 @@ const CHUNK: usize = 1 << 16;
 
 pub(crate) struct Runner<'a> {
     options: &'a Options,
-    slots: usize,
+    hosts: Hosts,
     launcher: Launcher,
     input: Input,
     pub(crate) report: Report,
@@ -70,6 +71,7 @@ pub(crate) struct Runner<'a> {
 impl<'a> Runner<'a> {
     pub(crate) fn new(
         options: &'a mut Options,
+        hosts: Hosts,
         launcher: Launcher,
         input: Input,
         done: HashSet<u64>,
@@ -78,7 +80,7 @@ impl<'a> Runner<'a> {
         let output = Output::new(options);
         Ok(Runner {
             options,
-            slots: options.jobs.number(),
+            hosts,
             launcher,
             input,
             report,
@@ -135,6 +137,7 @@ impl<'a> Runner<'a> {
             self.begin()?;
             let ready = self.wait(more).context("cannot wait")?;
             if ready.signals {
+                self.stop_if_asked()?;
                 self.interrupt()?;
             }
             if ready.input {

@@ -1,6 +1,6 @@
 //! Starting jobs.
 
-use std::io;
+use std::io::{self, Write};
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -23,7 +23,7 @@ impl Runner<'_> {
     /// Starts jobs while there are slots and arguments; true if it stopped only to have a look at the rest.
     pub(super) fn start(&mut self) -> Result<bool> {
         self.next_start = self.next_start.filter(|&at| at > Instant::now());
-        for _ in 0..self.slots {
+        for _ in 0..self.hosts.slots() {
             if !self.has_slot() {
                 return Ok(false);
             }
@@ -42,8 +42,8 @@ impl Runner<'_> {
                     let what = format!("cannot start job {}", job.number);
                     self.fail(Error::new(error).context(what));
                 }
-                Err((error, job)) => {
-                    self.free_slots.insert(job.slot);
+                Err((error, mut job)) => {
+                    self.give_slot_back(&mut job);
                     let outcome = self.not_run(&error, &job);
                     self.print(|output| output.end(output.hold(&job)?))?;
                     self.ended(&job, outcome);
@@ -71,7 +71,7 @@ impl Runner<'_> {
     }
 
     fn has_slot(&self) -> bool {
-        !self.halted && !self.short && self.next_start.is_none() && self.busy() < self.slots
+        !self.halted && !self.short && self.next_start.is_none() && self.busy() < self.hosts.slots()
     }
 
     /// Whether a job that is new, not tried again, would be started now.
@@ -82,7 +82,7 @@ impl Runner<'_> {
     fn next_job(&mut self) -> Result<Option<Job>> {
         if let Some(mut job) = self.again.pop_front() {
             if job.slot == 0 {
-                job.slot = self.take_slot();
+                self.take_slot(&mut job);
             }
             return Ok(Some(Job { started: Instant::now(), started_at: SystemTime::now(), ..job }));
         }
@@ -101,35 +101,51 @@ impl Runner<'_> {
                 self.print(|output| output.end(Held::nothing(number)))?;
                 continue;
             }
-            return Ok(Some(Job {
+            let mut job = Job {
                 number,
                 arguments,
-                slot: self.take_slot(),
+                slot: 0,
+                host: 0,
                 block,
                 tries_left: self.options.retries.get(),
                 started: Instant::now(),
                 started_at: SystemTime::now(),
-            }));
+            };
+            self.take_slot(&mut job);
+            return Ok(Some(job));
         }
     }
 
     /// The lowest one.
-    fn take_slot(&mut self) -> usize {
-        self.free_slots.pop_first().unwrap_or_else(|| {
+    fn take_slot(&mut self, job: &mut Job) {
+        job.host = self.hosts.take();
+        job.slot = self.free_slots.pop_first().unwrap_or_else(|| {
             self.slots_used += 1;
             self.slots_used
-        })
+        });
+    }
+
+    pub(super) fn give_slot_back(&mut self, job: &mut Job) {
+        self.hosts.free(job.host);
+        self.free_slots.insert(std::mem::take(&mut job.slot));
     }
 
     /// Gives the job back if there is no process.
     fn launch(&mut self, job: Job) -> Result<Result<(), (io::Error, Job)>> {
         let mut line = Vec::new();
-        if self.options.verbose {
+        if self.options.verbose || self.options.trace {
             self.launcher.invocation(&job).quote(&mut line);
             line.push(b'\n');
         }
+        if self.options.trace {
+            // Nobody could be told that it failed.
+            self.report.hidden(|| drop(io::stderr().write_all(&line)));
+        }
+        if !self.options.verbose {
+            line.clear();
+        }
         if !self.launcher.has_pipes() {
-            let mut command = match self.launcher.command(&job) {
+            let mut command = match self.launcher.command(&job, self.hosts.name(job.host)) {
                 Ok(command) => command,
                 Err(error) => return Ok(Err((error, job))),
             };
@@ -143,7 +159,7 @@ impl Runner<'_> {
             }
             return Ok(Ok(()));
         }
-        let mut child = match self.launcher.launch(&job) {
+        let mut child = match self.launcher.launch(&job, self.hosts.name(job.host)) {
             Ok(child) => child,
             Err(error) => return Ok(Err((error, job))),
         };

@@ -1,12 +1,14 @@
 //! Why no more jobs are started: `--halt`, signals, and trouble of our own.
 
 use std::io;
+use std::time::Instant;
 
 use anyhow::{Context, Error, Result};
 use childset::Signal;
 
 use super::Runner;
 use crate::group::signal_child;
+use crate::signals::stop;
 use crate::values::{Amount, Halt, Why};
 
 impl Runner<'_> {
@@ -76,6 +78,23 @@ impl Runner<'_> {
             let killed = self.endings.kill(&self.set);
             self.complain(killed);
         }
+        Ok(())
+    }
+
+    /// Stops the jobs and ourselves, and has the jobs go on when we do. Their time does not run meanwhile.
+    pub(super) fn stop_if_asked(&mut self) -> Result<()> {
+        if !self.signals.take_stop().context("cannot read signals")? {
+            return Ok(());
+        }
+        self.signal_unwatched(Signal::STOP);
+        let stopped = self.endings.signal(&self.set, Signal::STOP);
+        self.complain(stopped);
+        let since = Instant::now();
+        stop().context("cannot stop")?;
+        self.endings.postpone(since.elapsed());
+        self.signal_unwatched(Signal::CONT);
+        let continued = self.endings.signal(&self.set, Signal::CONT);
+        self.complain(continued);
         Ok(())
     }
 

@@ -23,11 +23,11 @@ impl Runner<'_> {
     pub(super) fn wait(&self, more: bool) -> io::Result<Ready> {
         let stdin = io::stdin();
         let reads = !self.halted && self.input.wants(!more && self.takes_new());
-        let mut fds = Vec::with_capacity(3 + 3 * self.running.len());
+        let mut fds = Vec::with_capacity(4 + 3 * self.running.len());
         fds.push(PollFd::new(&self.set, PollFlags::IN));
-        fds.push(PollFd::new(&self.signals, PollFlags::IN));
+        fds.extend(self.signals.fds().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
         fds.extend(reads.then(|| PollFd::from_borrowed_fd(self.input.fd(&stdin), PollFlags::IN)));
-        let mut pipes = Vec::with_capacity(fds.capacity() - 3);
+        let mut pipes = Vec::with_capacity(fds.capacity() - 4);
         for (index, running) in self.running.iter().enumerate() {
             for (fd, end) in running.pipes() {
                 fds.push(PollFd::from_borrowed_fd(fd, end.interest()));
@@ -42,7 +42,8 @@ impl Runner<'_> {
         }
         let mut ready = fds.iter().map(|fd| !fd.revents().is_empty());
         let mut next = || ready.next().unwrap_or(false);
-        let (exits, signals, input) = (next(), next(), reads && next());
+        let (exits, ends, stops) = (next(), next(), next());
+        let (signals, input) = (ends || stops, reads && next());
         pipes.retain(|_| next());
         Ok(Ready { exits, signals, input, pipes })
     }

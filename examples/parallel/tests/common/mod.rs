@@ -21,7 +21,7 @@ pub(crate) fn binary() -> PathBuf {
 /// Whoever runs the tests in the background may have SIGINT ignored, which a program inherits and respects.
 pub(crate) fn with_default_signals(program: &OsStr) -> Command {
     let mut command = Command::new("env");
-    command.arg("--default-signal=HUP,INT,TERM").arg(program);
+    command.arg("--default-signal=HUP,INT,TERM,TSTP").arg(program);
     command
 }
 

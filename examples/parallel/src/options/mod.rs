@@ -1,5 +1,8 @@
 //! The command line.
 
+mod details;
+mod hosts;
+
 use std::ffi::OsString;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::os::unix::ffi::OsStrExt;
@@ -9,46 +12,15 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 
+use crate::blocks::{Blocks, Size};
+use crate::hosts::Login;
+use crate::input::{Fill, LONGEST_LINE};
+use crate::placeholder::by_number;
+use crate::remote::Remote;
 use crate::template::Template;
-use crate::values::{delimiter, plain_separator, separator, size, time, Halt, Jobs, Separator, Timeout};
-
-const DETAILS: &str = "\
-Placeholders, replaced anywhere in any word of the command:
-  {}    the arguments             {1}  {2}  the first one, the second one; {-1} the last one
-  {.}   without their extension   {1.}      and so on
-  {/}   without their directory
-  {//}  their directory
-  {/.}  without directory and extension
-  {#}   the number of the job, from 1; also in PARALLEL_SEQ
-  {%}   the slot that it runs in, from 1; also in PARALLEL_JOBSLOT
-Where the command has none, the arguments are appended to it. A placeholder that GNU parallel has and this one has \
-not is an error.
-
-A command of several words is a program with its arguments: they are given to it as they are, no shell sees them. A \
-command of one word with a blank, or another character that shells know, is a line for $PARALLEL_SHELL, $SHELL or sh; \
-what replaces a placeholder in it is quoted:
-  parallel 'gzip < {} > {}.gz' ::: *.log
-Without a command, the arguments are such lines:
-  parallel < commands
-
-  ::: A B   arguments                    :::+ A B   linked to the list before, one by one
-  :::: F G  arguments in files           ::::+ F    likewise
-Of several lists, each argument of one comes with each of the others.
-
-Jobs read /dev/null, or with --pipe their block. What a job writes is printed when it has ended, as a whole: it is \
-kept in memory, and in an unlinked temporary file (in TMPDIR) where it is much. Of a job that is tried again, only \
-the last try's is printed. A job has ended when it has exited and its pipes are closed, or silent for 200 ms if what \
-it left behind holds them. With --tag and --line-buffer, a last line without its newline gets one. While \
-standard output takes nothing, parallel waits for it: also time-outs and signals do. If it is closed, the running \
-jobs are ended as by --halt now.
-
-Each job leads a process group of its own: to end a job is to send SIGTERM to the group, and SIGKILL to what is left \
-of it after the grace. SIGINT (Ctrl-C), SIGTERM and SIGHUP send SIGTERM to all jobs and start no more; the second \
-one sends SIGKILL.
-
-Exit status: the number of failed jobs, at most 101; those that were ended count as failed, unless --halt \
-ended them for successes or ends. At least 1 after a \
-signal, or if standard output was closed. 255 if the options are wrong or parallel itself failed.";
+use crate::values::{delimiter, end, plain_separator, separator, size, time, Halt, Jobs, Separator, Timeout};
+use details::DETAILS;
+use hosts::OfHosts;
 
 /// Runs a command once for each argument, several at a time.
 #[derive(Parser, Debug)]
@@ -57,6 +29,7 @@ signal, or if standard output was closed. 255 if the options are wrong or parall
     version,
     override_usage = "parallel [OPTIONS] [COMMAND [WORD]...] ::: [ARGUMENT]...\n       parallel [OPTIONS] [COMMAND [WORD]...] < ARGUMENTS",
     after_help = DETAILS,
+    infer_long_args = true,
     max_term_width = 100
 )]
 pub(crate) struct Options {
@@ -89,9 +62,34 @@ pub(crate) struct Options {
     #[arg(short = 'C', long, value_name = "TEXT", value_parser = plain_separator, conflicts_with = "pipe")]
     pub(crate) colsep: Option<Separator>,
 
-    /// Give a job so many arguments
+    /// Give a job so many arguments; 0 is one that it does not get
     #[arg(short = 'n', long, value_name = "N", conflicts_with_all = ["pipe", "records"])]
-    max_args: Option<NonZeroUsize>,
+    max_args: Option<usize>,
+
+    /// Link all lists, one by one, and begin a shorter one anew
+    #[arg(long, visible_alias = "xapply", conflicts_with = "pipe")]
+    pub(crate) link: bool,
+
+    /// Give a job as many arguments as fit into its command, but the last ones spread over the slots. A word with a
+    /// placeholder stands there once for each
+    #[arg(short = 'X', conflicts_with = "pipe")]
+    repeated: bool,
+
+    /// Likewise, and the placeholder alone stands for all
+    #[arg(short = 'm', conflicts_with_all = ["pipe", "repeated"])]
+    many: bool,
+
+    /// Likewise, and the last ones are not spread
+    #[arg(long, conflicts_with_all = ["pipe", "repeated", "many"])]
+    xargs: bool,
+
+    /// With -X, -m or --xargs: the command has at most so many bytes
+    #[arg(short = 's', long, value_name = "SIZE", value_parser = size)]
+    max_chars: Option<usize>,
+
+    /// The first argument of each list, or the first row with --colsep, are the names of what follows: {name}
+    #[arg(long, value_name = ":", value_parser = [":"], conflicts_with = "pipe")]
+    header: Option<String>,
 
     /// This stands for the arguments, instead of {}
     #[arg(short = 'I', long = "replace", value_name = "TEXT", default_value = "{}")]
@@ -150,7 +148,7 @@ pub(crate) struct Options {
     pub(crate) ungroup: bool,
 
     /// Print whole lines as they come
-    #[arg(long, conflicts_with = "group")]
+    #[arg(long, aliases = ["lb", "linebuffer"], conflicts_with = "group")]
     pub(crate) line_buffer: bool,
 
     /// Print in the order of the input
@@ -169,6 +167,10 @@ pub(crate) struct Options {
     #[arg(short)]
     pub(crate) verbose: bool,
 
+    /// Print each command on standard error
+    #[arg(short = 't', long = "verbose")]
+    pub(crate) trace: bool,
+
     /// Show how far it is, and a summary in the end
     #[arg(long, aliases = ["progress", "eta"])]
     pub(crate) bar: bool,
@@ -181,26 +183,53 @@ pub(crate) struct Options {
     #[arg(long, conflicts_with = "null")]
     pub(crate) pipe: bool,
 
+    /// Has no meaning here; GNU parallel wants it said
+    #[arg(long, hide = true)]
+    will_cite: bool,
+
     /// The most that a block has, unless a single record has more; k, M and G stand for powers of 1024
     #[arg(long, value_name = "SIZE", value_parser = size, default_value = "1M", requires = "pipe")]
     pub(crate) block: usize,
 
-    /// What ends a record; \\n, \\r, \\t, \\0 and \\\\ are as in C
-    #[arg(long, value_name = "TEXT", value_parser = separator, default_value = "\\n", requires = "pipe")]
-    pub(crate) recend: Separator,
+    /// What ends a record; \\n, \\r, \\t, \\0 and \\\\ are as in C. Without --recstart it is \\n; if empty, a block is cut anywhere
+    #[arg(long, value_name = "TEXT", value_parser = end, requires = "pipe")]
+    recend: Option<Separator>,
+
+    /// What starts a record; with --recend, a record ends where the two come together
+    #[arg(long, value_name = "TEXT", value_parser = separator, requires = "pipe")]
+    recstart: Option<Separator>,
 
     /// Give a job so many arguments; with --pipe, so many records, whatever their size
     #[arg(short = 'N', long = "max-replace-args", value_name = "N", conflicts_with = "block")]
-    pub(crate) records: Option<NonZeroUsize>,
+    records: Option<usize>,
+
+    #[command(flatten)]
+    hosts: OfHosts,
 
     /// Print the commands, quoted for a shell, and run nothing
-    #[arg(long)]
+    #[arg(long, alias = "dryrun")]
     pub(crate) dry_run: bool,
 
     /// The program with its words, or a line for a shell; then ::: and the arguments, unless those come from elsewhere
     // One argument, so that no option is looked for after the program.
     #[arg(value_name = "COMMAND", trailing_var_arg = true)]
     words: Vec<OsString>,
+
+    /// As they were given.
+    #[arg(skip)]
+    command: Vec<OsString>,
+
+    /// Of the arguments, as the header has them.
+    #[arg(skip)]
+    pub(crate) names: Vec<OsString>,
+
+    /// Where jobs run.
+    #[arg(skip)]
+    pub(crate) logins: Vec<Login>,
+
+    /// How they run there.
+    #[arg(skip)]
+    pub(crate) remote: Remote,
 
     /// What is run.
     #[arg(skip)]
@@ -235,9 +264,32 @@ impl Options {
         let words = std::mem::take(&mut options.words);
         let files = std::mem::take(&mut options.arg_file).into_iter();
         options.sources = files.map(|name| Source { from: From::File(name), linked: false }).collect();
-        let command = options.split(words).map_err(|error| usage(&error))?;
-        options.prepare(&command).map_err(|error| usage(&error))?;
+        options.command = options.split(words).map_err(|error| usage(&error))?;
+        options.logins = options.hosts.logins().map_err(|error| usage(&error))?;
+        if options.header.is_none() {
+            options.prepare(&[]).map_err(|error| usage(&error))?;
+        }
         Ok(options)
+    }
+
+    pub(crate) fn has_header(&self) -> bool {
+        self.header.is_some()
+    }
+
+    /// Where a job gets as many arguments as fit.
+    pub(crate) fn fill(&self, slots: usize) -> Option<Fill> {
+        let limit = self.max_chars.unwrap_or(LONGEST_LINE).min(LONGEST_LINE);
+        let slots = (!self.xargs).then_some(slots);
+        let fills = self.repeated || self.many || self.xargs;
+        fills.then(|| Fill::new(self.template.clone(), limit, self.count(), slots))
+    }
+
+    pub(crate) fn blocks(&self) -> Blocks {
+        let records = self.records.and_then(NonZeroUsize::new);
+        let size = records.map_or(Size::Bytes(self.block), Size::Records);
+        let (end, start) = (self.recend.as_ref(), self.recstart.as_ref());
+        let default: &[u8] = if start.is_none() { b"\n" } else { b"" };
+        Blocks::new(size, end.map_or(default, |end| &end.0), start.map_or(b"", |start| &start.0))
     }
 
     /// Takes the sources out of the command line; the command is what comes before.
@@ -282,9 +334,15 @@ impl Options {
     }
 
     /// Finds the placeholders. What is not known is an error.
-    fn prepare(&mut self, command: &[OsString]) -> Result<(), String> {
+    pub(crate) fn prepare(&mut self, names: &[OsString]) -> Result<(), String> {
+        self.names = names.to_vec();
+        let command: Vec<_> = self.command.iter().map(|word| by_number(word, names)).collect();
         if self.pipe && command.is_empty() {
             return Err("with --pipe there is a command".to_owned());
+        }
+        let is_nothing = |separator: &Option<Separator>| separator.as_ref().is_some_and(|it| it.0.is_empty());
+        if self.pipe && self.records.is_some() && (self.records == Some(0) || is_nothing(&self.recend)) {
+            return Err("-N: with --pipe, it is a number of records from 1".to_owned());
         }
         if self.whole.is_empty() {
             return Err("-I: it is empty".to_owned());
@@ -293,10 +351,12 @@ impl Options {
         if directory.contains(&b'{') || directory.ends_with(b".csv") || directory.ends_with(b".tsv") {
             return Err("--results: only a directory is known, no placeholder and no table".to_owned());
         }
-        let template = Template::new(command, &self.whole)?;
-        self.template = if self.pipe { template } else { template.or_append() };
+        let template = Template::new(&command, &self.whole)?;
+        let template = if self.pipe { template } else { template.or_append() };
+        self.template = if self.repeated { template.repeated() } else { template };
+        self.remote = self.hosts.remote(&self.whole, names, self.grace)?;
         let tag = match (&self.tagstring, self.tag) {
-            (Some(text), _) => Some(Template::new(std::slice::from_ref(text), &self.whole)?),
+            (Some(text), _) => Some(Template::new(&[by_number(text, names)], &self.whole)?),
             (None, true) if self.pipe => Some(Template::new(&["{#}".into()], &self.whole)?),
             (None, true) => Some(Template::new(std::slice::from_ref(&self.whole), &self.whole)?),
             (None, false) => None,
@@ -308,7 +368,8 @@ impl Options {
             Some(count) => count.max(self.sources.len()),
             None => self.sources.len().max(1),
         };
-        if furthest.unsigned_abs() as usize > most && self.colsep.is_none() {
+        let is_open = self.colsep.is_some() || self.repeated || self.many || self.xargs;
+        if furthest.unsigned_abs() as usize > most && !is_open {
             return Err(format!("{{{furthest}}}: a job has no more than {most} argument(s)"));
         }
         Ok(())
@@ -316,7 +377,7 @@ impl Options {
 
     /// How many arguments a job gets, if it is not one of each source.
     pub(crate) fn count(&self) -> Option<usize> {
-        self.max_args.or(self.records).filter(|_| !self.pipe).map(NonZeroUsize::get)
+        self.max_args.or(self.records).filter(|_| !self.pipe)
     }
 
     pub(crate) fn delimiter(&self) -> u8 {
