@@ -3,8 +3,6 @@
 // The lint does not know that a set reaps.
 #![allow(clippy::zombie_processes)]
 
-mod common;
-
 #[allow(dead_code, unreachable_pub)]
 #[path = "../examples/elsewhere/polled.rs"]
 mod polled;
