@@ -18,11 +18,14 @@ mod imp {
         number: Cell<u32>,
         #[property(get, construct_only)]
         command: RefCell<String>,
-        /// `running`, `stopping`, `ended`, or `not started`.
+        /// `running`, `stopping`, `succeeded`, `failed`, or `not started`.
         #[property(get, set)]
         state: RefCell<String>,
         #[property(get, set)]
         status: RefCell<String>,
+        /// How long it has run.
+        #[property(get, set)]
+        time: RefCell<String>,
         #[property(get, set)]
         cpu: RefCell<String>,
         #[property(get, set)]

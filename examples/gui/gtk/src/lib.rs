@@ -3,7 +3,6 @@
 mod job;
 mod output;
 mod runner;
-mod usage;
 mod window;
 
 pub use job::Job;

@@ -3,6 +3,10 @@
 //! GTK's one thread does it all. The jobs are in a `ChildSet`, whose descriptor is a source in the main loop; there
 //! is no SIGCHLD handler, which would be at odds with the one of `g_child_watch_add`, and no helper thread.
 //!
+//! A job is a process group. When the window closes, or the program gets SIGTERM, SIGINT or SIGHUP, each group gets
+//! SIGTERM, and SIGKILL after five seconds. If the program itself is killed (kill -9), the kernel kills the shells; what
+//! those have started lives on. So does, in any case, a process that has left its group, as daemons do.
+//!
 //! Run with:
 //!
 //! ```sh
@@ -12,6 +16,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::os::fd::{AsFd, AsRawFd};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -20,8 +25,10 @@ use burst::{Burst, TICK};
 use childset::Stdio;
 use childset_gtk::{Job, JobsWindow, Runner};
 use clap::Parser;
+use common::{Descriptors, EndSignals};
+use glib_unix::unix_fd_add_local;
 use gtk::glib;
-use gtk::glib::ControlFlow;
+use gtk::glib::{ControlFlow, IOCondition};
 use gtk::prelude::*;
 
 /// How long a job has to end after SIGTERM.
@@ -39,13 +46,22 @@ struct Options {
 
 fn main() -> Result<()> {
     let options = Options::parse();
+    let descriptors = Descriptors::raise()?;
     gtk::init().context("cannot open a display")?;
-    let runner = Runner::new(GRACE)?;
+    let runner = Runner::new(GRACE, descriptors)?;
     let parts = JobsWindow::new(&runner);
     let main_loop = glib::MainLoop::new(None, false);
     let quit = main_loop.clone();
     parts.connect_closed(move || quit.quit());
     parts.window.present();
+    let signals = EndSignals::new()?;
+    let window = parts.window.clone();
+    unix_fd_add_local(signals.as_fd().as_raw_fd(), IOCondition::IN, move |_, _| {
+        if signals.take() {
+            window.close();
+        }
+        ControlFlow::Continue
+    });
 
     for command in &options.commands {
         let job = runner.start(command, Stdio::null());

@@ -5,33 +5,37 @@ use std::collections::HashMap;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use childset::{Child, ChildSet, Command, Exit, Exited, Key, Signal, Stdio};
+use childset::{Child, ChildSet, Command, Exit, Exited, Key, Signal, Stdio, Unit};
+use common::{elapsed, size, Descriptors, Look, Rest, Used};
 use glib_unix::unix_fd_add_local_full;
 use gtk::gio::ListStore;
 use gtk::glib;
 use gtk::glib::{ControlFlow, IOCondition, Priority, SourceId};
 use gtk::prelude::*;
-use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
 
 use crate::job::Job;
 use crate::output::follow;
-use crate::usage::{cpu, show_cpu, show_peak, Usage};
 
+/// The priority of all that comes from jobs: that of redrawing, `GDK_PRIORITY_REDRAW`. Above it the window would stand still
+/// while very many jobs end; below it the jobs would, while something in the window moves.
+pub(crate) const REDRAW: i32 = 120;
 /// How many exits to take before the window has its turn.
 const BATCH: usize = 32;
-/// How often to look what the running jobs use, and at how many before the window has its turn.
+/// How often to look what the running jobs use, and at how many processes before the window has its turn.
 const LOOK: Duration = Duration::from_millis(500);
-const LOOKS: u32 = 8;
+const LOOKS: usize = 64;
 
 /// The latest run of a job, while it runs.
 #[derive(Debug)]
 pub(crate) struct Process {
     key: Key,
+    /// The number of its group, too.
     pid: u32,
-    /// The largest resident set so far.
-    seen_peak: Option<u64>,
+    start: Instant,
+    /// The most memory that all of its processes were seen to use.
+    peak: u64,
     /// To be started again when it has ended.
     restart: bool,
 }
@@ -45,11 +49,12 @@ pub struct Runner {
     grace: Duration,
     /// Jobs that got SIGTERM, until they get SIGKILL; with the leader of the process group once it was reaped.
     stopping: RefCell<HashMap<Key, Option<Child>>>,
+    /// What jobs have left behind that ended by themselves.
+    rest: RefCell<Rest>,
     on_exit: RefCell<Option<OnExit>>,
     source: Cell<Option<SourceId>>,
     is_looking: Cell<bool>,
-    /// The limit of descriptors that the jobs get: the one that this program got.
-    descriptors: Rlimit,
+    descriptors: Descriptors,
 }
 
 impl Runner {
@@ -57,24 +62,21 @@ impl Runner {
     ///
     /// # Errors
     /// As [`ChildSet::new`].
-    pub fn new(grace: Duration) -> io::Result<Rc<Runner>> {
-        // Two descriptors a job.
-        let descriptors = getrlimit(Resource::Nofile);
-        setrlimit(Resource::Nofile, Rlimit { current: descriptors.maximum, ..descriptors })?;
+    pub fn new(grace: Duration, descriptors: Descriptors) -> io::Result<Rc<Runner>> {
         let runner = Rc::new(Runner {
             set: ChildSet::new()?,
             jobs: ListStore::new::<Job>(),
             grace,
             stopping: RefCell::default(),
+            rest: RefCell::default(),
             on_exit: RefCell::default(),
             source: Cell::default(),
             is_looking: Cell::default(),
             descriptors,
         });
         let weak = Rc::downgrade(&runner);
-        // Below the priority of redrawing (120), so that the window stays alive while very many jobs end.
         let source =
-            unix_fd_add_local_full(runner.set.as_raw_fd(), Priority::DEFAULT_IDLE, IOCondition::IN, {
+            unix_fd_add_local_full(runner.set.as_raw_fd(), Priority::from(REDRAW), IOCondition::IN, {
                 move |_, _| match weak.upgrade() {
                     Some(runner) => runner.take_exits(),
                     None => ControlFlow::Break,
@@ -117,7 +119,9 @@ impl Runner {
         }
         job.set_state("stopping");
         self.stopping.borrow_mut().insert(key, None);
-        self.signal(key, Signal::TERM);
+        if let Err(error) = self.set.terminate(key) {
+            eprintln!("cannot stop a job: {error}");
+        }
         let runner = Rc::downgrade(self);
         glib::timeout_add_local_once(self.grace, move || {
             if let Some(runner) = runner.upgrade() {
@@ -136,8 +140,9 @@ impl Runner {
         }
     }
 
-    /// Stops all jobs.
+    /// Stops all jobs, and what those have left behind that ended by themselves.
     pub fn stop_all(self: &Rc<Self>) {
+        self.rest.borrow().terminate();
         for job in self.jobs.iter::<Job>().flatten() {
             if let Some(process) = job.process().borrow_mut().as_mut() {
                 process.restart = false;
@@ -146,8 +151,9 @@ impl Runner {
         }
     }
 
-    /// Kills the jobs that are being stopped, and what they have left behind: their grace is over.
+    /// Kills the jobs that are being stopped, and all that was left behind: the grace is over.
     pub fn kill_stopping(&self) {
+        drop(self.rest.take());
         let keys: Vec<_> = self.stopping.borrow().keys().copied().collect();
         keys.into_iter().for_each(|key| self.kill(key));
     }
@@ -156,6 +162,7 @@ impl Runner {
         job.output().set_text("");
         job.set_cpu("");
         job.set_memory("");
+        job.set_time("");
         match self.spawn(job, stdin) {
             Ok(process) => {
                 job.process().replace(Some(process));
@@ -164,7 +171,7 @@ impl Runner {
                 self.look_now_and_then();
             }
             Err(error) => {
-                job.set_status(error.to_string());
+                job.set_status(self.descriptors.explain(&error));
                 job.set_state("not started");
             }
         }
@@ -177,16 +184,14 @@ impl Runner {
         shell.args(["-c", &job.command()]).stdin(stdin);
         shell.stdout(Stdio::from(std::os::fd::OwnedFd::from(writer.try_clone()?)));
         shell.stderr(Stdio::from(std::os::fd::OwnedFd::from(writer)));
-        // A job is its process group, and ends with this program, also if that is killed.
-        shell.process_group(0).parent_death_signal(Signal::KILL);
-        let [soft, hard] =
-            [self.descriptors.current, self.descriptors.maximum].map(|limit| limit.unwrap_or(u64::MAX));
-        shell.rlimit(childset::Resource::NOFILE, soft, hard);
+        // The shell ends with this program, also if that is killed. What it has started then lives on.
+        shell.unit(Unit::ProcessGroup).parent_death_signal(Signal::KILL);
+        self.descriptors.give(&mut shell);
         let child = shell.spawn()?;
         let pid = child.id();
         let key = self.set.insert(child, job.clone())?;
         follow(job, reader);
-        Ok(Process { key, pid, seen_peak: None, restart: false })
+        Ok(Process { key, pid, start: Instant::now(), peak: 0, restart: false })
     }
 
     /// What is left after the batch is taken at the next turn: the source is level-triggered.
@@ -207,23 +212,27 @@ impl Runner {
 
     fn ended(self: &Rc<Self>, exited: Exited<Job>) {
         let Exited { key, tag: job, exit, child, .. } = exited;
-        if let Some(leader) = self.stopping.borrow_mut().get_mut(&key) {
-            *leader = Some(child);
+        match self.stopping.borrow_mut().get_mut(&key) {
+            Some(leader) => *leader = Some(child),
+            None => self.rest.borrow_mut().keep(child),
         }
         let Some(process) = job.process().take() else {
             return;
         };
+        job.set_time(elapsed(process.start.elapsed()));
         match &exit {
             Ok(exit) => {
                 job.set_status(exit.status().to_string());
-                if let Some(cpu) = cpu(exit) {
-                    job.set_cpu(show_cpu(cpu));
+                if let Some((user, system)) = exit.user_time().zip(exit.system_time()) {
+                    job.set_cpu(show_cpu(user + system));
                 }
-                job.set_memory(show_peak(exit.max_rss(), process.seen_peak));
+                // That of the exit is the peak of one process. What was seen is that of all of them, now and then.
+                let peak = process.peak.max(exit.max_rss().unwrap_or(0));
+                job.set_memory(if peak > 0 { format!("≥ {}", size(peak)) } else { String::new() });
             }
             Err(error) => job.set_status(error.to_string()),
         }
-        job.set_state("ended");
+        job.set_state(if exit.as_ref().is_ok_and(Exit::success) { "succeeded" } else { "failed" });
         if let Some(act) = &*self.on_exit.borrow() {
             act(&job, &exit);
         }
@@ -235,16 +244,10 @@ impl Runner {
     fn kill(&self, key: Key) {
         // Nobody may be left, which is what was wanted.
         let _ = match self.stopping.borrow_mut().remove(&key) {
-            Some(Some(leader)) => leader.send_signal_to_group(Signal::KILL),
-            Some(None) => self.set.send_signal_to_group(key, Signal::KILL),
-            None => Ok(()),
+            Some(Some(leader)) => leader.kill_tree(),
+            Some(None) => self.set.kill_tree(key),
+            None => return,
         };
-    }
-
-    fn signal(&self, key: Key, signal: Signal) {
-        if let Err(error) = self.set.send_signal_to_group(key, signal) {
-            eprintln!("cannot signal a job: {error}");
-        }
     }
 
     /// Looks what the jobs use, as long as one runs.
@@ -254,16 +257,16 @@ impl Runner {
         }
         let weak = Rc::downgrade(self);
         glib::timeout_add_local_once(LOOK, move || {
-            let mut next = 0;
-            glib::idle_add_local_full(Priority::DEFAULT_IDLE, move || {
+            let Ok(mut looking) = Look::new() else { return };
+            glib::idle_add_local_full(Priority::from(REDRAW), move || {
                 let Some(runner) = weak.upgrade() else {
                     return ControlFlow::Break;
                 };
-                let end = runner.jobs.n_items().min(next + LOOKS);
-                (next..end).filter_map(|row| runner.jobs.item(row).and_downcast()).for_each(|job| look(&job));
-                next = end;
-                if next < runner.jobs.n_items() {
+                let Some(groups) = looking.step(LOOKS) else {
                     return ControlFlow::Continue;
+                };
+                for job in runner.jobs.iter::<Job>().flatten() {
+                    show_use(&job, &groups);
                 }
                 runner.is_looking.set(false);
                 if runner.running() > 0 {
@@ -284,18 +287,20 @@ impl Drop for Runner {
     }
 }
 
-fn look(job: &Job) {
-    let Some(pid) = job.process().borrow().as_ref().map(|process| process.pid) else {
+/// Shows what all processes of a running job use.
+fn show_use(job: &Job, groups: &HashMap<u32, Used>) {
+    let Some((time, used)) = job.process().borrow_mut().as_mut().and_then(|process| {
+        let used = *groups.get(&process.pid)?;
+        process.peak = process.peak.max(used.memory);
+        Some((process.start.elapsed(), used))
+    }) else {
         return;
     };
-    let Some(usage) = Usage::of(pid) else {
-        return;
-    };
-    job.set_cpu(show_cpu(usage.cpu));
-    if let (Some(memory), Some(process)) = (usage.memory, job.process().borrow_mut().as_mut()) {
-        process.seen_peak = process.seen_peak.max(Some(memory));
-    }
-    if let Some(memory) = usage.memory {
-        job.set_memory(glib::format_size(memory));
-    }
+    job.set_time(elapsed(time));
+    job.set_cpu(show_cpu(used.cpu));
+    job.set_memory(size(used.memory));
+}
+
+fn show_cpu(cpu: Duration) -> String {
+    format!("{:.2} s", cpu.as_secs_f64())
 }

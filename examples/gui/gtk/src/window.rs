@@ -1,11 +1,11 @@
 //! The window: an entry, a list of jobs, and the output of the selected one.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use childset::Stdio;
 use gtk::glib;
-use gtk::glib::closure;
+use gtk::glib::{closure, ControlFlow};
 use gtk::prelude::*;
 use gtk::{Align, Orientation, PolicyType};
 
@@ -28,6 +28,7 @@ pub struct JobsWindow {
     pub selection: gtk::SingleSelection,
     /// What the selected job has written.
     pub output: gtk::TextView,
+    list: gtk::ColumnView,
 }
 
 impl JobsWindow {
@@ -35,12 +36,18 @@ impl JobsWindow {
     pub fn new(runner: &Rc<Runner>) -> Rc<JobsWindow> {
         let selection = gtk::SingleSelection::new(Some(runner.jobs().clone()));
         let parts = Rc::new(JobsWindow {
-            window: gtk::Window::builder().title("Jobs").default_width(900).default_height(640).build(),
+            window: gtk::Window::builder().title("Jobs").default_width(960).default_height(640).build(),
             entry: gtk::Entry::builder().placeholder_text("A command for sh").hexpand(true).build(),
             run: gtk::Button::with_label("Run"),
             stop: gtk::Button::builder().label("Stop").sensitive(false).build(),
             restart: gtk::Button::builder().label("Restart").sensitive(false).build(),
-            output: gtk::TextView::builder().editable(false).cursor_visible(false).monospace(true).build(),
+            output: gtk::TextView::builder()
+                .editable(false)
+                .cursor_visible(false)
+                .monospace(true)
+                .wrap_mode(gtk::WrapMode::WordChar)
+                .build(),
+            list: gtk::ColumnView::new(None::<gtk::SingleSelection>),
             selection,
         });
         parts.lay_out();
@@ -48,6 +55,7 @@ impl JobsWindow {
         parts.connect_selected(runner);
         parts.connect_close(runner);
         parts.follow_output();
+        parts.follow_selected();
         parts
     }
 
@@ -70,20 +78,24 @@ impl JobsWindow {
         bar.append(&self.stop);
         bar.append(&self.restart);
 
-        let list = gtk::ColumnView::builder().model(&self.selection).show_row_separators(true).build();
+        let list = &self.list;
+        list.set_model(Some(&self.selection));
+        list.set_show_row_separators(true);
         list.append_column(&column("Job", "number", 4, Align::End));
         let command = column("Command", "command", 12, Align::Start);
         command.set_expand(true);
         list.append_column(&command);
-        list.append_column(&column("State", "state", 10, Align::Start));
+        list.append_column(&state_column());
         list.append_column(&column("Status", "status", 18, Align::Start));
-        list.append_column(&column("CPU", "cpu", 9, Align::End));
-        list.append_column(&column("Max RSS", "memory", 10, Align::End));
+        list.append_column(&column("Time", "time", 7, Align::End));
+        list.append_column(&column("CPU", "cpu", 8, Align::End));
+        list.append_column(&column("Memory", "memory", 10, Align::End));
 
         self.output.set_left_margin(6);
         self.output.set_top_margin(6);
+        self.output.set_bottom_margin(6);
         let halves = gtk::Paned::builder().orientation(Orientation::Vertical).position(320).build();
-        halves.set_start_child(Some(&scrolled(&list)));
+        halves.set_start_child(Some(&scrolled(list)));
         halves.set_end_child(Some(&scrolled(&self.output)));
         halves.set_vexpand(true);
 
@@ -132,17 +144,71 @@ impl JobsWindow {
 
     /// Shows the end of the output as it grows, unless one has scrolled away from it.
     fn follow_output(&self) {
-        let is_at_end = Rc::new(Cell::new(true));
-        let (setting, telling) = (Rc::clone(&is_at_end), Rc::clone(&is_at_end));
-        self.selection.connect_selected_item_notify(move |_| is_at_end.set(true));
+        // A scroll that is under way would hold up the next one.
+        self.output.settings().set_gtk_enable_animations(false);
         let Some(place) = self.output.vadjustment() else { return };
+        let is_at_end = Rc::new(Cell::new(true));
+        // The last place; `None` until the end was shown after a job was selected.
+        let last = Rc::new(Cell::new(None));
+        let (at_end, seen) = (Rc::clone(&is_at_end), Rc::clone(&last));
         place.connect_value_changed(move |place| {
-            setting.set(place.value() + place.page_size() >= place.upper() - 1.0);
-        });
-        place.connect_changed(move |place| {
-            if telling.get() {
-                place.set_value(place.upper() - place.page_size());
+            let (value, upper) = (place.value(), place.upper());
+            if value + place.page_size() >= upper - 1.0 {
+                at_end.set(true);
+                seen.set(Some((value, upper)));
+            } else if let Some((last_value, last_upper)) = seen.get() {
+                seen.set(Some((value, upper)));
+                // Back, and further than by the first lines, which may have been dropped.
+                if value < last_value + (upper - last_upper).min(0.0) - 1.0 {
+                    at_end.set(false);
+                }
             }
+        });
+        let followed = RefCell::new(None::<(gtk::TextBuffer, glib::SignalHandlerId)>);
+        let output = self.output.clone();
+        self.selection.connect_selected_item_notify(move |selection| {
+            if let Some((buffer, handler)) = followed.take() {
+                buffer.disconnect(handler);
+            }
+            let Some(buffer) = selected(selection).map(|job| job.output()) else { return };
+            let end = buffer
+                .mark("end")
+                .unwrap_or_else(|| buffer.create_mark(Some("end"), &buffer.end_iter(), false));
+            is_at_end.set(true);
+            last.set(None);
+            output.scroll_to_mark(&end, 0.0, true, 0.0, 1.0);
+            let (output, is_at_end) = (output.clone(), Rc::clone(&is_at_end));
+            let handler = buffer.connect_changed(move |_| {
+                if is_at_end.get() {
+                    output.scroll_to_mark(&end, 0.0, true, 0.0, 1.0);
+                }
+            });
+            followed.replace(Some((buffer, handler)));
+        });
+    }
+
+    /// Shows the row of the job that was selected, which a new one is.
+    fn follow_selected(&self) {
+        let list = self.list.clone();
+        let frames = Rc::new(Cell::new(0));
+        self.selection.connect_selected_notify(move |selection| {
+            // A new row has its place once a frame was laid out.
+            if frames.replace(2) > 0 {
+                return;
+            }
+            let (frames, selection) = (Rc::clone(&frames), selection.clone());
+            list.add_tick_callback(move |list, _| {
+                frames.set(frames.get() - 1);
+                if frames.get() > 0 {
+                    return ControlFlow::Continue;
+                }
+                // What is below the header; before GTK 4.12 it has no method of its own.
+                if let Some(rows) = list.last_child() {
+                    let row = selection.selected().to_variant();
+                    rows.activate_action("list.scroll-to-item", Some(&row)).expect("it is a list");
+                }
+                ControlFlow::Break
+            });
         });
     }
 
@@ -202,6 +268,40 @@ fn column(title: &str, property: &'static str, width: i32, align: Align) -> gtk:
         item.set_child(Some(&label));
     });
     gtk::ColumnViewColumn::builder().title(title).factory(&factory).resizable(true).build()
+}
+
+/// The column that has to be seen at a glance: by a mark, by its weight, and by its colour.
+fn state_column() -> gtk::ColumnViewColumn {
+    let factory = gtk::SignalListItemFactory::new();
+    factory.connect_setup(|_, item| {
+        let label = gtk::Label::builder().halign(Align::Start).width_chars(12).xalign(0.0).build();
+        let item = item.downcast_ref::<gtk::ListItem>().expect("the items of a list");
+        let state = || item.property_expression("item").chain_property::<Job>("state");
+        state()
+            .chain_closure::<String>(closure!(|_: Option<glib::Object>, state: &str| {
+                let mark = match state {
+                    "succeeded" => "✓",
+                    "failed" | "not started" => "✗",
+                    "stopping" => "■",
+                    _ => "▶",
+                };
+                format!("{mark} {state}")
+            }))
+            .bind(&label, "label", None::<&glib::Object>);
+        // Styles of every theme: green; red and bold; pale.
+        state()
+            .chain_closure::<Vec<String>>(closure!(|_: Option<glib::Object>, state: &str| -> Vec<String> {
+                let classes: &[&str] = match state {
+                    "succeeded" => &["success"],
+                    "failed" | "not started" => &["error", "heading"],
+                    _ => &["dim-label"],
+                };
+                classes.iter().map(|&class| class.to_owned()).collect()
+            }))
+            .bind(&label, "css-classes", None::<&glib::Object>);
+        item.set_child(Some(&label));
+    });
+    gtk::ColumnViewColumn::builder().title("State").factory(&factory).resizable(true).build()
 }
 
 fn scrolled(child: &impl IsA<gtk::Widget>) -> gtk::ScrolledWindow {

@@ -16,7 +16,7 @@ macro_rules! opaque {
         struct $name([u8; 0]);)*
     };
 }
-opaque!(QApplication QSocketNotifier QTimer QTableWidget);
+opaque!(QApplication QSocketNotifier QTimer Panes);
 
 extern "C" {
     fn ui_new() -> *mut QApplication;
@@ -27,11 +27,19 @@ extern "C" {
     fn notifier_free(notifier: *mut QSocketNotifier);
     fn timer_new(milliseconds: c_int, act: Act, data: *mut c_void) -> *mut QTimer;
     fn timer_free(timer: *mut QTimer);
-    fn table_new(rows: c_int) -> *mut QTableWidget;
-    fn table_set(table: *mut QTableWidget, row: c_int, column: c_int, bytes: *const c_char, length: usize);
-    fn table_get(table: *mut QTableWidget, row: c_int, column: c_int, act: Take, data: *mut c_void);
-    fn table_colour(table: *mut QTableWidget, row: c_int, rgb: c_int);
-    fn table_free(table: *mut QTableWidget);
+    fn panes_new(rows: c_int) -> *mut Panes;
+    fn panes_connect(panes: *mut Panes, act: Act, data: *mut c_void, stop: Act, stop_data: *mut c_void);
+    fn panes_disconnect(panes: *mut Panes);
+    fn panes_current(panes: *mut Panes) -> c_int;
+    fn panes_select(panes: *mut Panes, row: c_int);
+    fn panes_can_stop(panes: *mut Panes, can: bool);
+    fn panes_set(panes: *mut Panes, row: c_int, column: c_int, bytes: *const c_char, length: usize);
+    fn panes_get(panes: *mut Panes, row: c_int, column: c_int, act: Take, data: *mut c_void);
+    fn panes_colour(panes: *mut Panes, row: c_int, rgb: c_int, bold: bool);
+    fn panes_output(panes: *mut Panes, bytes: *const c_char, length: usize);
+    fn panes_append(panes: *mut Panes, bytes: *const c_char, length: usize);
+    fn panes_close(panes: *mut Panes);
+    fn panes_free(panes: *mut Panes);
 }
 
 /// Qt and its loop. What is made from it does not outlive it, and stays in its thread: a raw pointer is not
@@ -144,31 +152,62 @@ impl Drop for Timer<'_> {
 }
 
 /// A column of the table.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Column {
     Command,
     Status,
     Time,
+    Cpu,
+    Memory,
+    Processes,
 }
 
-/// A window with a row for each command.
-pub(crate) struct Table<'a> {
-    table: *mut QTableWidget,
+/// A window with a row for each command, the output of the current one, and a button that stops it.
+pub(crate) struct Window<'a> {
+    panes: *mut Panes,
     rows: usize,
     _ui: PhantomData<&'a Ui>,
 }
 
-impl<'a> Table<'a> {
-    pub(crate) fn new(_: &'a Ui, rows: usize) -> Table<'a> {
+impl<'a> Window<'a> {
+    pub(crate) fn new(_: &'a Ui, rows: usize) -> Window<'a> {
         let count = rows.try_into().expect("fewer rows than there are processes");
         // SAFETY: the application exists.
-        Table { table: unsafe { table_new(count) }, rows, _ui: PhantomData }
+        Window { panes: unsafe { panes_new(count) }, rows, _ui: PhantomData }
+    }
+
+    /// Calls closures when another row is the current one, and when the button is clicked, as long as the returned object
+    /// is there.
+    pub(crate) fn connect<'b>(&'b self, select: impl FnMut() + 'b, stop: impl FnMut() + 'b) -> Connected<'b> {
+        let (select, stop) = (Callback::new(select), Callback::new(stop));
+        // SAFETY: the callbacks live longer than the connection, which `drop` ends first.
+        unsafe { panes_connect(self.panes, Callback::call, select.data(), Callback::call, stop.data()) }
+        Connected { panes: self.panes, _acts: [select, stop] }
+    }
+
+    /// The row that is the current one, if one is.
+    pub(crate) fn current(&self) -> Option<usize> {
+        // SAFETY: the window exists.
+        usize::try_from(unsafe { panes_current(self.panes) }).ok()
+    }
+
+    /// Makes a row the current one.
+    pub(crate) fn select(&self, row: usize) {
+        assert!(row < self.rows);
+        // SAFETY: the row exists.
+        unsafe { panes_select(self.panes, row as c_int) }
+    }
+
+    /// Whether the button can be clicked.
+    pub(crate) fn can_stop(&self, can: bool) {
+        // SAFETY: the window exists.
+        unsafe { panes_can_stop(self.panes, can) }
     }
 
     pub(crate) fn set(&self, row: usize, column: Column, text: &str) {
         assert!(row < self.rows);
         // SAFETY: the cell exists, and the text is copied.
-        unsafe { table_set(self.table, row as c_int, column as c_int, text.as_ptr().cast(), text.len()) }
+        unsafe { panes_set(self.panes, row as c_int, column as c_int, text.as_ptr().cast(), text.len()) }
     }
 
     /// What a cell shows.
@@ -183,21 +222,52 @@ impl<'a> Table<'a> {
         assert!(row < self.rows);
         let mut text = String::new();
         // SAFETY: the cell exists, and `take` is called before the function returns.
-        unsafe { table_get(self.table, row as c_int, column as c_int, take, (&raw mut text).cast()) };
+        unsafe { panes_get(self.panes, row as c_int, column as c_int, take, (&raw mut text).cast()) };
         text
     }
 
     /// Sets the colour of a status.
-    pub(crate) fn colour(&self, row: usize, rgb: u32) {
+    pub(crate) fn colour(&self, row: usize, rgb: u32, bold: bool) {
         assert!(row < self.rows);
         // SAFETY: the cell exists.
-        unsafe { table_colour(self.table, row as c_int, rgb as c_int) }
+        unsafe { panes_colour(self.panes, row as c_int, rgb as c_int, bold) }
+    }
+
+    /// Replaces what is shown as the output.
+    pub(crate) fn show_output(&self, text: &str) {
+        // SAFETY: the window exists, and the text is copied.
+        unsafe { panes_output(self.panes, text.as_ptr().cast(), text.len()) }
+    }
+
+    /// Appends to what is shown as the output.
+    pub(crate) fn append_output(&self, text: &str) {
+        // SAFETY: as above.
+        unsafe { panes_append(self.panes, text.as_ptr().cast(), text.len()) }
+    }
+
+    /// Closes it, which ends the loop.
+    pub(crate) fn close(&self) {
+        // SAFETY: the window exists.
+        unsafe { panes_close(self.panes) }
     }
 }
 
-impl Drop for Table<'_> {
+impl Drop for Window<'_> {
     fn drop(&mut self) {
         // SAFETY: it is ours, and freed once.
-        unsafe { table_free(self.table) }
+        unsafe { panes_free(self.panes) }
+    }
+}
+
+/// Closures that a window calls.
+pub(crate) struct Connected<'a> {
+    panes: *mut Panes,
+    _acts: [Callback<'a>; 2],
+}
+
+impl Drop for Connected<'_> {
+    fn drop(&mut self) {
+        // SAFETY: the window is borrowed for as long as this is there.
+        unsafe { panes_disconnect(self.panes) }
     }
 }

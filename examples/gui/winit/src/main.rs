@@ -1,11 +1,16 @@
 //! Finds out how often a command fails: runs it again and again, on a wall of cells, one for each run.
 //!
-//! A cell is dark until its run starts, blue while it runs, and then green for success, red for another exit
-//! code, purple for a signal, and yellow if it could not be started. A click on a cell prints how its run ended.
+//! A cell is dark until its run starts, blue while it runs, and then green for success, red with a hole for another exit
+//! code, purple with a bar for a signal, and yellow with a hole if it could not be started. The line at the bottom says how
+//! the run under the pointer does.
+//!
+//! A run is a process group. When the window closes, or the program gets SIGTERM, SIGINT or SIGHUP, each group gets
+//! SIGTERM, and SIGKILL after two seconds. If the program itself is killed (kill -9), the kernel kills the commands; what
+//! those have started lives on. So does, in any case, a process that has left its group, as daemons do.
 //!
 //! No descriptor can be put into winit's loop, but winit's loop can be put into one's own: it is a descriptor
-//! itself. So this one waits with poll(2) for two of them, winit's and that of the `ChildSet`, and there is neither
-//! a thread nor a proxy that wakes the loop.
+//! itself. So this one waits with poll(2) for winit's and that of the `ChildSet`, and there is neither a thread nor a proxy
+//! that wakes the loop. On Wayland, winit has a thread of its own.
 //!
 //! Run with:
 //!
@@ -17,6 +22,7 @@
 
 mod app;
 mod runs;
+mod text;
 mod wall;
 
 use std::ffi::OsString;
@@ -26,6 +32,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use burst::Burst;
 use clap::Parser;
+use common::{Descriptors, EndSignals};
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use winit::event_loop::EventLoop;
 use winit::platform::pump_events::{EventLoopExtPumpEvents, PumpStatus};
@@ -55,19 +62,20 @@ struct Options {
 
 fn main() -> Result<()> {
     let options = Options::parse();
+    let (descriptors, signals) = (Descriptors::raise()?, EndSignals::new()?);
     let mut event_loop = EventLoop::new().context("cannot open a display")?;
     let (runs, burst) = match options.burst {
-        Some(count) => (Runs::new(count, count)?, Some(Burst::new(count.into())?)),
-        None => (Runs::new(options.runs, options.jobs)?, None),
+        Some(count) => (Runs::new(count, count, descriptors)?, Some(Burst::new(count.into())?)),
+        None => (Runs::new(options.runs, options.jobs, descriptors)?, None),
     };
     let display = event_loop.owned_display_handle();
     let mut app = App::new(display, runs, options.command, burst)?;
-    let result = run(&mut event_loop, &mut app);
+    let result = run(&mut event_loop, &mut app, &signals);
     app.runs.end()?;
     result
 }
 
-fn run(event_loop: &mut EventLoop<()>, app: &mut App) -> Result<()> {
+fn run(event_loop: &mut EventLoop<()>, app: &mut App, signals: &EndSignals) -> Result<()> {
     loop {
         if let PumpStatus::Exit(_) = event_loop.pump_app_events(Some(Duration::ZERO), app) {
             return std::mem::replace(&mut app.result, Ok(()));
@@ -76,7 +84,8 @@ fn run(event_loop: &mut EventLoop<()>, app: &mut App) -> Result<()> {
         if std::mem::take(&mut app.has_drawn) {
             continue;
         }
-        wait([event_loop.as_fd(), app.runs.as_fd()], app.deadline)?;
+        wait([event_loop.as_fd(), app.runs.as_fd(), signals.as_fd()], app.deadline)?;
+        app.has_to_end |= signals.take();
         // Level-triggered: what is left is there at the next turn.
         for _ in 0..BATCH {
             if !app.take_exit()? {
@@ -87,7 +96,7 @@ fn run(event_loop: &mut EventLoop<()>, app: &mut App) -> Result<()> {
 }
 
 /// Waits until one of the descriptors is readable, or until the deadline.
-fn wait(fds: [BorrowedFd<'_>; 2], deadline: Option<Instant>) -> Result<()> {
+fn wait(fds: [BorrowedFd<'_>; 3], deadline: Option<Instant>) -> Result<()> {
     let mut fds = fds.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
     let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
     let timeout = left.map(Timespec::try_from).transpose()?;

@@ -1,23 +1,41 @@
-//! The wall: which cell is where, and in which colour.
+//! The wall: which cell is where, in which colour, and in which shape.
 
-use crate::runs::Run;
+use crate::runs::{Kind, Run};
 
 /// Between two cells, in pixels.
 const GAP: u32 = 2;
 
-const BACKGROUND: u32 = 0x101418;
-pub(crate) const GREEN: u32 = 0x4e9a06;
-pub(crate) const RED: u32 = 0xcc0000;
-pub(crate) const PURPLE: u32 = 0xad7fa8;
+pub(crate) const BACKGROUND: u32 = 0x101418;
 
-pub(crate) fn colour(run: &Run) -> u32 {
-    match run {
-        Run::Waiting => 0x2e3436,
-        Run::Running => 0x3465a4,
-        Run::Lost(_) => 0xedd400,
-        Run::Ended(exit) if exit.success() => GREEN,
-        Run::Ended(exit) if exit.code().is_some() => RED,
-        Run::Ended(_) => PURPLE,
+pub(crate) fn colour(kind: Kind) -> u32 {
+    match kind {
+        Kind::Succeeded => 0x4e9a06,
+        Kind::Failed => 0xcc0000,
+        Kind::Killed => 0xad7fa8,
+        Kind::Lost => 0xedd400,
+        Kind::Running => 0x3465a4,
+        Kind::Waiting => 0x2e3436,
+    }
+}
+
+/// Paints a square into the rows of an image. For those who do not see the colour, a failure has a hole in the middle, and a
+/// run that was killed has a bar across.
+pub(crate) fn paint_cell(kind: Kind, image: &mut [u32], width: u32, (left, top): (u32, u32), side: u32) {
+    let third = side / 3;
+    let middle = (side - third) / 2..(side - third) / 2 + third;
+    for y in 0..side {
+        let start = ((top + y) * width + left) as usize;
+        let row = &mut image[start..start + side as usize];
+        row.fill(colour(kind));
+        if middle.contains(&y) {
+            match kind {
+                Kind::Failed | Kind::Lost => {
+                    row[middle.start as usize..middle.end as usize].fill(BACKGROUND);
+                }
+                Kind::Killed => row.fill(BACKGROUND),
+                _ => {}
+            }
+        }
     }
 }
 
@@ -67,16 +85,11 @@ impl Grid {
 
     /// Paints all cells into the rows of an image.
     pub(crate) fn paint(&self, runs: &[Run], image: &mut [u32]) {
-        image.fill(BACKGROUND);
         if self.pitch == 0 {
             return;
         }
         for (number, run) in (0..).zip(runs) {
-            let (left, top) = self.corner(number);
-            for y in top..top + self.side() {
-                let start = (y * self.width + left) as usize;
-                image[start..start + self.side() as usize].fill(colour(run));
-            }
+            paint_cell(run.kind(), image, self.width, self.corner(number), self.side());
         }
     }
 }
@@ -84,19 +97,22 @@ impl Grid {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Instant;
 
     #[test]
     fn cells_are_complete_and_apart() {
         for (width, height) in [(0, 0), (1, 500), (3, 3), (4, 4), (800, 600), (333, 1000)] {
             for count in [1, 2, 7, 100, 500, 65_535] {
                 let grid = Grid::new(width, height, count);
-                let runs: Vec<_> = (0..count).map(|_| Run::Running).collect();
+                let runs: Vec<_> = (0..count).map(|_| Run::Running(Instant::now())).collect();
                 let mut image = vec![0; (width * height) as usize];
                 grid.paint(&runs, &mut image);
-                let blue = image.iter().filter(|&&pixel| pixel == colour(&Run::Running)).count();
+                let blue = image.iter().filter(|&&pixel| pixel == colour(Kind::Running)).count();
                 assert_eq!(blue, (count * grid.side() * grid.side()) as usize, "{width}x{height}: {grid:?}");
             }
         }
+        // 28 columns and 19 rows, above the legend.
+        assert_eq!(Grid::new(800, 552, 500).side(), 26);
         // 27 columns and 20 rows; one pixel more, and there were 26 and 19: 494 cells.
         assert_eq!(Grid::new(800, 600, 500).side(), 27);
         assert_eq!(Grid::new(20, 20, 65_535).side(), 0);
@@ -109,11 +125,11 @@ mod tests {
         let mut image = vec![0; (width * height) as usize];
         for number in 0..count as usize {
             let mut runs: Vec<_> = (0..count).map(|_| Run::Waiting).collect();
-            runs[number] = Run::Running;
+            runs[number] = Run::Running(Instant::now());
             grid.paint(&runs, &mut image);
             for y in 0..height {
                 for x in 0..width {
-                    let is_painted = image[(y * width + x) as usize] == colour(&Run::Running);
+                    let is_painted = image[(y * width + x) as usize] == colour(Kind::Running);
                     let is_there = grid.at(x.into(), y.into()) == Some(number);
                     assert_eq!(is_painted, is_there, "{number}: {x}, {y}");
                 }

@@ -1,0 +1,15 @@
+//! What the programs that show jobs have in common.
+
+mod descriptors;
+mod output;
+mod rest;
+mod show;
+mod signals;
+mod usage;
+
+pub use descriptors::Descriptors;
+pub use output::{Decoder, Outputs};
+pub use rest::Rest;
+pub use show::{elapsed, size};
+pub use signals::EndSignals;
+pub use usage::{Look, Used};
