@@ -17,7 +17,7 @@ use childset::ChildSet;
 const BATCH: usize = 32;
 
 /// How the set is registered.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Trigger {
     Level,
     Edge,
@@ -82,6 +82,5 @@ fn main() -> anyhow::Result<()> {
         .map_err(|error| error.error)?;
 
     event_loop.run(None, &mut burst, |_| ())?;
-    let trigger = trigger.to_possible_value().expect("none is skipped");
-    Ok(burst.report(&format!("calloop {}", trigger.get_name()))?)
+    Ok(burst.report(&format!("calloop {trigger:?}").to_lowercase())?)
 }

@@ -9,7 +9,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use childset::{ChildHandle, ChildSet, Command, Pidfd, SetEvent, SetEvents, Signal, SpawnError, Stdio, Unit};
+use childset::{ChildHandle, ChildSet, Command, Pidfd, SetEvent, SetEvents, SpawnError, Stdio, Unit};
 use common::check_leaks;
 
 const TESTS: &[(&str, fn())] = &[
@@ -422,7 +422,7 @@ fn the_descriptor_is_level_triggered() {
     let mut command = sh("while read -r line; do printf \"$line\"; done; sleep 60 &");
     let key = set.spawn(command.stdin(Stdio::piped()), 1).unwrap();
     let _rest = Rest(set.handle(key).unwrap());
-    let mut stdin = set.take_stdin(key).unwrap();
+    let stdin = set.take_stdin(key).unwrap();
     idle(&mut events);
     // A part of a line is no event.
     stdin.blocking().write_all(b"one\n").unwrap();
@@ -517,13 +517,13 @@ fn what_has_no_pipes() {
         std::mem::forget(child);
         // Its pipe was taken.
         let taken = set.spawn(Command::new("echo").stdout(Stdio::piped()), 5).unwrap();
-        let mut pipe = set.take_stdout(taken).unwrap();
+        let pipe = set.take_stdout(taken).unwrap();
         set.close();
         let came = all(&mut set.events().unwrap(), way);
         let codes: Vec<_> = came.values().map(|came| came.end.unwrap().0.unwrap()).collect();
         assert_eq!(codes, [1, 0, 0, 0, 0]);
         assert!(came.values().all(|came| came.out.is_empty()));
-        assert_eq!(pipe.read(&mut [0; 9]).unwrap(), 1);
+        assert_eq!(pipe.blocking().read(&mut [0; 9]).unwrap(), 1);
     }
 }
 
@@ -562,7 +562,7 @@ fn others_take_exits() {
             let mut command = sh("read line; sleep 60 & echo line; exit 3");
             let holds = set.spawn(command.stdin(Stdio::piped()), 1).unwrap();
             let _rest = Rest(set.handle(holds).unwrap());
-            let mut stdin = set.take_stdin(holds).unwrap();
+            let stdin = set.take_stdin(holds).unwrap();
             set.close();
             let mut events = set.events().unwrap();
             // They have its pipes.
@@ -711,5 +711,5 @@ fn others_get_their_turn() {
             }
         },
     ));
-    set.send_signal(key, Signal::KILL).unwrap();
+    set.send_signal(key, childset::Signal::KILL).unwrap();
 }
