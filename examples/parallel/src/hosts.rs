@@ -124,7 +124,7 @@ fn ask(host: &OsStr, command: &[OsString]) -> Result<Child> {
 /// `None` if there is no number.
 fn answer(mut child: Child) -> Option<usize> {
     let mut text = String::new();
-    let read = child.stdout.take().map(|mut stdout| stdout.read_to_string(&mut text));
+    let read = child.stdout.take().map(|stdout| stdout.blocking().read_to_string(&mut text));
     let is_well = child.wait().is_ok_and(|exit| exit.success());
     read.filter(|read| read.is_ok() && is_well)?.ok()?;
     text.trim().parse().ok()

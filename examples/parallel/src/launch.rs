@@ -9,10 +9,9 @@ use std::rc::Rc;
 use std::time::{Instant, SystemTime};
 
 use childset::unix::CommandExt;
-use childset::{Child, Command, Stdio};
+use childset::{Child, Command, SpawnError, Stdio};
 use rustix::fs::{access, Access};
 use rustix::io::Errno;
-use shared::errno;
 
 use crate::descriptors::Inherited;
 use crate::hosts::is_here;
