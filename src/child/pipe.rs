@@ -15,7 +15,8 @@ use crate::sys::poll::poll_one;
 use crate::sys::signal::without_sigpipe;
 use crate::watch::registered::{Numbered, Registered};
 
-/// Our end of a pipe. It becomes `O_NONBLOCK` at the first await. Reads and writes that are not awaited still block.
+/// Our end of a pipe. It becomes `O_NONBLOCK` at the first await, and reads and writes that are not awaited
+/// block all the same.
 #[derive(Debug)]
 pub(crate) struct Pipe(
     /// With the number of its flight, if the child may still need its end from us: that is closed here before this one is
@@ -239,8 +240,8 @@ macro_rules! pipe_end {
 pipe_end! {
     /// The writing end of the pipe to a child's standard input.
     ///
-    /// It has the blocking calls of `std`, and those that are awaited with async-io. Dropping it closes it, and so does
-    /// `close().await`.
+    /// It writes at once as `std`'s does, or awaited with async-io, whichever one calls. Dropping it closes it, and so
+    /// does `close().await`.
     ///
     /// ```
     /// # use childset::{Command, Stdio};
@@ -259,7 +260,7 @@ pipe_end! {
 pipe_end! {
     /// The reading end of the pipe from a child's standard output.
     ///
-    /// It has the blocking calls of `std`, and those that are awaited with async-io.
+    /// It reads at once as `std`'s does, or awaited with async-io, whichever one calls.
     ///
     /// ```
     /// # use childset::{Command, Stdio};

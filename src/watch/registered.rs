@@ -46,7 +46,7 @@ impl AsFd for Numbered {
 // SAFETY: it owns the one descriptor that it lends, and nobody changes that: a `Registered` lends no mutable reference.
 unsafe impl Owner for Numbered {}
 
-// SAFETY: as for `OwnedFd`. It never lends a mutable reference to that (`Arc::get_mut` needs it itself).
+// SAFETY: as for `OwnedFd`, of which it never lends a mutable reference (`Arc::get_mut` needs it itself).
 #[cfg(feature = "async-io")]
 unsafe impl Owner for Arc<OwnedFd> {}
 
