@@ -76,7 +76,7 @@
 //!
 //! - A pipe holds 64 KiB. A child that has written more waits until somebody reads, and so never ends if you read only
 //!   after its exit. Read while it runs. [`Child::events`](crate::Child::events) and [`Child::capture`](crate::Child::capture)
-//!   do.
+//!   do that.
 //! - In a loop of descriptors, take the pipe ([`take_stdout`](crate::ChildSet::take_stdout)) and register it as well. One
 //!   read for each report does not block, if nobody else reads from that pipe.
 //! - The exit often comes before the end of the output: what was written last is still in the pipe. Show the exit, and read

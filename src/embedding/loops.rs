@@ -210,24 +210,24 @@
 //!
 //! # GLib and GTK, by a source
 //!
+//! `glib_unix::unix_fd_add_local_full` takes the set's descriptor, a priority, `IOCondition::IN` and a callback:
+//!
 //! ```ignore (examples/gui/glib/src/lib.rs)
-//! let source = unix_fd_add_local_full(set.as_raw_fd(), priority, IOCondition::IN, move |_, _| {
-//!     for _ in 0..batch {
-//!         match watched.try_wait() {
-//!             Ok(Some(exited)) => act(Ok(exited)),
-//!             Ok(None) => break,
-//!             Err(error) => {
-//!                 act(Err(error));
-//!                 break;
-//!             }
+//! for _ in 0..batch {
+//!     match watched.try_wait() {
+//!         Ok(Some(exited)) => act(Ok(exited)),
+//!         Ok(None) => break,
+//!         Err(error) => {
+//!             act(Err(error));
+//!             break;
 //!         }
 //!     }
-//!     ControlFlow::Continue
-//! });
+//! }
+//! ControlFlow::Continue
 //! ```
 //!
-//! The crate glib-unix has the function. Its priority is [that of redrawing](super#bounded-batches-and-priorities), and
-//! `watched` is an `Rc` of the set. Programs: `gui/glib`, and `gui/gtk` for a window.
+//! The priority is [that of redrawing](super#bounded-batches-and-priorities), and `watched` is an `Rc` of the set.
+//! Programs: `gui/glib`, and `gui/gtk` for a window.
 //!
 //! # GLib and GTK, by `spawn_local`
 //!
@@ -263,11 +263,15 @@
 //! if let PumpStatus::Exit(_) = event_loop.pump_app_events(Some(Duration::ZERO), app) {
 //!     return std::mem::replace(&mut app.result, Ok(()));
 //! }
-//! wait([event_loop.as_fd(), app.runs.as_fd()], app.deadline)?;
+//! if std::mem::take(&mut app.has_drawn) {
+//!     continue;
+//! }
 //! ```
 //!
-//! No descriptor enters winit's own loop. But that loop is a descriptor itself, and `wait` calls poll(2) for it and for the
-//! set. Program: `gui/winit`.
+//! No descriptor enters winit's own loop. But that loop is a descriptor itself. After these lines the program calls poll(2)
+//! for `event_loop.as_fd()` and for the set, until the time that winit's `ControlFlow` asks for, and takes some exits. After
+//! drawing it does not wait: drawing may have fetched events from the display, and then no descriptor is readable for
+//! them. Program: `gui/winit`.
 //!
 //! # A loop that takes no descriptor
 //!
