@@ -2,7 +2,7 @@
 
 use std::io;
 
-use childset::{Command, Resource};
+use childset::{Command, Resource, SpawnError};
 use rustix::process::{getrlimit, setrlimit, Resource as Limited, Rlimit};
 
 /// The limit that this program was started with, which is the one for its jobs, and the raised one, which is its own.
@@ -31,7 +31,8 @@ impl Descriptors {
 
     /// What an error is to a person: the limit, if that was reached.
     pub fn explain(&self, error: &io::Error) -> String {
-        let errno = error.raw_os_error().map(rustix::io::Errno::from_raw_os_error);
+        let spawning = SpawnError::from_io_error(error).map(SpawnError::errno);
+        let errno = spawning.or(error.raw_os_error()).map(rustix::io::Errno::from_raw_os_error);
         match (errno, self.given.maximum) {
             (Some(rustix::io::Errno::MFILE), Some(limit)) => {
                 format!("the limit of {limit} open files is reached (ulimit -Hn)")

@@ -80,7 +80,10 @@ pub async fn next<T>(set: &ChildSet<T>, priority: impl Into<Priority>) -> io::Re
 }
 
 /// Awaits that a descriptor can be read from.
-async fn readable(fd: BorrowedFd<'_>, priority: Priority) {
+///
+/// # Cancel safety
+/// Dropping the future loses nothing.
+pub async fn readable(fd: BorrowedFd<'_>, priority: Priority) {
     let fd = fd.as_raw_fd();
     SourceFuture::new(move |sender| {
         let mut sender = Some(sender);

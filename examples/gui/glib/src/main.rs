@@ -4,6 +4,10 @@
 //! the shape of a service on GLib (of D-Bus, of GStreamer) that runs programs: one thread in all, and no
 //! `g_child_watch_add`, whose SIGCHLD handler and worker thread it does without.
 //!
+//! A command is a process group, which is killed when the program gets SIGTERM, SIGINT or SIGHUP. If the program itself is
+//! killed (kill -9), the kernel kills the shells; what those have started lives on. So does, in any case, a process that
+//! has left its group, and what a command has left behind that ended by itself.
+//!
 //! Run with:
 //!
 //! ```sh
@@ -12,16 +16,21 @@
 //! ```
 
 use std::cell::RefCell;
+use std::future::Future;
 use std::io;
+use std::os::fd::AsFd;
+use std::pin::pin;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 use anyhow::{anyhow, Context, Result};
 use burst::{Burst, TICK};
-use childset::{ChildSet, Command};
-use childset_glib::{next, watch, BATCH, PRIORITY};
+use childset::{ChildSet, Command, Unit};
+use childset_glib::{next, readable, watch, BATCH, PRIORITY};
 use clap::Parser;
-use glib::{ControlFlow, MainContext, MainLoop};
+use common::{Descriptors, EndSignals};
+use glib::{ControlFlow, MainContext, MainLoop, Priority};
 
 /// Runs commands until each has succeeded.
 #[derive(Parser)]
@@ -56,24 +65,42 @@ fn main() -> Result<()> {
 
 async fn run(options: Options) -> Result<()> {
     let pause = Duration::from_secs_f64(options.pause);
-    let start = |command| MainContext::default().spawn_local(retry(command, pause, options.tries));
-    let tasks: Vec<_> = options.commands.into_iter().map(start).collect();
-    let mut result = Ok(());
-    for task in tasks {
-        let done = task.await.map_err(|_| anyhow!("a task panicked"))?;
-        result = result.and(done);
-    }
-    result
+    // Two descriptors a command.
+    let (descriptors, signals) = (Descriptors::raise()?, EndSignals::new()?);
+    let start =
+        |command| MainContext::default().spawn_local(retry(command, pause, options.tries, descriptors));
+    let mut tasks: Vec<_> = options.commands.into_iter().map(start).collect();
+    let all = async {
+        let mut result = Ok(());
+        for task in &mut tasks {
+            let done = task.await.map_err(|_| anyhow!("a task panicked"))?;
+            result = result.and(done);
+        }
+        result
+    };
+    let done = {
+        let (mut all, mut told) = (pin!(all), pin!(readable(signals.as_fd(), Priority::DEFAULT)));
+        std::future::poll_fn(|context| match told.as_mut().poll(context) {
+            Poll::Ready(()) => Poll::Ready(Err(anyhow!("told to end"))),
+            Poll::Pending => all.as_mut().poll(context),
+        })
+        .await
+    };
+    // A task that is not over drops its set, which kills its command.
+    tasks.iter().for_each(|task| task.abort());
+    done
 }
 
-async fn retry(command: String, pause: Duration, tries: Option<u32>) -> Result<()> {
+async fn retry(command: String, pause: Duration, tries: Option<u32>, descriptors: Descriptors) -> Result<()> {
     let set = ChildSet::new()?;
     let mut tried = 0;
     loop {
-        // What is still running ends with this program.
         let mut shell = Command::new("sh");
-        shell.args(["-c", &command]).kill_with_parent(true);
-        set.spawn(&mut shell, ()).map_err(io::Error::from).with_context(|| command.clone())?;
+        shell.args(["-c", &command]).unit(Unit::ProcessGroup).kill_on_drop(true).kill_with_parent(true);
+        descriptors.give(&mut shell);
+        if let Err(error) = set.spawn(&mut shell, ()) {
+            return Err(anyhow!("{command}: {}", descriptors.explain(&error.error)));
+        }
         tried += 1;
         let exited = next(&set, PRIORITY).await?.context("the set has one child")?;
         let exit = exited.exit.with_context(|| command.clone())?;
