@@ -202,7 +202,7 @@
 //!         for _ in 0..2 {
 //!             let (stdin, events) = self.start()?;
 //!             // Where it has died already, this fails, and the events say how it ended.
-//!             let _ = stdin.write_all(question.as_bytes());
+//!             let _ = stdin.blocking().write_all(question.as_bytes());
 //!             while let Some(event) = events.wait()? {
 //!                 match event {
 //!                     Event::Stdout(answer) => return Ok(answer),

@@ -206,7 +206,7 @@ impl Child {
     /// child.send_signal_to_group(Signal::TERM)?;
     /// assert_eq!(child.wait()?.signal(), Some(Signal::TERM));
     /// // Nobody is left who could write.
-    /// assert_eq!(child.stdout.take().unwrap().read(&mut [0])?, 0);
+    /// assert_eq!(child.stdout.take().unwrap().blocking().read(&mut [0])?, 0);
     /// # std::io::Result::Ok(())
     /// ```
     ///

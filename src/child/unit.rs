@@ -23,7 +23,7 @@ use crate::watch::session;
 /// let mut child = command.spawn()?;
 /// child.kill()?;
 /// // Nobody is left who could write.
-/// assert_eq!(child.stdout.take().unwrap().read(&mut [0])?, 0);
+/// assert_eq!(child.stdout.take().unwrap().blocking().read(&mut [0])?, 0);
 /// # std::io::Result::Ok(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -31,7 +31,7 @@ impl Command {
     /// # if child.send_signal_to_group(0).is_err() { return Ok(()); }
     /// // What it has left behind.
     /// child.wait_terminated(Duration::from_secs(5))?;
-    /// assert_eq!(child.stdout.take().unwrap().read(&mut [0])?, 0);
+    /// assert_eq!(child.stdout.take().unwrap().blocking().read(&mut [0])?, 0);
     /// # std::io::Result::Ok(())
     /// ```
     ///
@@ -99,7 +99,7 @@ impl Command {
     /// let (_stdin, stdout) = (child.stdin.take(), child.stdout.take());
     /// // What spawned it has ended, and its last descriptor is closed. Either one kills it.
     /// drop(child);
-    /// assert_eq!(stdout.unwrap().read(&mut [0])?, 0);
+    /// assert_eq!(stdout.unwrap().blocking().read(&mut [0])?, 0);
     /// # std::io::Result::Ok(())
     /// ```
     pub fn kill_with_parent(&mut self, kill: bool) -> &mut Command {
