@@ -74,9 +74,9 @@ impl<T> ChildSet<T> {
     ///
     /// let set = ChildSet::new()?;
     /// let key = set.spawn(Command::new("seq").arg("100000").stdout(Stdio::piped()), "seq")?;
-    /// let mut pipe = set.take_stdout(key).expect("it was piped");
+    /// let pipe = set.take_stdout(key).expect("it was piped");
     /// let mut text = String::new();
-    /// pipe.read_to_string(&mut text)?;
+    /// pipe.blocking().read_to_string(&mut text)?;
     /// assert_eq!(text.lines().count(), 100_000);
     /// assert!(set.wait(None)?.unwrap().exit?.success());
     /// # std::io::Result::Ok(())
