@@ -1,7 +1,7 @@
 //! How to move a program to this crate: three shapes of waiting, before and after. Nothing here can be called.
 //!
 //! Programs for async-process need little of this: [`Command`](crate::Command) has its names, and says
-//! [where it differs](crate::Command#moving-from-async-process). Where a child is made may stay as it is, too: a set takes a
+//! [where it differs](crate::moving). Where a child is made may stay as it is, too: a set takes a
 //! [`std::process::Child`].
 //!
 //! # A loop that polls
