@@ -135,7 +135,7 @@ pub(crate) struct Options {
     #[arg(long, requires = "joblog")]
     pub(crate) resume_failed: bool,
 
-    /// Keep what each job writes in files below this directory, too, as DIR/1/ARGUMENT/stdout
+    /// Keep what each job writes in files below this directory, as DIR/1/ARGUMENT/stdout, and do not print it
     #[arg(long, value_name = "DIR", conflicts_with = "ungroup")]
     pub(crate) results: Option<PathBuf>,
 

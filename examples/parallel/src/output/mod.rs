@@ -100,10 +100,10 @@ impl Output {
 
     /// A job wrote this.
     pub(crate) fn take(&mut self, held: &mut Held, stream: Stream, bytes: &[u8]) -> Result<()> {
-        if let Some(results) = &mut held.results {
-            results.write(stream, bytes).context(CANNOT_KEEP_RESULTS)?;
+        match &mut held.results {
+            Some(results) => results.write(stream, bytes).context(CANNOT_KEEP_RESULTS),
+            None => self.keep(held, stream, bytes),
         }
-        self.keep(held, stream, bytes)
     }
 
     fn keep(&mut self, held: &mut Held, stream: Stream, bytes: &[u8]) -> Result<()> {
