@@ -84,7 +84,7 @@ impl Jobs {
         shell.args(["-c", command]).stdin(Stdio::null());
         shell.stdout(OwnedFd::from(writer.try_clone()?)).stderr(OwnedFd::from(writer));
         shell.unit(Unit::ProcessGroup).parent_death_signal(Signal::KILL);
-        self.descriptors.give(&mut shell);
+        self.descriptors.give(&mut shell)?;
         self.outputs.add(number, reader)?;
         Ok(self.set.spawn(&mut shell, number)?)
     }

@@ -1,9 +1,14 @@
 //! The limit of open descriptors: each job takes two or three.
 
+use std::fs::File;
 use std::io;
+use std::os::fd::AsRawFd;
 
 use childset::{Command, Resource, SpawnError};
 use rustix::process::{getrlimit, setrlimit, Resource as Limited, Rlimit};
+
+/// How many descriptors are left to the window.
+const RESERVE: u64 = 24;
 
 /// The limit that this program was started with, which is the one for its jobs, and the raised one, which is its own.
 #[derive(Clone, Copy, Debug)]
@@ -24,9 +29,18 @@ impl Descriptors {
     }
 
     /// Has a job start with the limit that this program was started with: `select` fails with larger numbers.
-    pub fn give(&self, command: &mut Command) {
+    ///
+    /// # Errors
+    /// `EMFILE`: too few descriptors would be left for the window, whose library ends the program if it gets none.
+    pub fn give(&self, command: &mut Command) -> io::Result<()> {
+        // The lowest number that is free.
+        let lowest = File::open("/dev/null")?.as_raw_fd() as u64;
+        if self.given.maximum.is_some_and(|limit| lowest + RESERVE > limit) {
+            return Err(rustix::io::Errno::MFILE.into());
+        }
         let [soft, hard] = [self.given.current, self.given.maximum].map(|limit| limit.unwrap_or(u64::MAX));
         command.rlimit(Resource::NOFILE, soft, hard);
+        Ok(())
     }
 
     /// What an error is to a person: the limit, if that was reached.

@@ -97,10 +97,8 @@ async fn retry(command: String, pause: Duration, tries: Option<u32>, descriptors
     loop {
         let mut shell = Command::new("sh");
         shell.args(["-c", &command]).unit(Unit::ProcessGroup).kill_on_drop(true).kill_with_parent(true);
-        descriptors.give(&mut shell);
-        if let Err(error) = set.spawn(&mut shell, ()) {
-            return Err(anyhow!("{command}: {}", descriptors.explain(&error.error)));
-        }
+        let spawned = descriptors.give(&mut shell).and_then(|()| Ok(set.spawn(&mut shell, ())?));
+        spawned.map_err(|error| anyhow!("{command}: {}", descriptors.explain(&error)))?;
         tried += 1;
         let exited = next(&set, PRIORITY).await?.context("the set has one child")?;
         let exit = exited.exit.with_context(|| command.clone())?;

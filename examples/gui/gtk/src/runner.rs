@@ -186,7 +186,7 @@ impl Runner {
         shell.stderr(Stdio::from(std::os::fd::OwnedFd::from(writer)));
         // The shell ends with this program, also if that is killed. What it has started then lives on.
         shell.unit(Unit::ProcessGroup).parent_death_signal(Signal::KILL);
-        self.descriptors.give(&mut shell);
+        self.descriptors.give(&mut shell)?;
         let child = shell.spawn()?;
         let pid = child.id();
         let key = self.set.insert(child, job.clone())?;

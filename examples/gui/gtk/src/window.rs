@@ -12,6 +12,11 @@ use gtk::{Align, Orientation, PolicyType};
 use crate::job::Job;
 use crate::runner::Runner;
 
+/// Of the states of jobs. In a selected row the text has the colour that the theme has for it.
+const STYLE: &str = ".failed { font-weight: bold; color: #c01c28 }
+.succeeded { color: #1b7f43 }
+:selected .failed, :selected .succeeded { color: inherit }";
+
 /// The window and those of its parts that are used from outside.
 pub struct JobsWindow {
     /// Not shown yet.
@@ -66,6 +71,15 @@ impl JobsWindow {
     }
 
     fn lay_out(&self) {
+        let style = gtk::CssProvider::new();
+        style.load_from_data(STYLE);
+        let display = gtk::prelude::WidgetExt::display(&self.window);
+        gtk::style_context_add_provider_for_display(
+            &display,
+            &style,
+            gtk::STYLE_PROVIDER_PRIORITY_APPLICATION,
+        );
+
         let bar = gtk::Box::builder().spacing(6).build();
         for margin in [gtk::Box::set_margin_top, gtk::Box::set_margin_bottom] {
             margin(&bar, 6);
@@ -288,12 +302,11 @@ fn state_column() -> gtk::ColumnViewColumn {
                 format!("{mark} {state}")
             }))
             .bind(&label, "label", None::<&glib::Object>);
-        // Styles of every theme: green; red and bold; pale.
         state()
             .chain_closure::<Vec<String>>(closure!(|_: Option<glib::Object>, state: &str| -> Vec<String> {
                 let classes: &[&str] = match state {
-                    "succeeded" => &["success"],
-                    "failed" | "not started" => &["error", "heading"],
+                    "succeeded" => &["succeeded"],
+                    "failed" | "not started" => &["failed"],
                     _ => &["dim-label"],
                 };
                 classes.iter().map(|&class| class.to_owned()).collect()

@@ -87,7 +87,7 @@ impl<'a> Jobs<'a> {
         shell.stdout(OwnedFd::from(writer.try_clone()?)).stderr(OwnedFd::from(writer));
         // The shell ends with this program, also if that is killed. What it has started then lives on.
         shell.unit(Unit::ProcessGroup).parent_death_signal(Signal::KILL);
-        self.descriptors.give(&mut shell);
+        self.descriptors.give(&mut shell)?;
         let key = self.set.spawn(&mut shell, row)?;
         outputs.borrow_mut().add(row, reader)?;
         Ok(key)

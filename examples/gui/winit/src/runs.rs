@@ -127,7 +127,7 @@ impl Runs {
         let spawned = command.and_then(|mut command| {
             // It ends with this program, also if that is killed. What it has started then lives on.
             command.unit(Unit::ProcessGroup).parent_death_signal(Signal::KILL);
-            self.descriptors.give(&mut command);
+            self.descriptors.give(&mut command)?;
             Ok(self.set.spawn(&mut command, number)?)
         });
         self.all[number] = match spawned {
