@@ -59,7 +59,7 @@ fn it_never_waits_for_standard_error() {
     let runs = || fs::metadata(directory.path().join("runs")).map_or(0, |runs| runs.len() / 2);
     // Each run is told in two lines, of 20 bytes at least: a pipe holds less than 1,700.
     while runs() < 2_500 {
-        std::thread::yield_now();
+        std::thread::sleep(std::time::Duration::from_millis(1));
     }
     supervise.signal(Signal::TERM);
     let (code, _, stderr) = supervise.end();
