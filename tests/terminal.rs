@@ -32,7 +32,14 @@ const ROLES: &[(&str, fn())] = &[("shell", shell), ("starter", starter), ("plain
 fn main() {
     match common::role() {
         Some(role) => common::play(&role, ROLES, 60).expect("a role"),
-        None => common::main(TESTS),
+        None => {
+            // A shell ignores them in what it starts in the background, and what ignores them passes that on.
+            for signal in [libc::SIGINT, libc::SIGQUIT] {
+                // SAFETY: a disposition without a handler.
+                unsafe { libc::signal(signal, libc::SIG_DFL) };
+            }
+            common::main(TESTS);
+        }
     }
 }
 

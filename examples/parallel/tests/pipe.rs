@@ -84,7 +84,6 @@ fn wrong_options_of_pipe_are_refused() {
         &["--pipe", "--block", "0", "cat"],
         &["--pipe", "--block", "1x", "cat"],
         &["--pipe", "--block", "k", "cat"],
-        &["--pipe", "--recend", "", "cat"],
         &["--pipe", "--recend", "\\x", "cat"],
         &["--pipe", "-N", "0", "cat"],
         &["--pipe", "-N", "1", "--block", "1", "cat"],
