@@ -76,7 +76,7 @@ fn count(act: impl FnOnce()) -> usize {
 fn allocations() {
     let plain = Command::new("true").stdin(Stdio::null()).prepare().unwrap();
     let mut piped = Command::new("true");
-    piped.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).nice(1).umask(0);
+    piped.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).nice(19).umask(0);
     let piped = piped.prepare().unwrap();
     let set = ChildSet::new().unwrap();
     let take_all = || {
