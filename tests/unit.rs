@@ -435,9 +435,15 @@ fn a_cgroup_that_cannot_be_made() {
 
 fn a_leader_that_left_its_group() {
     let mut command = Command::new("sh");
-    // The inner shell joins our group, and leaves the one that it was made to lead.
+    // The inner shell joins our group, and leaves the one that it was made to lead. In a pid namespace that was entered from
+    // outside, ours has no number until we lead one.
     // SAFETY: no memory is touched.
-    let group = unsafe { libc::getpgrp() };
+    let group = unsafe {
+        if libc::getpgrp() == 0 {
+            assert_eq!(libc::setpgid(0, 0), 0);
+        }
+        libc::getpgrp()
+    };
     let code = format!("import os, signal; os.setpgid(0, {group}); print(flush=True); signal.pause()");
     if !common::has_program("python3", "python3") {
         return;
