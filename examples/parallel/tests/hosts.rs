@@ -33,6 +33,12 @@ impl Sshd {
             base::skipped("there is no sshd; Debian's package openssh-server has it");
             return None;
         };
+        if !may_log_in() {
+            base::skipped(
+                "nobody can log in as this user here: it has no shell, or sshd may not set its groups",
+            );
+            return None;
+        }
         let directory = Directory::new();
         for key in ["host", "user"] {
             let mut keygen = Command::new("ssh-keygen");
@@ -78,6 +84,17 @@ impl Sshd {
     fn run(&self, arguments: &[&str]) -> Output {
         self.parallel(arguments).output().unwrap()
     }
+}
+
+fn may_log_in() -> bool {
+    let user = rustix::process::geteuid().as_raw().to_string();
+    let users = fs::read_to_string("/etc/passwd").unwrap();
+    let shell = users.lines().find_map(|line| {
+        let fields: Vec<_> = line.split(':').collect();
+        (fields[2] == user).then(|| fields[6].to_owned())
+    });
+    let is_shell = shell.is_some_and(|shell| !shell.ends_with("nologin") && !shell.ends_with("false"));
+    is_shell && fs::read_to_string("/proc/self/setgroups").is_ok_and(|allowed| allowed.trim() == "allow")
 }
 
 /// What `parallel` itself says: the shell over there may have something to say, too.
