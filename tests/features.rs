@@ -88,7 +88,7 @@ fn tells_reaping() -> Option<bool> {
 }
 
 fn release_memory() -> Option<bool> {
-    let child = held();
+    let child = common::held_and_running();
     let pidfd = Pidfd::from_child(&child).unwrap();
     pidfd.kill().unwrap();
     let released = pidfd.release_memory();

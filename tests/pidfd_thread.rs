@@ -11,7 +11,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use childset::{ChildSet, Gone, Pidfd, Signal, State, StatusUnknown};
-use common::{held, held_with, kernel, until_ended, until_reaped};
+use common::{held, held_and_running, held_with, kernel, until_ended, until_reaped};
 
 /// A thread that lives until the sender is dropped, and its id.
 fn held_thread() -> (u32, Sender<()>, JoinHandle<()>) {
@@ -125,7 +125,7 @@ fn there_is_no_such_thread() {
 
 #[test]
 fn memory_of_a_killed_process_is_released() {
-    let child = held();
+    let child = held_and_running();
     let pidfd = Pidfd::from_child(&child).unwrap();
     if kernel() < (5, 15) {
         assert_eq!(pidfd.release_memory().unwrap_err().kind(), ErrorKind::Unsupported);

@@ -27,7 +27,8 @@ impl Pidfd {
     /// also if it has no memory any more, because it has ended. Needs Linux 5.15.
     ///
     /// # Errors
-    /// - `EINVAL`: the process was not killed, or another one that was not shares its memory.
+    /// - `EINVAL`: the process was not killed, or another one that was not shares its memory. Its parent may do so for a moment
+    ///   after a spawn, also after one by `std`: until the new program has taken over.
     /// - `EAGAIN` ([`WouldBlock`](io::ErrorKind::WouldBlock)): some of the memory is in use at the moment. Try again.
     /// - [`Unsupported`](io::ErrorKind::Unsupported): the kernel is older than 5.15, or a filter refuses the call
     ///   (`ENOSYS`).

@@ -300,7 +300,8 @@ fn standard_error_to_standard_output() {
 #[test]
 fn standard_error_to_an_inherited_standard_output() {
     both_ways(|new| {
-        let mut command = sh(new, r#"links=$(readlink /proc/$$/fd/1 /proc/$$/fd/2); echo "$links" >&9"#);
+        let mut command =
+            sh(new, r#"links=$(readlink /proc/$$/fd/1; readlink /proc/$$/fd/2); echo "$links" >&9"#);
         let (mut reader, writer) = pipe();
         command.stderr_to_stdout().fd(9, writer);
         for child in [command.spawn(), command.launch()] {

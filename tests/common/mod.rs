@@ -185,6 +185,14 @@ pub(crate) fn held() -> Child {
     Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap()
 }
 
+/// The same, and it runs its program: its memory is its own, which it may not be at the end of a spawn.
+pub(crate) fn held_and_running() -> Child {
+    let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.as_ref().unwrap().write_all(b"x").unwrap();
+    child.stdout.take().unwrap().read_exact(&mut [0]).unwrap();
+    child
+}
+
 /// A child that lives until the pipe is closed, and then ends with `code`.
 pub(crate) fn held_with(code: u8) -> (Child, ChildStdin) {
     let script = format!("read line; exit {code}");
