@@ -351,12 +351,13 @@ fn wakes(way: fn(&'static ChildSet<usize>) -> Awaiting, consumers: usize, exits:
     wakes
 }
 
-/// One exit wakes one consumer. A few more are woken where that one has no processor for some milliseconds.
+/// One exit wakes one consumer. More are woken where that one has no processor for some milliseconds: on a busy machine
+/// it may take a few tries to see the rule.
 #[test]
 fn an_exit_wakes_few() {
     for way in [WAYS[0], WAYS[1], WAYS[2]] {
-        let wakes = wakes(way, 64, 20);
-        assert!((20..20 * 16).contains(&wakes), "{wakes}");
+        let mut tries = (0..20).map(|_| wakes(way, 64, 20)).inspect(|wakes| assert!(*wakes >= 20, "{wakes}"));
+        assert!(tries.any(|wakes| wakes < 20 * 16));
     }
 }
 

@@ -365,9 +365,11 @@ fn stdio_of_sockets_and_of_our_own() {
         );
         assert!(!is_socket(new("test").stdin(Stdio::null())).success());
 
+        let Ok(here) = fs::read_link("/proc/self/fd/0") else {
+            return crate::common::skipped("this test has no standard input");
+        };
         let mut command = new("readlink");
         let link = command.arg("/proc/self/fd/0").stdin(std::io::stdin()).wait_with_output().unwrap();
-        let here = fs::read_link("/proc/self/fd/0").unwrap();
         assert_eq!(String::from_utf8(link.stdout).unwrap().trim_end(), here.to_str().unwrap());
     });
 }
