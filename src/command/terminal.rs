@@ -20,15 +20,17 @@ impl Command {
     /// Spawning fails with `EPERM` if the terminal is that of another session, and with `ENOTTY` if it is none.
     ///
     /// ```
-    /// # use childset::{Command, Pty};
+    /// # use childset::{Command, Pty, Signal};
     /// # use std::fs::File;
     /// # use std::io::Write;
     /// let Pty { controller, terminal } = Pty::open()?;
     /// let mut command = Command::new("cat");
     /// command.stdin(terminal.try_clone()?).controlling_terminal(terminal);
+    /// // A program that was started in the background of a shell ignores it, and so would its children.
+    /// command.default_signals(&[Signal::INT]);
     /// let child = command.spawn()?;
     /// File::from(controller.try_clone()?).write_all(b"\x03")?;
-    /// assert_eq!(child.wait()?.signal(), Some(childset::Signal::INT));
+    /// assert_eq!(child.wait()?.signal(), Some(Signal::INT));
     /// # std::io::Result::Ok(())
     /// ```
     pub fn controlling_terminal<F: Into<OwnedFd>>(&mut self, terminal: F) -> &mut Command {
