@@ -30,7 +30,7 @@ impl Trigger {
             None | Some("level") => Ok(Trigger::Level),
             Some("edge") => Ok(Trigger::Edge),
             Some("oneshot") => Ok(Trigger::Oneshot),
-            Some(other) => anyhow::bail!("{other:?} is none of: level, edge, oneshot"),
+            Some(other) => anyhow::bail!("{:?} is none of: level, edge, oneshot", other),
         }
     }
 
