@@ -3,8 +3,6 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 
-use childset::SpawnError;
-
 /// The exit code for a command that is there and cannot be run.
 pub const CANNOT_RUN: u8 = 126;
 /// The exit code for a command that is not there.
@@ -18,11 +16,6 @@ pub fn complain(program: &str, message: impl Display) {
 /// A text that somebody else chose, in one line and without what a terminal would act upon.
 pub fn printable(text: &[u8]) -> String {
     String::from_utf8_lossy(text).replace(|c: char| c.is_control(), "?")
-}
-
-/// Why a spawn failed, or any other call.
-pub fn errno(error: &io::Error) -> Option<i32> {
-    SpawnError::from_io_error(error).map(SpawnError::errno).or(error.raw_os_error())
 }
 
 /// What a shell gives as the exit code of a program that could not be run.

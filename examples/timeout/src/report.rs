@@ -19,7 +19,7 @@ pub(crate) fn complain(what: impl Display) {
 /// Of a command that did not run.
 pub(crate) fn code_of(error: &anyhow::Error) -> u8 {
     let error = error.downcast_ref::<io::Error>().filter(|error| SpawnError::from_io_error(error).is_some());
-    match error.map(|error| (error, shared::errno(error).map(Errno::from_raw_os_error))) {
+    match error.map(|error| (error, SpawnError::raw_os_error(error).map(Errno::from_raw_os_error))) {
         // There is no process to run it in.
         None | Some((_, Some(Errno::AGAIN | Errno::NOMEM))) => TROUBLE,
         Some((error, _)) => shared::exit_code_of(error),

@@ -45,8 +45,7 @@ impl Descriptors {
 
     /// What an error is to a person: the limit, if that was reached.
     pub fn explain(&self, error: &io::Error) -> String {
-        let spawning = SpawnError::from_io_error(error).map(SpawnError::errno);
-        let errno = spawning.or(error.raw_os_error()).map(rustix::io::Errno::from_raw_os_error);
+        let errno = SpawnError::raw_os_error(error).map(rustix::io::Errno::from_raw_os_error);
         match (errno, self.given.maximum) {
             (Some(rustix::io::Errno::MFILE), Some(limit)) => {
                 format!("the limit of {limit} open files is reached (ulimit -Hn)")

@@ -52,7 +52,7 @@ mod tests {
         let mut command = Command::new("sh");
         command.stdout(Stdio::piped()).unit(Unit::ProcessGroup);
         let mut child = command.args(["-c", "trap '' TERM; sleep 1000 &"]).spawn().unwrap();
-        let mut stdout = child.stdout.take().unwrap();
+        let stdout = child.stdout.take().unwrap();
         child.wait().unwrap();
         if child.send_signal_to_group(0).is_err() {
             return; // Linux before 6.9.
@@ -61,7 +61,7 @@ mod tests {
         rest.terminate();
         assert_eq!(rest.0.len(), 1);
         drop(rest);
-        assert_eq!(stdout.read(&mut [0]).unwrap(), 0);
+        assert_eq!(stdout.blocking().read(&mut [0]).unwrap(), 0);
     }
 
     #[test]

@@ -89,10 +89,10 @@ mod tests {
     fn a_group_is_summed() {
         let mut command = Command::new("sh");
         command.args(["-c", "cat | cat | cat"]).unit(Unit::ProcessGroup);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         // Once one byte has come through, all are there.
-        child.stdin.as_mut().unwrap().write_all(b"x").unwrap();
-        child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+        child.stdin.as_ref().unwrap().blocking().write_all(b"x").unwrap();
+        child.stdout.as_ref().unwrap().blocking().read_exact(&mut [0]).unwrap();
         let mut look = Look::new().unwrap();
         let groups = std::iter::repeat_with(|| look.step(7)).find_map(|groups| groups).unwrap();
         let used = groups[&child.id()];
