@@ -117,7 +117,8 @@ impl Command {
     ///
     /// - those that run [on a copy](Command#on-a-copy);
     /// - those with a path through a descriptor, such as `/proc/self/fd/3`;
-    /// - all, where `clone3`, or `close_range` with `CLOSE_RANGE_UNSHARE`, is refused.
+    /// - all, where `clone3`, or `close_range` with `CLOSE_RANGE_UNSHARE`, is refused;
+    /// - all, on processors other than x86-64 and AArch64, and in a program that a sanitizer watches.
     ///
     /// The variables of this process are copied, as by [`prepare`](Command::prepare). Entries of the environment without
     /// `=`, which are no variables, are left out. A `fork` of this program waits until the children that are on their

@@ -16,6 +16,7 @@ use super::origin::{Origin, PerProcess};
 use super::plan::{Environment, Failure, Plan, Stage};
 use super::raw::{call, on_new_stack, HAS_NEW_STACK};
 use super::report::Report;
+use super::sanitizer;
 use super::signal::Blocked;
 use super::stack::Stack;
 use super::strings::CStrings;
@@ -103,7 +104,7 @@ pub(crate) fn is_possible() -> bool {
     const YES: u8 = 1;
     const NO: u8 = 2;
     static KNOWN: AtomicU8 = AtomicU8::new(UNKNOWN);
-    if !HAS_NEW_STACK {
+    if !HAS_NEW_STACK || sanitizer::keeps_books() {
         return false;
     }
     if KNOWN.load(Ordering::Relaxed) == UNKNOWN {

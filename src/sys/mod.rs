@@ -36,6 +36,8 @@ pub(crate) mod poll;
 mod raw;
 #[cfg(feature = "command")]
 mod report;
+#[cfg(feature = "command")]
+mod sanitizer;
 pub(crate) mod signal;
 #[cfg(feature = "command")]
 mod sigset;

@@ -28,8 +28,10 @@ pub(crate) fn skipped(why: impl Display) {
     io::stdout().write_all(format!("skipped: {why}\n").as_bytes()).unwrap();
 }
 
-/// Where nothing is launched, what is asked to be is spawned.
-pub(crate) const LAUNCHES: bool = cfg!(any(target_arch = "x86_64", target_arch = "aarch64"));
+/// Whether children can be launched here. Where none can, what is asked to be is spawned.
+pub(crate) fn launches() -> bool {
+    cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) && sanitizer().is_none()
+}
 
 /// Whether a program can be run. If not, says that the test is skipped, and how to have it.
 pub(crate) fn has_program(name: &str, package: &str) -> bool {
