@@ -5,7 +5,10 @@
 
 mod common;
 
-use std::io::ErrorKind;
+use std::fs;
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::mpsc::{channel, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -141,4 +144,74 @@ fn memory_of_a_killed_process_is_released() {
     pidfd.release_memory().unwrap();
     assert_eq!(pidfd.wait().unwrap().signal(), Some(Signal::KILL));
     pidfd.release_memory().unwrap();
+}
+
+/// The kernel says no other way when it has done that.
+fn until(mut is_done: impl FnMut() -> bool) {
+    assert!((0..3000).any(|_| is_done() || {
+        thread::sleep(Duration::from_millis(10));
+        false
+    }));
+}
+
+/// A group of processes that the kernel keeps from running, even to their end. Only its first version does.
+struct Freezer(PathBuf);
+
+impl Freezer {
+    fn new() -> std::io::Result<Freezer> {
+        let freezer =
+            Path::new("/sys/fs/cgroup/freezer").join(format!("childset-test-{}", std::process::id()));
+        fs::create_dir(&freezer)?;
+        Ok(Freezer(freezer))
+    }
+
+    fn freeze(&self, pid: u32) {
+        fs::write(self.0.join("cgroup.procs"), pid.to_string()).unwrap();
+        let state = self.0.join("freezer.state");
+        fs::write(&state, "FROZEN").unwrap();
+        until(|| fs::read_to_string(&state).unwrap() == "FROZEN\n");
+    }
+}
+
+impl Drop for Freezer {
+    fn drop(&mut self) {
+        let _ = fs::write(self.0.join("freezer.state"), "THAWED");
+        // The processes leave it at their end.
+        until(|| fs::remove_dir(&self.0).is_ok());
+    }
+}
+
+#[test]
+fn memory_is_freed_before_the_process_can_end() {
+    let freezer = match Freezer::new() {
+        Ok(freezer) => freezer,
+        Err(error) => {
+            return common::skipped(format_args!("no freezer of cgroups, which takes root: {error}"))
+        }
+    };
+    if kernel() < (5, 15) {
+        return common::skipped("process_mrelease needs Linux 5.15");
+    }
+    // It reads all of it into its memory, and cannot write all into a pipe that nobody reads.
+    let mut child = std::process::Command::new("dd")
+        .args(["if=/dev/zero", "bs=32M", "count=1"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+    let statm = format!("/proc/{}/statm", child.id());
+    let resident =
+        || fs::read_to_string(&statm).unwrap().split(' ').nth(1).unwrap().parse::<usize>().unwrap();
+    let most = 32 * 1024 * 1024 / rustix::param::page_size();
+    let pidfd = Pidfd::from_child(&child).unwrap();
+    freezer.freeze(child.id());
+    pidfd.kill().unwrap();
+    assert_eq!(pidfd.state().unwrap(), State::Running);
+    assert!(resident() >= most, "{}", resident());
+    pidfd.release_memory().unwrap();
+    assert_eq!(pidfd.state().unwrap(), State::Running);
+    assert!(resident() < most / 16, "{}", resident());
+    drop(freezer);
+    assert_eq!(pidfd.wait().unwrap().signal(), Some(Signal::KILL));
 }
