@@ -126,6 +126,8 @@ enum Source {
     Null,
     Piped,
     File,
+    /// Only of standard error. std has no such.
+    Stdout,
 }
 
 struct Random(u64);
@@ -264,6 +266,9 @@ impl Case {
     }
 
     fn options(&mut self, random: &mut Random) {
+        if random.one_in(5) {
+            self.stdio[2] = Source::Stdout;
+        }
         for _ in 0..random.below(3) {
             let number = random.of(&[3, 4, 5, 6, 7, 9, 12, 20]);
             self.fds.retain(|&(known, _)| known != number);
@@ -328,6 +333,10 @@ impl Case {
             // std's does not say that it is to be inherited, and so is not closed.
             let by_std = [Way::StdStdio, Way::ExecStdio].contains(&way) && self.close.is_empty();
             let stdio = match source {
+                Source::Stdout => {
+                    command.stderr_to_stdout();
+                    continue;
+                }
                 Source::Inherit if by_std => std::process::Stdio::inherit().into(),
                 Source::Null if by_std => std::process::Stdio::null().into(),
                 Source::File if by_std => std::process::Stdio::from(Case::file(place, number)).into(),
@@ -389,7 +398,7 @@ impl Case {
             leads: self.leads,
             ..Case::default()
         };
-        if plain != *self || self.is_odd() {
+        if plain != *self || self.stdio[2] == Source::Stdout || self.is_odd() {
             return None;
         }
         let mut command = std::process::Command::new(&self.program);
@@ -416,6 +425,7 @@ impl Case {
                 Source::Null => std::process::Stdio::null(),
                 Source::Piped => std::process::Stdio::piped(),
                 Source::File => Case::file(place, number).into(),
+                Source::Stdout => unreachable!("it has none"),
             };
             match number {
                 0 => command.stdin(stdio),
