@@ -74,8 +74,15 @@ fn pidfds() {
     child.wait_timeout(Duration::ZERO).unwrap();
 }
 
-/// Nothing can be made the same as a standard output that is not there.
+/// Nothing can be made the same as a standard output that is not there, nor as a pidfd that has its number.
 fn no_standard_output() {
+    no_output_to_share();
+    let zero = File::open("/dev/null").unwrap();
+    assert_eq!(zero.as_raw_fd(), 0);
+    no_output_to_share();
+}
+
+fn no_output_to_share() {
     for mut command in [Command::new("true"), by_std("true")] {
         for result in [command.stderr_to_stdout().spawn(), command.launch()] {
             let error = result.and_then(|child| child.wait()).unwrap_err();

@@ -120,8 +120,8 @@ impl Command {
     /// - all, where `clone3`, or `close_range` with `CLOSE_RANGE_UNSHARE`, is refused;
     /// - all, on processors other than x86-64 and AArch64, and in a program that a sanitizer watches.
     ///
-    /// The variables of this process are copied, as by [`prepare`](Command::prepare). Entries of the environment without
-    /// `=`, which are no variables, are left out. A `fork` of this program waits until the children that are on their
+    /// For a child that is launched, the variables of this process are copied, as by [`prepare`](Command::prepare). Entries
+    /// of the environment without `=`, which are no variables, are left out. A `fork` of this program waits until the children that are on their
     /// way have descriptors of their own, and so does dropping a command to which descriptors were given.
     ///
     /// # Errors

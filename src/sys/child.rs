@@ -8,12 +8,12 @@ use std::os::fd::AsRawFd;
 use std::sync::atomic::AtomicU32;
 use std::sync::TryLockError;
 
-use super::descriptors::{close_fds, dup_to, install_fds, mark_fds};
+use super::descriptors::{close_fds, install_fds, mark_fds, set_stdio};
 use super::exec::exec;
 use super::guard;
 use super::launch::say_left_table;
 use super::needs::{number, Needs};
-use super::plan::{Failure, Plan, PreExec, Source, Stage, Step};
+use super::plan::{Failure, Plan, PreExec, Stage, Step};
 use super::raw::call;
 use super::report::Report;
 use super::sigset::{rt_sigaction, SigAction, SigSet, HANDLER};
@@ -218,38 +218,6 @@ unsafe fn join_cgroup(plan: &Plan<'_>) -> Result<(), i32> {
         let written = call(libc::SYS_write, [file, c"0".as_ptr() as usize, 1, 0, 0]);
         let _ = call(libc::SYS_close, [file, 0, 0, 0, 0]);
         written.map(drop)
-    }
-}
-
-/// # Safety
-/// As [`dup_to`].
-unsafe fn set_stdio(number: usize, source: &Source<'_>) -> Result<(), i32> {
-    match source {
-        Source::Inherit => Ok(()),
-        // SAFETY: the caller's promise.
-        Source::Fd(fd) => unsafe { dup_to(fd.number() as usize, number) },
-        // SAFETY: the caller's promise.
-        Source::Stdout => unsafe { dup_to(1, number) },
-        Source::Closed => {
-            // It may be free already.
-            // SAFETY: the table is the caller's to change.
-            let _ = unsafe { call(libc::SYS_close, [number, 0, 0, 0, 0]) };
-            Ok(())
-        }
-        Source::Null => {
-            let access = if number == 0 { libc::O_RDONLY } else { libc::O_WRONLY };
-            let (path, flags) = (c"/dev/null".as_ptr() as usize, (access | libc::O_CLOEXEC) as usize);
-            // SAFETY: the path is a constant; and the caller's promise.
-            unsafe {
-                let fd = call(libc::SYS_openat, [libc::AT_FDCWD as usize, path, flags, 0, 0])?;
-                if fd == number {
-                    // There was none under this number: it must only be kept open.
-                    return call(libc::SYS_fcntl, [fd, libc::F_SETFD as usize, 0, 0, 0]).map(drop);
-                }
-                dup_to(fd, number)?;
-                call(libc::SYS_close, [fd, 0, 0, 0, 0]).map(drop)
-            }
-        }
     }
 }
 

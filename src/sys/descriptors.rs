@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
-use super::plan::Stage;
+use super::plan::{Source, Stage};
 use super::raw::call;
 
 const CLOSE_RANGE_CLOEXEC: u32 = 1 << 2;
@@ -45,6 +45,47 @@ pub(crate) fn is_free(number: RawFd) -> bool {
 pub(super) unsafe fn dup_to(source: usize, number: usize) -> Result<(), i32> {
     // SAFETY: it touches no memory, and the table is the caller's to change.
     unsafe { call(libc::SYS_dup3, [source, number, 0, 0, 0]) }.map(drop)
+}
+
+/// Makes one of 0, 1 and 2 what the plan says.
+///
+/// # Safety
+/// As [`dup_to`].
+pub(super) unsafe fn set_stdio(number: usize, source: &Source<'_>) -> Result<(), i32> {
+    match source {
+        Source::Inherit => Ok(()),
+        // SAFETY: the caller's promise.
+        Source::Fd(fd) => unsafe { dup_to(fd.number() as usize, number) },
+        Source::Stdout => {
+            // One that closes itself is not the child's: where the parent has none, its next descriptor gets the number.
+            // SAFETY: asks for flags.
+            match unsafe { call(libc::SYS_fcntl, [1, libc::F_GETFD as usize, 0, 0, 0]) }? {
+                // SAFETY: the caller's promise.
+                flags if flags & libc::FD_CLOEXEC as usize == 0 => unsafe { dup_to(1, number) },
+                _ => Err(libc::EBADF),
+            }
+        }
+        Source::Closed => {
+            // It may be free already.
+            // SAFETY: the table is the caller's to change.
+            let _ = unsafe { call(libc::SYS_close, [number, 0, 0, 0, 0]) };
+            Ok(())
+        }
+        Source::Null => {
+            let access = if number == 0 { libc::O_RDONLY } else { libc::O_WRONLY };
+            let (path, flags) = (c"/dev/null".as_ptr() as usize, (access | libc::O_CLOEXEC) as usize);
+            // SAFETY: the path is a constant; and the caller's promise.
+            unsafe {
+                let fd = call(libc::SYS_openat, [libc::AT_FDCWD as usize, path, flags, 0, 0])?;
+                if fd == number {
+                    // There was none under this number: it must only be kept open.
+                    return call(libc::SYS_fcntl, [fd, libc::F_SETFD as usize, 0, 0, 0]).map(drop);
+                }
+                dup_to(fd, number)?;
+                call(libc::SYS_close, [fd, 0, 0, 0, 0]).map(drop)
+            }
+        }
+    }
 }
 
 /// Keeps the descriptor open over `execve`.
