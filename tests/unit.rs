@@ -385,14 +385,12 @@ fn what_is_left_is_killed_when_dropped() {
 /// The directories of cgroups that were made for children of this process.
 fn cgroups() -> usize {
     let prefix = format!("childset-{}-", std::process::id());
-    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
-    let Some(mount) = mounts.lines().find(|line| line.split(' ').nth(2) == Some("cgroup2")) else {
+    let Some(mount) = common::cgroup_mount() else {
         return 0;
     };
     let own = std::fs::read_to_string("/proc/self/cgroup").unwrap();
     let own = own.lines().find_map(|line| line.strip_prefix("0::/")).unwrap().to_owned();
-    let path = std::path::Path::new(mount.split(' ').nth(1).unwrap()).join(own);
-    let entries = std::fs::read_dir(path).unwrap();
+    let entries = std::fs::read_dir(mount.join(own)).unwrap();
     entries.filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with(&prefix)).count()
 }
 

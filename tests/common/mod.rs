@@ -524,16 +524,21 @@ impl Drop for Dir {
     }
 }
 
+/// Where cgroups of version 2 are mounted.
+pub(crate) fn cgroup_mount() -> Option<PathBuf> {
+    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
+    let mount = mounts.lines().find(|line| line.split(' ').nth(2) == Some("cgroup2"))?;
+    mount.split(' ').nth(1).map(PathBuf::from)
+}
+
 /// A new cgroup below ours in the version 2 hierarchy, or why there is none.
 pub(crate) fn new_cgroup() -> Result<PathBuf, String> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
-    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
-    let mount = mounts.lines().find(|line| line.split(' ').nth(2) == Some("cgroup2"));
-    let mount = mount.and_then(|line| line.split(' ').nth(1)).ok_or("no cgroup v2 is mounted")?;
+    let mount = cgroup_mount().ok_or("no cgroup v2 is mounted")?;
     let own = std::fs::read_to_string("/proc/self/cgroup").unwrap();
     let own = own.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or("").to_owned();
-    let path = Path::new(mount).join(own).join(format!("childset-{}-{number}", std::process::id()));
+    let path = mount.join(own).join(format!("childset-{}-{number}", std::process::id()));
     std::fs::create_dir(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     Ok(path)
 }
