@@ -124,9 +124,7 @@ fn kill_of_a_cgroup_made_for_one() {
             let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
             let own = groups.lines().find_map(|line| line.strip_prefix("0::/")).unwrap();
             let path = common::cgroup_mount().unwrap().join(own);
-            let killed = fs::write(path.join("cgroup.kill"), "1");
-            if let Err(error) = killed {
-                // Before Linux 5.14.
+            if let Err(error) = common::kill_cgroup(&path) {
                 assert_eq!(error.kind(), io::ErrorKind::NotFound);
                 send_and_wait(pid, libc::SIGKILL);
             }

@@ -549,7 +549,7 @@ fn below_a_cgroup_that_was_killed_once() {
         return;
     }
     let path = common::new_cgroup().unwrap();
-    if let Err(error) = std::fs::write(path.join("cgroup.kill"), "1") {
+    if let Err(error) = common::kill_cgroup(&path) {
         common::skipped(format_args!("cgroup.kill: {error}"));
     } else {
         let status = common::reexec("killed_once").env("CHILDSET_TEST_CGROUP", &path).status().unwrap();
@@ -589,9 +589,11 @@ fn sessions_of_a_dropped_set() {
     for tag in 0..6 {
         let mut tree = Tree::new(Unit::Session);
         tree.child.set_kill_on_drop(tag != 0);
+        let leader = tree.child.pidfd().try_clone().unwrap();
         let key = set.insert(tree.child, tag).unwrap();
+        // Some are shared with others.
         let handle = (tag % 2 == 0).then(|| set.handle(key).unwrap());
-        all.push((tree.started, handle));
+        all.push((tree.started, leader, handle));
     }
     let set = std::cell::Cell::new(Some(set));
     assert_eq!(
@@ -601,16 +603,16 @@ fn sessions_of_a_dropped_set() {
         }),
         0
     );
-    for (started, _) in &all {
+    for (started, ..) in &all {
         assert!(started.iter().all(|pidfd| pidfd.state().unwrap() == State::Running));
     }
     drop(set.take());
     let (spared, ended) = all.split_first().unwrap();
-    for (started, _) in ended {
+    for (started, ..) in ended {
         assert_ended(started, held(Unit::Session), "dropped");
     }
     assert_ended(&spared.0, 0, "spared");
-    spared.1.as_ref().unwrap().kill().unwrap();
+    spared.1.kill().unwrap();
     common::reap_all_dropped();
 }
 

@@ -543,6 +543,11 @@ pub(crate) fn new_cgroup() -> Result<PathBuf, String> {
     Ok(path)
 }
 
+/// Kills all in it; `ENOENT` before Linux 5.14.
+pub(crate) fn kill_cgroup(path: &Path) -> io::Result<()> {
+    File::options().write(true).open(path.join("cgroup.kill"))?.write_all(b"1")
+}
+
 /// Removes it, once the kernel has emptied it: a moment after the last process was killed.
 pub(crate) fn remove_cgroup(path: &Path) {
     while std::fs::read_to_string(path.join("cgroup.events")).unwrap().contains("populated 1") {
