@@ -415,8 +415,18 @@ mod asynchronous {
         });
     }
 
+    /// The reactor runs from the first await that has to wait.
+    fn start_reactor() {
+        let (mut child, stdin) = held_with(0);
+        let pidfd = Async::new(Pidfd::from_child(&child).unwrap()).unwrap();
+        assert!(block_on(poll_once(pidfd.exit())).is_none());
+        drop(stdin);
+        assert!(child.wait().unwrap().success());
+    }
+
     /// Where the reactor runs, awaiting needs nothing more.
     pub(super) fn set_events_next() {
+        start_reactor();
         check_leaks(|| {
             let set = set_with_talk();
             let limit = Limit::with_spare(3);
@@ -428,6 +438,7 @@ mod asynchronous {
     }
 
     pub(super) fn child_events_next() {
+        start_reactor();
         check_leaks(|| {
             let child = Child::try_from(talkative()).unwrap();
             let limit = Limit::with_spare(0);
