@@ -95,19 +95,6 @@ fn fills_a_cgroup() {
     }
 }
 
-/// Whether a process runs on our memory. `None` where the kernel does not say.
-fn has_our_memory(pid: i32) -> Option<bool> {
-    const KCMP_VM: usize = 1;
-    // SAFETY: numbers.
-    match unsafe { libc::syscall(libc::SYS_kcmp, libc::getpid(), pid, KCMP_VM, 0usize, 0usize) } {
-        -1 => {
-            skipped(format_args!("kcmp: {}", io::Error::last_os_error()));
-            None
-        }
-        order => Some(order == 0),
-    }
-}
-
 /// The child is killed with all of its cgroup before its `execve`, on our memory: that is its end alone.
 fn kill_of_a_cgroup_made_for_one() {
     let mut command = Command::new("true");
@@ -119,7 +106,7 @@ fn kill_of_a_cgroup_made_for_one() {
     for launched in [false, true] {
         let kill = |pid: i32| {
             if common::LAUNCHES {
-                assert!(has_our_memory(pid) != Some(false));
+                assert!(common::has_our_memory(pid) != Some(false));
             }
             let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
             let own = groups.lines().find_map(|line| line.strip_prefix("0::/")).unwrap();
@@ -141,7 +128,7 @@ fn kill_of_a_cgroup_made_for_one() {
     // In one that was given, it is on a copy.
     let path = common::new_cgroup().unwrap();
     let spawn = || Command::new("true").umask(0o022).cgroup(File::open(&path).unwrap()).spawn();
-    let seen = spawn_held(libc::SYS_umask, spawn, |pid| assert!(has_our_memory(pid) != Some(true)));
+    let seen = spawn_held(libc::SYS_umask, spawn, |pid| assert!(common::has_our_memory(pid) != Some(true)));
     assert!(seen.unwrap().unwrap().wait().unwrap().success());
     common::remove_cgroup(&path);
 }
@@ -174,7 +161,7 @@ fn fills_our_cgroup() {
         let spawn = move || start(Command::new("true").umask(0o022).unit(Unit::Cgroup), launched);
         let eat = |pid| {
             if common::LAUNCHES {
-                assert!(has_our_memory(pid) != Some(false));
+                assert!(common::has_our_memory(pid) != Some(false));
             }
             let mut eater = Command::new("sh");
             eater.args(["-c", "x=xxxxxxxxxxxxxxxx; while :; do x=$x$x; done"]).stderr(Stdio::null());

@@ -22,6 +22,8 @@ const TESTS: &[(&str, fn())] = &[
     ("a_cgroup_that_cannot_be_made", a_cgroup_that_cannot_be_made),
     ("what_is_killed_leaves_no_cgroup", what_is_killed_leaves_no_cgroup),
     ("what_a_tree_has_used", what_a_tree_has_used),
+    ("what_a_tree_has_used_of_memory", what_a_tree_has_used_of_memory),
+    ("a_cgroup_that_was_given", a_cgroup_that_was_given),
     ("launched_in_a_cgroup", launched_in_a_cgroup),
     ("below_a_cgroup_that_was_killed_once", below_a_cgroup_that_was_killed_once),
     ("sessions_of_a_dropped_set", sessions_of_a_dropped_set),
@@ -29,6 +31,7 @@ const TESTS: &[(&str, fn())] = &[
     ("those_that_refuse_are_passed_over", those_that_refuse_are_passed_over),
     ("many_trees", many_trees),
     ("stops_in_a_set", stops_in_a_set),
+    ("stops_of_a_child", stops_of_a_child),
     #[cfg(feature = "async-io")]
     ("awaited", awaited),
 ];
@@ -382,15 +385,19 @@ fn what_is_left_is_killed_when_dropped() {
     }
 }
 
+fn cgroup_of_ours() -> Option<std::path::PathBuf> {
+    let own = std::fs::read_to_string("/proc/self/cgroup").unwrap();
+    let own = own.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    Some(common::cgroup_mount()?.join(own))
+}
+
 /// The directories of cgroups that were made for children of this process.
 fn cgroups() -> usize {
     let prefix = format!("childset-{}-", std::process::id());
-    let Some(mount) = common::cgroup_mount() else {
+    let Some(own) = cgroup_of_ours() else {
         return 0;
     };
-    let own = std::fs::read_to_string("/proc/self/cgroup").unwrap();
-    let own = own.lines().find_map(|line| line.strip_prefix("0::/")).unwrap().to_owned();
-    let entries = std::fs::read_dir(mount.join(own)).unwrap();
+    let entries = std::fs::read_dir(own).unwrap();
     entries.filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with(&prefix)).count()
 }
 
@@ -512,6 +519,69 @@ fn what_a_tree_has_used() {
     let key = set.spawn(&mut Command::new("true"), ()).unwrap();
     assert_eq!(set.handle(key).unwrap().tree_usage(), None);
     set.wait(None).unwrap();
+}
+
+/// The exit of the child alone says neither how much its tree had, nor that the kernel killed one of it.
+fn what_a_tree_has_used_of_memory() {
+    if !units().contains(&Unit::Cgroup) {
+        return;
+    }
+    // What one of the tree has, which is not the child.
+    let mut command = Command::new("sh");
+    command.args(["-c", "(x=$(head -c 16000000 /dev/zero | tr '\\0' x); exit 0); exit 3"]).unit(Unit::Cgroup);
+    let child = command.spawn().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(3));
+    let usage = child.tree_usage().unwrap();
+    let own = cgroup_of_ours().unwrap();
+    let control = std::fs::read_to_string(own.join("cgroup.subtree_control")).unwrap();
+    let is_counted = control.split_whitespace().any(|controller| controller == "memory");
+    assert_eq!(usage.oom_kills, is_counted.then_some(0));
+    assert_eq!(usage.peak_memory.is_some(), is_counted && common::kernel() >= (5, 19));
+    assert!(usage.peak_memory.is_none_or(|peak| peak > 16_000_000), "{usage:?}");
+
+    let path = common::new_cgroup().unwrap();
+    let limited = std::fs::write(path.join("memory.max"), "12M");
+    let _ = std::fs::write(path.join("memory.swap.max"), "0");
+    if let Err(error) = limited {
+        common::skipped(format_args!("memory.max of the cgroup: {error}"));
+    } else {
+        let directory = std::fs::File::open(&path).unwrap();
+        let child = command.stderr(Stdio::null()).cgroup(directory).spawn().unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(3));
+        let usage = child.tree_usage().unwrap();
+        assert!(usage.oom_kills > Some(0), "{usage:?}");
+        assert!(usage.peak_memory.is_none_or(|peak| peak <= 12 << 20), "{usage:?}");
+    }
+    common::remove_cgroup(&path);
+}
+
+/// What is in it belongs to the unit, and it stays.
+fn a_cgroup_that_was_given() {
+    let path = match common::new_cgroup() {
+        Ok(path) => path,
+        Err(why) => return common::skipped(why),
+    };
+    let start = || {
+        let directory = std::fs::File::open(&path).unwrap();
+        Tree::of(command(Unit::Cgroup, &[], false).cgroup(directory).spawn().unwrap())
+    };
+    type End = fn(Child);
+    let ends: [End; 3] = [
+        |child| child.kill().unwrap(),
+        |child| assert_eq!(child.wait_terminated(LONG).unwrap().signal(), Some(Signal::TERM)),
+        |mut child| child.set_kill_on_drop(true),
+    ];
+    for end in ends {
+        let (one, other) = (start(), start());
+        end(one.child);
+        assert_ended(&one.started, 3, "given");
+        // Made in the same one.
+        assert_ended(&other.started, 3, "given");
+        assert!(other.child.wait().unwrap().signal().is_some());
+        assert!(other.child.wait_unit_gone(LONG).unwrap());
+        assert!(path.is_dir());
+    }
+    common::remove_cgroup(&path);
 }
 
 fn launched_in_a_cgroup() {
@@ -756,6 +826,37 @@ fn stops_in_a_set() {
         set.kill_tree(key).unwrap();
         set.wait(None).unwrap().unwrap().exit.unwrap();
     }
+}
+
+/// `SIGCHLD` says when to ask; each change is reported once, the end again and again, and the exit is not taken.
+fn stops_of_a_child() {
+    // SAFETY: all-zero bytes are a valid set, which the calls fill and read.
+    let until_told = unsafe {
+        let mut set = std::mem::zeroed();
+        libc::sigemptyset(&mut set);
+        libc::sigaddset(&mut set, libc::SIGCHLD);
+        assert_eq!(libc::sigprocmask(libc::SIG_BLOCK, &set, std::ptr::null_mut()), 0);
+        move || {
+            let long = libc::timespec { tv_sec: LONG.as_secs() as _, tv_nsec: 0 };
+            let told = common::again(|| libc::sigtimedwait(&set, std::ptr::null_mut(), &long));
+            assert_eq!(told.unwrap(), libc::SIGCHLD);
+        }
+    };
+    let child = Command::new("sleep").arg("60").spawn().unwrap();
+    assert_eq!(child.try_wait_state().unwrap(), None);
+    for (signal, expected) in [
+        (Signal::STOP, childset::StateChange::Stopped(Signal::STOP)),
+        (Signal::CONT, childset::StateChange::Continued),
+        (Signal::TERM, childset::StateChange::Ended),
+    ] {
+        child.send_signal(signal).unwrap();
+        until_told();
+        assert_eq!(child.try_wait_state().unwrap(), Some(expected));
+        let again = (signal == Signal::TERM).then_some(expected);
+        assert_eq!(child.try_wait_state().unwrap(), again);
+    }
+    assert_eq!(child.wait().unwrap().signal(), Some(Signal::TERM));
+    assert_eq!(child.try_wait_state().unwrap(), Some(childset::StateChange::Ended));
 }
 
 #[cfg(feature = "async-io")]

@@ -524,6 +524,19 @@ impl Drop for Dir {
     }
 }
 
+/// Whether a process runs on our memory. `None` where the kernel does not say.
+pub(crate) fn has_our_memory(pid: i32) -> Option<bool> {
+    const KCMP_VM: usize = 1;
+    // SAFETY: numbers.
+    match unsafe { libc::syscall(libc::SYS_kcmp, libc::getpid(), pid, KCMP_VM, 0usize, 0usize) } {
+        -1 => {
+            skipped(format_args!("kcmp: {}", io::Error::last_os_error()));
+            None
+        }
+        order => Some(order == 0),
+    }
+}
+
 /// Where cgroups of version 2 are mounted.
 pub(crate) fn cgroup_mount() -> Option<PathBuf> {
     let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
