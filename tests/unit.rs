@@ -8,7 +8,9 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use childset::{reap_dropped, Child, ChildSet, Command, Containment, Pidfd, Signal, State, Stdio, Unit};
+use childset::{
+    reap_dropped, Child, ChildSet, Command, Containment, Pidfd, Signal, SpawnError, State, Stdio, Unit,
+};
 use common::check_leaks;
 
 const TESTS: &[(&str, fn())] = &[
@@ -25,6 +27,7 @@ const TESTS: &[(&str, fn())] = &[
     ("what_a_tree_has_used_of_memory", what_a_tree_has_used_of_memory),
     ("a_cgroup_that_was_given", a_cgroup_that_was_given),
     ("launched_in_a_cgroup", launched_in_a_cgroup),
+    ("a_cgroup_without_descriptors", a_cgroup_without_descriptors),
     ("below_a_cgroup_that_was_killed_once", below_a_cgroup_that_was_killed_once),
     ("sessions_of_a_dropped_set", sessions_of_a_dropped_set),
     ("a_leader_that_left_its_group", a_leader_that_left_its_group),
@@ -611,6 +614,40 @@ fn launched_in_a_cgroup() {
         let says = String::from_utf8(output.stdout).unwrap();
         assert!(says.contains(&format!("childset-{}-", std::process::id())), "{says}");
     });
+}
+
+/// At each step: an error, and neither a directory nor a process is left.
+fn a_cgroup_without_descriptors() {
+    if !units().contains(&Unit::Cgroup) {
+        return;
+    }
+    for launched in [false, true] {
+        let mut made = 0;
+        for spare in 0..9 {
+            check_leaks(|| {
+                let mut command = Command::new("true");
+                command.unit(Unit::Cgroup);
+                let limit = common::Limit::with_spare(spare);
+                let child = if launched { command.launch() } else { command.spawn() };
+                drop(limit);
+                match child {
+                    Ok(child) => {
+                        made += 1;
+                        assert!(child.wait().unwrap().success());
+                        assert!(child.wait_unit_gone(LONG).unwrap());
+                    }
+                    Err(error) => {
+                        let errno = SpawnError::from_io_error(&error).map(|error| error.errno());
+                        let errno = errno.or(error.raw_os_error());
+                        assert_eq!((errno, made), (Some(libc::EMFILE), 0), "{spare}: {error}");
+                    }
+                }
+            });
+            assert_eq!(cgroups(), 0, "{spare}");
+            common::no_child_is_left();
+        }
+        assert!((1..9).contains(&made), "{made}");
+    }
 }
 
 /// From such a cgroup, the kernel kills each child that is made in a new one before its first instruction.
