@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use childset::{Child, ChildSet, Pidfd};
+use childset::{Child, ChildSet, Event, Pidfd, SetEvent};
 use common::{check_leaks, held, held_with, kernel, role, Limit};
 
 const TESTS: &[(&str, fn())] = &[
@@ -20,6 +20,8 @@ const TESTS: &[(&str, fn())] = &[
     ("adopt", adopt),
     ("wait", wait),
     ("nonblocking_child_wait", nonblocking_child_wait),
+    ("set_events", set_events),
+    ("child_events", child_events),
     #[cfg(feature = "command")]
     ("copies_of_our_streams", copies_of_our_streams),
     #[cfg(feature = "command")]
@@ -28,6 +30,10 @@ const TESTS: &[(&str, fn())] = &[
     ("next", asynchronous::next),
     #[cfg(feature = "async-io")]
     ("pidfd_wait", asynchronous::pidfd_wait),
+    #[cfg(feature = "async-io")]
+    ("set_events_next", asynchronous::set_events_next),
+    #[cfg(feature = "async-io")]
+    ("child_events_next", asynchronous::child_events_next),
 ];
 
 fn main() {
@@ -218,6 +224,90 @@ fn nonblocking_child_wait() {
     });
 }
 
+/// A set with the talkative child, which has been told to talk.
+fn set_with_talk() -> ChildSet<&'static str> {
+    let set = ChildSet::new().unwrap();
+    let mut child = talkative();
+    let stdin = child.stdin.take();
+    set.insert(child, "tag").unwrap();
+    drop(stdin);
+    set.close();
+    set
+}
+
+/// All that it says, each line once, and then its end.
+fn check_events(mut next: impl FnMut() -> Option<io::Result<SetEvent<&'static str>>>) {
+    let mut lines = Vec::new();
+    loop {
+        match next().unwrap().unwrap() {
+            SetEvent::Stdout { tag: "tag", line, .. } | SetEvent::Stderr { tag: "tag", line, .. } => {
+                lines.push(line);
+            }
+            SetEvent::Exited { exited, pipe_open: false, .. } => {
+                assert_eq!(exited.exit.unwrap().code(), Some(3));
+                break;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    lines.sort();
+    assert_eq!(lines, [b"err\n", b"out\n"]);
+    assert!(next().is_none());
+}
+
+/// An epoll instance, a bell and a timer. With them, nothing more is needed; without, nothing is lost.
+fn set_events() {
+    each(3, |spare| {
+        let set = set_with_talk();
+        let limit = Limit::with_spare(spare);
+        let made = set.events();
+        match made {
+            Ok(mut events) => {
+                assert!(spare >= 3);
+                check_events(|| events.wait().transpose());
+                drop(limit);
+            }
+            Err(error) => {
+                assert!(is_emfile(&error) && spare < 3, "{spare}: {error}");
+                drop(limit);
+                let mut events = set.events().unwrap();
+                check_events(|| events.wait().transpose());
+            }
+        }
+    });
+    common::no_child_is_left();
+}
+
+fn check_child_events(mut next: impl FnMut() -> Option<io::Result<Event>>) {
+    let mut lines = Vec::new();
+    loop {
+        match next().unwrap().unwrap() {
+            Event::Stdout(line) | Event::Stderr(line) => lines.push(line),
+            Event::Exited { exit, pipe_open } => {
+                assert_eq!((exit.code(), pipe_open), (Some(3), false));
+                break;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    lines.sort();
+    assert_eq!(lines, [b"err\n", b"out\n"]);
+    assert!(next().is_none());
+}
+
+/// It has all that it needs.
+fn child_events() {
+    check_leaks(|| {
+        let child = Child::try_from(talkative()).unwrap();
+        let limit = Limit::with_spare(0);
+        // Which closes its input, so that it talks.
+        let mut events = child.events().unwrap();
+        check_child_events(|| events.wait().transpose());
+        drop(limit);
+    });
+    common::no_child_is_left();
+}
+
 /// A stream that cannot be copied is not replaced by another one.
 #[cfg(feature = "command")]
 fn copies_of_our_streams() {
@@ -323,6 +413,40 @@ mod asynchronous {
             let exited = block_on(set.next()).unwrap().unwrap();
             assert_eq!((exited.tag, exited.exit.unwrap().code()), ("tag", Some(8)));
         });
+    }
+
+    /// The reactor runs from the first await that has to wait.
+    fn start_reactor() {
+        let (mut child, stdin) = held_with(0);
+        let pidfd = Async::new(Pidfd::from_child(&child).unwrap()).unwrap();
+        assert!(block_on(poll_once(pidfd.exit())).is_none());
+        drop(stdin);
+        assert!(child.wait().unwrap().success());
+    }
+
+    /// Where the reactor runs, awaiting needs nothing more.
+    pub(super) fn set_events_next() {
+        start_reactor();
+        check_leaks(|| {
+            let set = set_with_talk();
+            let limit = Limit::with_spare(3);
+            let mut events = set.events().unwrap();
+            check_events(|| block_on(events.next()));
+            drop(limit);
+        });
+        common::no_child_is_left();
+    }
+
+    pub(super) fn child_events_next() {
+        start_reactor();
+        check_leaks(|| {
+            let child = Child::try_from(talkative()).unwrap();
+            let limit = Limit::with_spare(0);
+            let mut events = child.events().unwrap();
+            check_child_events(|| block_on(events.next()));
+            drop(limit);
+        });
+        common::no_child_is_left();
     }
 
     pub(super) fn pidfd_wait() {

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::Stdio as StdStdio;
 
 use childset::unix::CommandExt;
-use childset::{reap_dropped, Child, ChildSet, Command, Pidfd, Signal, Stdio};
+use childset::{reap_dropped, Child, ChildSet, Command, Pidfd, Signal, Stdio, Unit};
 use common::seccomp::refuse_from;
 use common::{check_leaks, errno, no_child_is_left, reap_all_dropped, reexec, role, skipped};
 
@@ -98,13 +98,28 @@ fn a_profile_of_2020_enosys() {
     spawns_by_clone(libc::ENOSYS);
 }
 
+/// A child in a cgroup that is made for it, by each way.
+fn in_a_cgroup() {
+    let mut command = Command::new("cat");
+    command.arg("/proc/self/cgroup").unit(Unit::Cgroup).stdout(Stdio::piped());
+    for child in [command.spawn().unwrap(), command.launch().unwrap()] {
+        let text = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
+        assert!(text.contains(&format!("childset-{}-", std::process::id())), "{text}");
+    }
+}
+
 fn spawns_by_clone(errno: i32) {
     common::warm_up();
+    let before = Command::new("true").unit(Unit::Cgroup).spawn().and_then(|child| child.wait());
     if !profile(libc::SYS_clone3, errno) {
         return;
     }
     check_leaks(|| {
         works();
+        match before {
+            Ok(_) => in_a_cgroup(),
+            Err(error) => skipped(error),
+        }
         let prepared = Command::new("true").prepare().unwrap();
         assert!(prepared.spawn().unwrap().wait().unwrap().success());
         let set = ChildSet::new().unwrap();

@@ -12,12 +12,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use childset::unix::CommandExt;
-use childset::{Child, Command, Signal, Stdio};
+use childset::{Child, Command, Signal, Stdio, Unit};
 use common::seccomp::spawn_held;
 use common::{is_root, reexec, role, skipped};
 
-const TESTS: [(&str, fn()); 9] = [
+const TESTS: [(&str, fn()); 11] = [
     ("kill_of_a_cgroup", kill_of_a_cgroup),
+    ("kill_of_a_cgroup_made_for_one", kill_of_a_cgroup_made_for_one),
+    ("want_of_memory_around_us", want_of_memory_around_us),
     ("dumping_signals_while_blocked", || survives("dumping_signals_while_blocked")),
     ("dumping_signals_at_execve", || survives("dumping_signals_at_execve")),
     ("dumping_signals_that_are_ignored", || survives("dumping_signals_that_are_ignored")),
@@ -28,13 +30,14 @@ const TESTS: [(&str, fn()); 9] = [
     ("small_stack", || survives("small_stack")),
 ];
 
-const ROLES: [(&str, fn()); 6] = [
+const ROLES: [(&str, fn()); 7] = [
     ("dumping_signals_while_blocked", || dumping_signals(libc::SYS_umask)),
     ("dumping_signals_at_execve", || dumping_signals(libc::SYS_execve)),
     ("dumping_signals_that_are_ignored", ignored_signals),
     ("dumping_signals_as_before_5_16", as_before_5_16),
     ("small_stack", small_stack),
     ("fills_a_cgroup", fills_a_cgroup),
+    ("fills_our_cgroup", fills_our_cgroup),
 ];
 
 fn main() {
@@ -90,6 +93,88 @@ fn fills_a_cgroup() {
         Ok(child) => assert_eq!(child.unwrap().wait().unwrap().signal(), Some(Signal::KILL)),
         Err(error) => skipped(format_args!("system calls cannot be held: {error}")),
     }
+}
+
+/// The child is killed with all of its cgroup before its `execve`, on our memory: that is its end alone.
+fn kill_of_a_cgroup_made_for_one() {
+    let mut command = Command::new("true");
+    command.umask(0o022).unit(Unit::Cgroup);
+    match command.spawn() {
+        Ok(child) => assert!(child.wait().unwrap().success()),
+        Err(error) => return skipped(error),
+    }
+    for launched in [false, true] {
+        let kill = |pid: i32| {
+            if common::launches() {
+                assert!(common::has_our_memory(pid) != Some(false));
+            }
+            let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+            let own = groups.lines().find_map(|line| line.strip_prefix("0::/")).unwrap();
+            let path = common::cgroup_mount().unwrap().join(own);
+            if let Err(error) = common::kill_cgroup(&path) {
+                assert_eq!(error.kind(), io::ErrorKind::NotFound);
+                send_and_wait(pid, libc::SIGKILL);
+            }
+        };
+        match spawn_held(libc::SYS_umask, || start(&mut command, launched), kill) {
+            Ok(child) => {
+                let child = child.unwrap();
+                assert_eq!(child.wait().unwrap().signal(), Some(Signal::KILL));
+                assert!(child.wait_unit_gone(Duration::from_secs(30)).unwrap());
+            }
+            Err(error) => return skipped(format_args!("system calls cannot be held: {error}")),
+        }
+    }
+    // In one that was given, it is on a copy.
+    let path = common::new_cgroup().unwrap();
+    let spawn = || Command::new("true").umask(0o022).cgroup(File::open(&path).unwrap()).spawn();
+    let seen = spawn_held(libc::SYS_umask, spawn, |pid| assert!(common::has_our_memory(pid) != Some(true)));
+    assert!(seen.unwrap().unwrap().wait().unwrap().success());
+    common::remove_cgroup(&path);
+}
+
+/// As [`kill_of_a_cgroup`], but we are in it, and the children are in cgroups of their own below ours.
+fn want_of_memory_around_us() {
+    let path = match common::new_cgroup() {
+        Ok(path) => path,
+        Err(why) => return skipped(why),
+    };
+    let limited = fs::write(path.join("memory.max"), "48M");
+    let _ = fs::write(path.join("memory.swap.max"), "0");
+    let status = limited.map(|()| reexec("fills_our_cgroup").env(CGROUP, &path).status().unwrap());
+    let killed = fs::read_to_string(path.join("memory.events")).unwrap_or_default();
+    common::remove_cgroup(&path);
+    match status {
+        Err(why) => skipped(format_args!("memory.max of the cgroup: {why}")),
+        Ok(status) => {
+            assert!(status.success(), "{status}");
+            assert!(!killed.contains("oom_kill 0\n"), "{killed}");
+        }
+    }
+}
+
+/// The one that takes too much is killed, and neither we nor the child on our memory.
+fn fills_our_cgroup() {
+    let path = std::path::PathBuf::from(std::env::var_os(CGROUP).unwrap());
+    fs::write(path.join("cgroup.procs"), "0").unwrap();
+    for launched in [false, true] {
+        let spawn = move || start(Command::new("true").umask(0o022).unit(Unit::Cgroup), launched);
+        let eat = |pid| {
+            if common::launches() {
+                assert!(common::has_our_memory(pid) != Some(false));
+            }
+            let mut eater = Command::new("sh");
+            eater.args(["-c", "x=xxxxxxxxxxxxxxxx; while :; do x=$x$x; done"]).stderr(Stdio::null());
+            let exit = eater.unit(Unit::Cgroup).spawn().unwrap().wait().unwrap();
+            assert_eq!(exit.signal(), Some(Signal::KILL));
+        };
+        match spawn_held(libc::SYS_umask, spawn, eat) {
+            Ok(child) => assert!(child.unwrap().wait().unwrap().success()),
+            Err(error) => return skipped(format_args!("system calls cannot be held: {error}")),
+        }
+    }
+    // None of what was made for them is left, so that ours can be removed.
+    childset::reap_dropped();
 }
 
 extern "C" fn handler(_: i32) {}

@@ -25,9 +25,12 @@ const TESTS: &[(&str, fn())] = &[
     ("a_caller_that_does_not_ignore_its_stop", a_caller_that_does_not_ignore_its_stop),
     ("a_terminal_that_is_not_ours", a_terminal_that_is_not_ours),
     ("the_caller_is_not_stopped", the_caller_is_not_stopped),
+    ("one_that_reads_at_once", one_that_reads_at_once),
+    ("on_our_memory", on_our_memory),
 ];
 
-const ROLES: &[(&str, fn())] = &[("shell", shell), ("starter", starter), ("plain", plain)];
+const ROLES: &[(&str, fn())] =
+    &[("shell", shell), ("starter", starter), ("plain", plain), ("reader", reader)];
 
 fn main() {
     match common::role() {
@@ -427,5 +430,64 @@ fn starter() {
         // SAFETY: as above.
         unsafe { libc::signal(libc::SIGTSTP, libc::SIG_IGN) };
         tcsetpgrp(io::stdin(), getpgrp()).unwrap();
+    }
+}
+
+/// It is in the foreground from its first instruction on: the kernel never stops it.
+fn one_that_reads_at_once() {
+    let pty = Pty::open().unwrap();
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.env("CHILDSET_TEST_ROLE", "reader");
+    let reader = on(&pty, command).spawn().unwrap();
+    keys(&pty.controller, &"line\n".repeat(READERS));
+    let Some(exit) = reader.wait_timeout(LONG).unwrap() else {
+        reader.kill().unwrap();
+        panic!("it is stopped");
+    };
+    assert!(exit.success());
+}
+
+const READERS: usize = 60;
+
+fn reader() {
+    // SAFETY: no handler is set. As each shell does, since it takes the terminal back from the background.
+    unsafe { libc::signal(libc::SIGTTOU, libc::SIG_IGN) };
+    let terminal = || io::stdin().as_fd().try_clone_to_owned().unwrap();
+    let mut command = Command::new("head");
+    // It reads what is there, up to the end of a line.
+    command.args(["-c", "1"]).stdout(Stdio::null()).process_group(0).foreground(terminal());
+    command.default_signals(&[Signal::TTIN, Signal::TTOU]);
+    let prepared = command.prepare().unwrap();
+    for number in 0..READERS {
+        let child = match number % 3 {
+            0 => command.spawn(),
+            1 => prepared.spawn(),
+            _ => prepared.launch(),
+        };
+        let child = child.unwrap();
+        assert_eq!(child.pidfd().wait_state().unwrap(), StateChange::Ended);
+        assert!(child.wait().unwrap().success());
+        tcsetpgrp(io::stdin(), getpgrp()).unwrap();
+    }
+}
+
+/// So that its spawn costs the same, however much of that there is.
+fn on_our_memory() {
+    if !common::launches() {
+        return;
+    }
+    for launched in [false, true] {
+        let pty = Pty::open().unwrap();
+        let terminal = pty.terminal.try_clone().unwrap();
+        let mut command = on(&pty, Command::new("true"));
+        command.foreground(terminal).umask(0o022);
+        let spawn = move || {
+            let child = if launched { command.launch() } else { command.spawn() }.unwrap();
+            assert!(child.wait().unwrap().success());
+        };
+        let look = |pid| assert_ne!(common::has_our_memory(pid), Some(false));
+        if let Err(error) = common::seccomp::spawn_held(libc::SYS_umask, spawn, look) {
+            return common::skipped(format_args!("system calls cannot be held: {error}"));
+        }
     }
 }

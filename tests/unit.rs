@@ -8,7 +8,9 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use childset::{reap_dropped, Child, ChildSet, Command, Containment, Pidfd, Signal, State, Stdio, Unit};
+use childset::{
+    reap_dropped, Child, ChildSet, Command, Containment, Pidfd, Signal, SpawnError, State, Stdio, Unit,
+};
 use common::check_leaks;
 
 const TESTS: &[(&str, fn())] = &[
@@ -20,20 +22,32 @@ const TESTS: &[(&str, fn())] = &[
     ("what_is_left_may_end_by_itself", what_is_left_may_end_by_itself),
     ("a_cgroup_is_removed_when_it_is_empty", a_cgroup_is_removed_when_it_is_empty),
     ("a_cgroup_that_cannot_be_made", a_cgroup_that_cannot_be_made),
+    ("what_is_killed_leaves_no_cgroup", what_is_killed_leaves_no_cgroup),
+    ("what_a_tree_has_used", what_a_tree_has_used),
+    ("what_a_tree_has_used_of_memory", what_a_tree_has_used_of_memory),
+    ("a_cgroup_that_was_given", a_cgroup_that_was_given),
+    ("launched_in_a_cgroup", launched_in_a_cgroup),
+    ("a_cgroup_without_descriptors", a_cgroup_without_descriptors),
+    ("below_a_cgroup_that_was_killed_once", below_a_cgroup_that_was_killed_once),
+    ("sessions_of_a_dropped_set", sessions_of_a_dropped_set),
     ("a_leader_that_left_its_group", a_leader_that_left_its_group),
     ("those_that_refuse_are_passed_over", those_that_refuse_are_passed_over),
     ("many_trees", many_trees),
     ("stops_in_a_set", stops_in_a_set),
+    ("stops_of_a_child", stops_of_a_child),
     #[cfg(feature = "async-io")]
     ("awaited", awaited),
 ];
 
-const ROLES: &[(&str, fn())] = &[("tree", tree), ("users", users)];
+const ROLES: &[(&str, fn())] = &[("tree", tree), ("users", users), ("killed_once", killed_once)];
 
 fn main() {
     match common::role() {
         Some(role) => common::play(&role, ROLES, 60 + trees() as u32).expect("a role"),
-        None => common::main(TESTS),
+        None => common::main_with(TESTS, |_, test| {
+            test();
+            no_cgroup_is_left();
+        }),
     }
 }
 
@@ -333,6 +347,17 @@ fn what_is_left_is_killed_at_the_deadline() {
 
 fn what_is_left_may_end_by_itself() {
     for unit in units().into_iter().filter(|&unit| can_wait_for_rest(unit)) {
+        // It has all time.
+        let tree = Tree::of(command(unit, &[Signal::TERM], true).spawn().unwrap());
+        common::until_ended(tree.child.pidfd());
+        let set = ChildSet::new().unwrap();
+        set.insert(tree.child, ()).unwrap();
+        let mut shutdown = set.shutdown(Duration::MAX);
+        assert!(shutdown.wait().unwrap().unwrap().exit.unwrap().success());
+        assert!(!shutdown.is_over(), "{unit:?}");
+        assert_ended(&tree.started, 0, "its time is not over");
+        assert!(shutdown.wait().unwrap().is_none());
+
         let tree = Tree::of(command(unit, &[], true).spawn().unwrap());
         tree.child.wait().unwrap();
         assert!(!tree.child.wait_unit_gone(Duration::ZERO).unwrap());
@@ -363,16 +388,29 @@ fn what_is_left_is_killed_when_dropped() {
     }
 }
 
+fn cgroup_of_ours() -> Option<std::path::PathBuf> {
+    let own = std::fs::read_to_string("/proc/self/cgroup").unwrap();
+    let own = own.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    Some(common::cgroup_mount()?.join(own))
+}
+
 /// The directories of cgroups that were made for children of this process.
 fn cgroups() -> usize {
     let prefix = format!("childset-{}-", std::process::id());
-    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
-    let mount = mounts.lines().find(|line| line.split(' ').nth(2) == Some("cgroup2")).unwrap();
-    let own = std::fs::read_to_string("/proc/self/cgroup").unwrap();
-    let own = own.lines().find_map(|line| line.strip_prefix("0::/")).unwrap().to_owned();
-    let path = std::path::Path::new(mount.split(' ').nth(1).unwrap()).join(own);
-    let entries = std::fs::read_dir(path).unwrap();
+    let Some(own) = cgroup_of_ours() else {
+        return 0;
+    };
+    let entries = std::fs::read_dir(own).unwrap();
     entries.filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with(&prefix)).count()
+}
+
+/// Those whose processes were still ending when they were dropped are removed by the next call.
+fn no_cgroup_is_left() {
+    let start = Instant::now();
+    while cgroups() > 0 {
+        reap_dropped();
+        assert!(start.elapsed() < LONG, "{} cgroups are left", cgroups());
+    }
 }
 
 fn a_cgroup_is_removed_when_it_is_empty() {
@@ -396,11 +434,7 @@ fn a_cgroup_is_removed_when_it_is_empty() {
         reap_dropped();
         assert_eq!(cgroups(), 1);
         assert_ended(&tree.started, 0, "nobody ends them");
-        let start = Instant::now();
-        while cgroups() == 1 {
-            reap_dropped();
-            assert!(start.elapsed() < LONG);
-        }
+        no_cgroup_is_left();
 
         // A program that is not there leaves none, and a copy of this process removes none.
         Command::new("/no/such/program").unit(Unit::Cgroup).spawn().unwrap_err();
@@ -427,10 +461,267 @@ fn a_cgroup_that_cannot_be_made() {
     {
         return;
     }
+    no_cgroup_is_left();
     common::give_up_root(65534);
     let error = Command::new("true").unit(Unit::Cgroup).spawn().unwrap_err();
     assert_eq!(common::errno(&error), libc::EACCES, "{error}");
     assert!(error.to_string().contains("make a cgroup"), "{error}");
+}
+
+/// A killed process takes a moment to end. Those who end a unit wait so long, and its directory is gone when they return.
+fn what_is_killed_leaves_no_cgroup() {
+    if !units().contains(&Unit::Cgroup) {
+        return;
+    }
+    let stubborn = |ends| Tree::of(command(Unit::Cgroup, &[Signal::TERM], ends).spawn().unwrap());
+    for ends in [false, true] {
+        for _ in 0..common::times(10) {
+            let tree = stubborn(ends);
+            tree.child.wait_terminated(Duration::ZERO).unwrap();
+            drop(tree.child);
+            assert_eq!(cgroups(), 0);
+
+            let set = ChildSet::new().unwrap();
+            set.insert(stubborn(ends).child, ()).unwrap();
+            let mut shutdown = set.shutdown(Duration::ZERO);
+            while shutdown.wait().unwrap().is_some() {}
+            assert_eq!(cgroups(), 0);
+        }
+    }
+}
+
+fn what_a_tree_has_used() {
+    if !units().contains(&Unit::Cgroup) {
+        return;
+    }
+    let busy = format!("i=0; while [ $i -lt {} ]; do i=$((i + 1)); done", common::times(40_000));
+    let set = ChildSet::new().unwrap();
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("({busy}; kill -STOP $$) & wait")]).unit(Unit::Cgroup);
+    let key = set.spawn(&mut command, ()).unwrap();
+    let handle = set.handle(key).unwrap();
+    let start = Instant::now();
+    while set.state_changes().unwrap() != [(key, childset::StateChange::Stopped(Signal::STOP))] {
+        assert!(start.elapsed() < LONG);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let meanwhile = handle.tree_usage().unwrap();
+    // The busy one is not the child itself. How the kernel divides a short time is not exact.
+    assert!(meanwhile.user_time.unwrap() + meanwhile.system_time.unwrap() > Duration::ZERO);
+    set.kill_tree(key).unwrap();
+    let child = set.wait(None).unwrap().unwrap().into_child();
+    assert!(child.wait_unit_gone(LONG).unwrap());
+    let usage = handle.tree_usage().unwrap();
+    assert!(usage.user_time >= meanwhile.user_time);
+    assert_eq!(child.tree_usage(), Some(usage));
+    // The directory is there as long as somebody may ask.
+    drop(child);
+    assert_eq!((handle.tree_usage(), cgroups()), (Some(usage), 1));
+    drop(handle);
+    assert_eq!(cgroups(), 0);
+
+    let key = set.spawn(&mut Command::new("true"), ()).unwrap();
+    assert_eq!(set.handle(key).unwrap().tree_usage(), None);
+    set.wait(None).unwrap();
+}
+
+/// The exit of the child alone says neither how much its tree had, nor that the kernel killed one of it.
+fn what_a_tree_has_used_of_memory() {
+    if !units().contains(&Unit::Cgroup) {
+        return;
+    }
+    // What one of the tree has, which is not the child.
+    let mut command = Command::new("sh");
+    command.args(["-c", "(x=$(head -c 16000000 /dev/zero | tr '\\0' x); exit 0); exit 3"]).unit(Unit::Cgroup);
+    let child = command.spawn().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(3));
+    let usage = child.tree_usage().unwrap();
+    let own = cgroup_of_ours().unwrap();
+    let control = std::fs::read_to_string(own.join("cgroup.subtree_control")).unwrap();
+    let is_counted = control.split_whitespace().any(|controller| controller == "memory");
+    assert_eq!(usage.oom_kills, is_counted.then_some(0));
+    assert_eq!(usage.peak_memory.is_some(), is_counted && common::kernel() >= (5, 19));
+    assert!(usage.peak_memory.is_none_or(|peak| peak > 16_000_000), "{usage:?}");
+
+    let path = common::new_cgroup().unwrap();
+    let limited = std::fs::write(path.join("memory.max"), "12M");
+    let _ = std::fs::write(path.join("memory.swap.max"), "0");
+    if let Err(error) = limited {
+        common::skipped(format_args!("memory.max of the cgroup: {error}"));
+    } else {
+        let directory = std::fs::File::open(&path).unwrap();
+        let child = command.stderr(Stdio::null()).cgroup(directory).spawn().unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(3));
+        let usage = child.tree_usage().unwrap();
+        assert!(usage.oom_kills > Some(0), "{usage:?}");
+        assert!(usage.peak_memory.is_none_or(|peak| peak <= 12 << 20), "{usage:?}");
+    }
+    common::remove_cgroup(&path);
+}
+
+/// What is in it belongs to the unit, and it stays.
+fn a_cgroup_that_was_given() {
+    let path = match common::new_cgroup() {
+        Ok(path) => path,
+        Err(why) => return common::skipped(why),
+    };
+    let start = || {
+        let directory = std::fs::File::open(&path).unwrap();
+        Tree::of(command(Unit::Cgroup, &[], false).cgroup(directory).spawn().unwrap())
+    };
+    type End = fn(Child);
+    let ends: [End; 3] = [
+        |child| child.kill().unwrap(),
+        |child| assert_eq!(child.wait_terminated(LONG).unwrap().signal(), Some(Signal::TERM)),
+        |mut child| child.set_kill_on_drop(true),
+    ];
+    for end in ends {
+        let (one, other) = (start(), start());
+        end(one.child);
+        assert_ended(&one.started, 3, "given");
+        // Made in the same one.
+        assert_ended(&other.started, 3, "given");
+        assert!(other.child.wait().unwrap().signal().is_some());
+        assert!(other.child.wait_unit_gone(LONG).unwrap());
+        assert!(path.is_dir());
+    }
+    common::remove_cgroup(&path);
+}
+
+fn launched_in_a_cgroup() {
+    if !units().contains(&Unit::Cgroup) {
+        return;
+    }
+    check_leaks(|| {
+        let missing = Command::new("/no/such/program").unit(Unit::Cgroup).launch();
+        if common::launches() {
+            // A spawn would have failed.
+            let child = missing.unwrap();
+            assert_eq!(common::errno(&child.wait().unwrap_err()), libc::ENOENT);
+            assert_eq!(cgroups(), 1);
+        }
+        assert_eq!(cgroups(), 0);
+        let set = ChildSet::new().unwrap();
+        for _ in 0..2 {
+            // It may not have called `execve` yet.
+            let key = set.launch(Command::new("sleep").arg("60").unit(Unit::Cgroup), ()).unwrap();
+            assert_eq!(set.kill_tree(key).unwrap(), Containment::Cgroup);
+            assert_eq!(set.wait(None).unwrap().unwrap().exit.unwrap().signal(), Some(Signal::KILL));
+        }
+        assert_eq!(cgroups(), 0);
+        let mut command = Command::new("cat");
+        command.arg("/proc/self/cgroup").unit(Unit::Cgroup).stdout(Stdio::piped());
+        let output = command.launch().unwrap().wait_with_output().unwrap();
+        let says = String::from_utf8(output.stdout).unwrap();
+        assert!(says.contains(&format!("childset-{}-", std::process::id())), "{says}");
+    });
+}
+
+/// At each step: an error, and neither a directory nor a process is left.
+fn a_cgroup_without_descriptors() {
+    if !units().contains(&Unit::Cgroup) {
+        return;
+    }
+    for launched in [false, true] {
+        let mut made = 0;
+        for spare in 0..9 {
+            check_leaks(|| {
+                let mut command = Command::new("true");
+                command.unit(Unit::Cgroup);
+                let limit = common::Limit::with_spare(spare);
+                let child = if launched { command.launch() } else { command.spawn() };
+                drop(limit);
+                match child {
+                    Ok(child) => {
+                        made += 1;
+                        assert!(child.wait().unwrap().success());
+                        assert!(child.wait_unit_gone(LONG).unwrap());
+                    }
+                    Err(error) => {
+                        let errno = SpawnError::from_io_error(&error).map(|error| error.errno());
+                        let errno = errno.or(error.raw_os_error());
+                        assert_eq!((errno, made), (Some(libc::EMFILE), 0), "{spare}: {error}");
+                    }
+                }
+            });
+            assert_eq!(cgroups(), 0, "{spare}");
+            common::no_child_is_left();
+        }
+        assert!((1..9).contains(&made), "{made}");
+    }
+}
+
+/// From such a cgroup, the kernel kills each child that is made in a new one before its first instruction.
+fn below_a_cgroup_that_was_killed_once() {
+    if !units().contains(&Unit::Cgroup) {
+        return;
+    }
+    let path = common::new_cgroup().unwrap();
+    if let Err(error) = common::kill_cgroup(&path) {
+        common::skipped(format_args!("cgroup.kill: {error}"));
+    } else {
+        let status = common::reexec("killed_once").env("CHILDSET_TEST_CGROUP", &path).status().unwrap();
+        assert!(status.success(), "{status}");
+    }
+    common::remove_cgroup(&path);
+}
+
+fn killed_once() {
+    let path = std::path::PathBuf::from(std::env::var_os("CHILDSET_TEST_CGROUP").unwrap());
+    std::fs::write(path.join("cgroup.procs"), "0").unwrap();
+    let mut command = Command::new("cat");
+    command.arg("/proc/self/cgroup").unit(Unit::Cgroup).stdout(Stdio::piped());
+    let name = format!("{}/childset-{}-", path.file_name().unwrap().to_str().unwrap(), std::process::id());
+    for _ in 0..2 {
+        for child in [command.spawn().unwrap(), command.launch().unwrap()] {
+            let output = child.wait_with_output().unwrap();
+            let says = String::from_utf8(output.stdout).unwrap();
+            assert!(output.status.success() && says.contains(&name), "{} {says}", output.status);
+        }
+        let error = Command::new("/no/such/program").unit(Unit::Cgroup).spawn().unwrap_err();
+        assert_eq!(common::errno(&error), libc::ENOENT);
+        // What is not for it is not given to it.
+        let mut list = Command::new("ls");
+        list.args(["-l", "/proc/self/fd"]).unit(Unit::Cgroup).stdout(Stdio::piped());
+        let output = list.spawn().unwrap().wait_with_output().unwrap();
+        // The three, and that of the directory itself.
+        assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), 5);
+    }
+    assert_eq!(cgroups(), 0);
+}
+
+/// Of all at once; a copy of this process ends nobody.
+fn sessions_of_a_dropped_set() {
+    let set = ChildSet::new().unwrap();
+    let mut all = Vec::new();
+    for tag in 0..6 {
+        let mut tree = Tree::new(Unit::Session);
+        tree.child.set_kill_on_drop(tag != 0);
+        let leader = tree.child.pidfd().try_clone().unwrap();
+        let key = set.insert(tree.child, tag).unwrap();
+        // Some are shared with others.
+        let handle = (tag % 2 == 0).then(|| set.handle(key).unwrap());
+        all.push((tree.started, leader, handle));
+    }
+    let set = std::cell::Cell::new(Some(set));
+    assert_eq!(
+        common::in_copy(|| {
+            drop(set.take());
+            0
+        }),
+        0
+    );
+    for (started, ..) in &all {
+        assert!(started.iter().all(|pidfd| pidfd.state().unwrap() == State::Running));
+    }
+    drop(set.take());
+    let (spared, ended) = all.split_first().unwrap();
+    for (started, ..) in ended {
+        assert_ended(started, held(Unit::Session), "dropped");
+    }
+    assert_ended(&spared.0, 0, "spared");
+    spared.1.kill().unwrap();
+    common::reap_all_dropped();
 }
 
 fn a_leader_that_left_its_group() {
@@ -511,7 +802,7 @@ fn many_trees() {
     common::end_after(120 + count as u32);
     for unit in units() {
         let set = ChildSet::new().unwrap();
-        let mut started = Vec::new();
+        let (mut started, mut handles) = (Vec::new(), Vec::new());
         for index in 0..count {
             let ignored: &[Signal] = if index % 3 == 0 { &[Signal::TERM] } else { &[] };
             let tree = Tree::of(command(unit, ignored, false).spawn().unwrap());
@@ -522,8 +813,15 @@ fn many_trees() {
                 held.iter().for_each(|pidfd| pidfd.send_signal(Signal::STOP).unwrap());
             }
             started.push(tree.started);
-            set.insert(tree.child, index).unwrap();
+            let key = set.insert(tree.child, index).unwrap();
+            // Some are shared with others.
+            if index % 2 == 0 {
+                handles.push((key, set.handle(key).unwrap()));
+            }
         }
+        // This one ignores it.
+        assert_eq!(set.terminate(handles[0].0).unwrap(), containment(unit));
+        drop(handles);
         let mut shutdown = set.shutdown(Duration::from_secs(1));
         let mut ended = 0;
         while let Some(exited) = shutdown.wait().unwrap() {
@@ -532,6 +830,9 @@ fn many_trees() {
             ended += 1;
         }
         assert_eq!(ended, count);
+        if unit == Unit::Cgroup {
+            assert_eq!(cgroups(), 0);
+        }
         for tree in &started {
             assert_ended(tree, held(unit), &format!("{unit:?}"));
         }
@@ -563,6 +864,37 @@ fn stops_in_a_set() {
         set.kill_tree(key).unwrap();
         set.wait(None).unwrap().unwrap().exit.unwrap();
     }
+}
+
+/// `SIGCHLD` says when to ask; each change is reported once, the end again and again, and the exit is not taken.
+fn stops_of_a_child() {
+    // SAFETY: all-zero bytes are a valid set, which the calls fill and read.
+    let until_told = unsafe {
+        let mut set = std::mem::zeroed();
+        libc::sigemptyset(&mut set);
+        libc::sigaddset(&mut set, libc::SIGCHLD);
+        assert_eq!(libc::sigprocmask(libc::SIG_BLOCK, &set, std::ptr::null_mut()), 0);
+        move || {
+            let long = libc::timespec { tv_sec: LONG.as_secs() as _, tv_nsec: 0 };
+            let told = common::again(|| libc::sigtimedwait(&set, std::ptr::null_mut(), &long));
+            assert_eq!(told.unwrap(), libc::SIGCHLD);
+        }
+    };
+    let child = Command::new("sleep").arg("60").spawn().unwrap();
+    assert_eq!(child.try_wait_state().unwrap(), None);
+    for (signal, expected) in [
+        (Signal::STOP, childset::StateChange::Stopped(Signal::STOP)),
+        (Signal::CONT, childset::StateChange::Continued),
+        (Signal::TERM, childset::StateChange::Ended),
+    ] {
+        child.send_signal(signal).unwrap();
+        until_told();
+        assert_eq!(child.try_wait_state().unwrap(), Some(expected));
+        let again = (signal == Signal::TERM).then_some(expected);
+        assert_eq!(child.try_wait_state().unwrap(), again);
+    }
+    assert_eq!(child.wait().unwrap().signal(), Some(Signal::TERM));
+    assert_eq!(child.try_wait_state().unwrap(), Some(childset::StateChange::Ended));
 }
 
 #[cfg(feature = "async-io")]

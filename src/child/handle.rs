@@ -2,6 +2,8 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
+#[cfg(feature = "command")]
+use super::TreeUsage;
 use super::{Child, Keeper, Shared};
 use crate::pidfd::{Exit, Signal};
 
@@ -68,6 +70,35 @@ impl ChildHandle {
     /// As [`Child::kill`].
     pub fn kill(&self) -> io::Result<()> {
         self.0.kill_unit()
+    }
+
+    /// What the child's whole cgroup has used: as [`Child::tree_usage`].
+    ///
+    /// ```
+    /// # use childset::{ChildSet, Command, Unit};
+    /// # use std::time::Duration;
+    /// let set = ChildSet::new()?;
+    /// let line = "i=0; while [ $i -lt 20000 ]; do i=$((i + 1)); done";
+    /// match set.spawn(Command::new("sh").args(["-c", line]).unit(Unit::Cgroup), "job") {
+    ///     Ok(key) => {
+    ///         let handle = set.handle(key).expect("it is in the set");
+    ///         set.wait(None)?.expect("one child is in the set").exit?;
+    ///         let usage = handle.tree_usage().expect("it has a cgroup");
+    ///         assert!(usage.user_time.unwrap() > Duration::ZERO);
+    ///     }
+    ///     // Not everybody may make one.
+    ///     Err(refused) => println!("{refused}"),
+    /// }
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[cfg(feature = "command")]
+    pub fn tree_usage(&self) -> Option<TreeUsage> {
+        self.0.tree_usage()
+    }
+
+    /// Whether the end of what was killed of its unit can be awaited.
+    pub(crate) fn tells_its_end(&self) -> bool {
+        self.0.tells_its_end()
     }
 
     /// Whether nobody is left of its unit.

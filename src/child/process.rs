@@ -187,7 +187,7 @@ impl Process {
     }
 
     /// Whether dropping it kills its unit. Some of that may outlive the process.
-    pub(super) fn kills_when_dropped(&self) -> bool {
+    pub(crate) fn kills_when_dropped(&self) -> bool {
         self.has(Flag::KillOnDrop) && self.origin.is_here()
     }
 

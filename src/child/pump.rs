@@ -18,6 +18,8 @@ use crate::watch::dropped::{sweep, wakes_sweepers};
 #[derive(Debug)]
 pub(super) struct Pump {
     stdin: Option<Pipe>,
+    /// Whether no pipe blocks.
+    is_prepared: bool,
     input: Vec<u8>,
     written: usize,
     drain: Drain,
@@ -47,8 +49,9 @@ impl Pump {
     /// Takes the pipes. Without input, standard input is closed at once.
     pub(super) fn new(child: &mut Child, input: Vec<u8>, limits: Limits) -> io::Result<Pump> {
         child.shared.check()?;
-        let pump = Pump {
+        Ok(Pump {
             stdin: child.stdin.take().map(Pipe::from).filter(|_| !input.is_empty()),
+            is_prepared: false,
             input,
             written: 0,
             drain: Drain::new(child.stdout.take(), child.stderr.take()),
@@ -60,15 +63,22 @@ impl Pump {
             edge: None,
             #[cfg(feature = "async-io")]
             moves: 0,
-        };
-        for pipe in pump.stdin.iter().chain(pump.drain.pipes()) {
-            pipe.set_nonblocking(true)?;
+        })
+    }
+
+    /// What fails is to be tried again: the pipes are lost with a `Pump` that was not made.
+    fn prepare(&mut self) -> io::Result<()> {
+        if !self.is_prepared {
+            let mut pipes = self.stdin.iter().chain(self.drain.pipes());
+            pipes.try_for_each(|pipe| pipe.set_nonblocking(true))?;
+            self.is_prepared = true;
         }
-        Ok(pump)
+        Ok(())
     }
 
     /// Moves some of what can be moved now.
     fn step(&mut self, shared: &Shared) -> io::Result<Progress> {
+        self.prepare()?;
         // The exit first: what was written before it is in the pipes now.
         if self.exit.is_none() {
             self.exit = shared.try_wait()?;

@@ -82,7 +82,7 @@ impl Shared {
     }
 
     /// While it is locked, nobody reaps the child.
-    pub(super) fn lock_kept(&self) -> impl Drop + '_ {
+    pub(crate) fn lock_kept(&self) -> impl Drop + '_ {
         lock(&self.kept)
     }
 

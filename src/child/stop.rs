@@ -73,7 +73,8 @@ impl Child {
     }
 
     /// Ends the child's [unit](crate::Unit), which is the child alone unless set: `SIGTERM`, and `SIGKILL` to what is
-    /// left when the grace is over. Blocks until the child has ended, and the rest of the unit has ended or was killed.
+    /// left when the grace is over. Blocks until the child has ended, and the rest of the unit has ended or was killed. A
+    /// killed cgroup may take up to a second to be empty.
     ///
     /// `SIGCONT` follows `SIGTERM`, so that a stopped process can act on it.
     ///
@@ -104,8 +105,8 @@ impl Child {
                 self.wait()?
             }
         };
-        let mut looks = Looks::new();
-        while let Some(pause) = self.shared.end_rest(deadline, &mut looks)? {
+        let mut looks = Looks::new(deadline);
+        while let Some(pause) = self.shared.end_rest(&mut looks)? {
             thread::sleep(pause);
         }
         Ok(exit)
@@ -152,8 +153,8 @@ impl Child {
                     shared.exit().await?
                 }
             };
-            let mut looks = Looks::new();
-            while let Some(pause) = shared.end_rest(deadline, &mut looks)? {
+            let mut looks = Looks::new(deadline);
+            while let Some(pause) = shared.end_rest(&mut looks)? {
                 async_io::Timer::after(pause).await;
             }
             Ok(exit)
@@ -180,13 +181,12 @@ impl Child {
     /// # Errors
     /// Those of reading `cgroup.events`; [`Forked`](crate::Forked).
     pub fn wait_unit_gone(&self, timeout: Duration) -> io::Result<bool> {
-        let deadline = Instant::now().checked_add(timeout);
-        let mut looks = Looks::new();
+        let mut looks = Looks::new(Instant::now().checked_add(timeout));
         loop {
             if self.shared.is_unit_gone()? {
                 return Ok(true);
             }
-            match looks.next(deadline) {
+            match looks.next() {
                 Duration::ZERO => return Ok(false),
                 pause => thread::sleep(pause),
             }
@@ -256,13 +256,15 @@ impl Shared {
 
     /// After the child's end: how long to wait before the next call, while something is left of its unit. At the deadline,
     /// kills that.
-    fn end_rest(&self, deadline: Option<Instant>, looks: &mut Looks) -> io::Result<Option<Duration>> {
+    fn end_rest(&self, looks: &mut Looks) -> io::Result<Option<Duration>> {
         if self.process().unit == Unit::Process || self.is_unit_gone()? {
             return Ok(None);
         }
-        match looks.next(deadline) {
-            Duration::ZERO => self.kill_unit().map(|()| None),
-            pause => Ok(Some(pause)),
+        if !looks.was_killed() && looks.is_over() {
+            self.kill_unit()?;
+            looks.kill();
         }
+        let goes_on = !looks.was_killed() || (self.tells_its_end() && !looks.is_over());
+        Ok(goes_on.then(|| looks.next()))
     }
 }

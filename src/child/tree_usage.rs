@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::Child;
+use super::{Child, Shared};
 
-/// What all processes of a child's cgroup have used until now: given by [`Child::tree_usage`].
+/// What all processes of a child's cgroup have used until now: given by [`Child::tree_usage`] and
+/// [`ChildHandle::tree_usage`](crate::ChildHandle::tree_usage).
 ///
 /// A part that this kernel, or the controllers of the cgroup, do not count is `None`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,7 +26,8 @@ impl Child {
     /// made in a cgroup: see [`Unit::Cgroup`](crate::Unit::Cgroup) and [`Command::cgroup`](crate::Command::cgroup).
     ///
     /// Memory is counted where the controller `memory` is enabled for the cgroup, in `cgroup.subtree_control` of the one
-    /// above it. See cgroups(7).
+    /// above it. See cgroups(7). Once the cgroup was removed, all parts are `None`; the one that was made for the child stays
+    /// as long as the `Child`, its set or a handle.
     ///
     /// ```
     /// # use childset::{Command, Unit};
@@ -44,7 +46,13 @@ impl Child {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn tree_usage(&self) -> Option<TreeUsage> {
-        let cgroup = self.shared.cgroup()?;
+        self.shared.tree_usage()
+    }
+}
+
+impl Shared {
+    pub(super) fn tree_usage(&self) -> Option<TreeUsage> {
+        let cgroup = self.cgroup()?;
         let time = |key| cgroup.number("cpu.stat", Some(key)).map(Duration::from_micros);
         Some(TreeUsage {
             user_time: time("user_usec"),

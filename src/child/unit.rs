@@ -77,19 +77,39 @@ pub(crate) const KILL: &[Signal] = &[Signal::KILL];
 ///
 /// Of a cgroup it does say (`POLLPRI` of `cgroup.events`). But that file is always readable, too, and async-io's reactor
 /// asks for both together: it would be woken all the time. So a cgroup is looked at like a group.
-pub(crate) struct Looks(Duration);
+pub(crate) struct Looks {
+    step: Duration,
+    deadline: Option<Instant>,
+    was_killed: bool,
+}
+
+/// How long those that were killed may take to end. One may hang in the kernel.
+const KILLED: Duration = Duration::from_secs(1);
 
 impl Looks {
-    pub(crate) fn new() -> Looks {
-        Looks(Duration::from_millis(1))
+    pub(crate) fn new(deadline: Option<Instant>) -> Looks {
+        Looks { step: Duration::from_millis(1), deadline, was_killed: false }
     }
 
-    /// Up to the deadline at most.
-    pub(crate) fn next(&mut self, deadline: Option<Instant>) -> Duration {
-        let step = self.0;
-        self.0 = (step * 2).min(Duration::from_millis(50));
-        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+    /// At the deadline it is zero.
+    pub(crate) fn next(&mut self) -> Duration {
+        let step = self.step;
+        self.step = (step * 2).min(Duration::from_millis(50));
+        let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         left.map_or(step, |left| step.min(left))
+    }
+
+    /// Begins anew, with the time for those that were killed.
+    pub(crate) fn kill(&mut self) {
+        *self = Looks { was_killed: true, ..Looks::new(Instant::now().checked_add(KILLED)) };
+    }
+
+    pub(crate) fn was_killed(&self) -> bool {
+        self.was_killed
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= Instant::now())
     }
 }
 
@@ -199,6 +219,12 @@ impl Shared {
         }
         let _kept = self.lock_kept();
         self.process().kill_tree()
+    }
+
+    /// Whether what was killed of it can be awaited, once its first process was reaped. In a group, zombies that nobody
+    /// reaps seem to be left.
+    pub(crate) fn tells_its_end(&self) -> bool {
+        self.process().unit == Unit::Cgroup
     }
 
     /// Whether nobody is left of the unit, as far as can be told once its first process was reaped.

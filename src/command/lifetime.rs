@@ -17,7 +17,13 @@ impl Command {
     /// [`Unit::ProcessGroup`] makes it the leader of a group, as [`process_group(0)`](Command::process_group) does, and
     /// [`Unit::Session`] that of a session, as [`setsid`](Command::setsid) does. [`Unit::Cgroup`] makes it in the
     /// [`cgroup`](Command::cgroup) that was given, or in one made for it, which needs the right to make one below that of
-    /// this process. With it, the child runs on a [copy](Command#on-a-copy) of our memory until its `execve`.
+    /// this process. With one that was given, the child runs on a [copy](Command#on-a-copy) of our memory until its
+    /// `execve`. One that was made costs some system calls, whatever our memory.
+    ///
+    /// The directory is removed when the cgroup is empty and its [`Child`](crate::Child), [`Exited`](crate::Exited) and
+    /// handles were dropped: at once, or by a later call of the crate. To have it removed before this program ends, wait
+    /// for the unit: by [`wait_terminated`](crate::Child::wait_terminated), [`shutdown`](crate::ChildSet::shutdown), or
+    /// [`wait_unit_gone`](crate::Child::wait_unit_gone).
     ///
     /// ```
     /// # use childset::{Command, Stdio, Unit};

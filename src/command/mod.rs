@@ -87,8 +87,10 @@ pub use terminal::Pty;
 ///
 /// These children run on a copy of this process's memory, so that their spawn costs more as that grows:
 ///
-/// - those with a [`uid`](unix::CommandExt::uid), a [`gid`](unix::CommandExt::gid), or a
+/// - those with a [`uid`](unix::CommandExt::uid), a [`gid`](unix::CommandExt::gid), or a given
 ///   [`cgroup`](Command::cgroup): on our memory, what the kernel does to them it would do to us, too;
+/// - those with a cgroup that was made for them ([`Unit::Cgroup`](crate::Unit::Cgroup)), if our own cgroup was once killed
+///   as a whole (`cgroup.kill`) before we entered it, or if `clone3` is refused;
 /// - those that [join namespaces](Command::join_namespaces_of): that changes what the memory is allowed, and its clocks;
 /// - those with a closure of [`pre_exec`](unix::CommandExt::pre_exec), or a [`std::process::Stdio`];
 /// - all, on processors other than x86_64 and aarch64, 32-bit ones too.

@@ -173,12 +173,13 @@ impl Options {
     /// On what memory the child may run.
     ///
     /// One that changes its user makes the memory undumpable, and its new user may stop it there for as long as he
-    /// likes. One in a cgroup may be killed for want of memory with all of its cgroup (`memory.oom.group`), and then
-    /// the kernel kills all who share its memory. One that joins namespaces must be alone on its memory to join that of
-    /// the clocks, and makes it undumpable by joining that of the users.
+    /// likes. One in a cgroup that was given may be killed for want of memory with all of its cgroup (`memory.oom.group`),
+    /// and then the kernel kills all who share its memory. One that was made for it lies below ours and has no limit: what
+    /// is killed around it was around us, too. One that joins namespaces must be alone on its memory to join that of the
+    /// clocks, and makes it undumpable by joining that of the users.
     pub(super) fn memory(&self) -> Memory {
         let identity = self.uid.is_some() || self.gid.is_some() || self.namespaces.is_some();
-        match identity || self.cgroup.is_some() || self.unit == Unit::Cgroup {
+        match identity || self.cgroup.is_some() {
             true => Memory::Copied,
             false => Memory::Shared,
         }

@@ -1,13 +1,12 @@
 //! One child of a set, by its key; and signals.
 
-use std::collections::HashSet;
 use std::io;
 
 use super::member::{Key, Member, Pipes};
-use super::ChildSet;
+use super::{sessions, ChildSet};
 use crate::child::{ChildHandle, ChildStderr, ChildStdin, ChildStdout, Containment, KILL, TERMINATE};
 use crate::pidfd::{Gone, Signal, StateChange};
-use crate::watch::{session, Watched};
+use crate::watch::Watched;
 
 impl<T> ChildSet<T> {
     /// Whether this child is in the set. Otherwise it was taken or removed.
@@ -203,17 +202,14 @@ impl<T> ChildSet<T> {
     pub(super) fn end_all(&self, kill: bool) -> io::Result<()> {
         let signals = if kill { KILL } else { TERMINATE };
         let members = self.members()?;
-        let (mut sessions, mut result) = (HashSet::new(), Ok(()));
+        let mut result = Ok(());
         for member in members.watch.values() {
             member.begin_ending();
-            if let Some(session) = member.session() {
-                sessions.insert(session);
-                continue;
+            if member.session().is_none() {
+                result = result.and(Gone::is_fine(member.send_to_unit(signals).map(drop)));
             }
-            result = result.and(Gone::is_fine(member.send_to_unit(signals).map(drop)));
         }
-        // One look at `/proc` for all. Under the lock nobody reaps their leaders.
-        result.and(if sessions.is_empty() { Ok(()) } else { session::send(&sessions, signals) })
+        result.and(sessions::send(members.watch.values(), signals))
     }
 
     /// Sends a signal to every child in the set. Children that have ended are skipped.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use slotmap::{DefaultKey, Key as _};
 
+use super::sessions;
 #[cfg(feature = "command")]
 use crate::child::Pipe;
 use crate::child::{
@@ -267,7 +268,23 @@ impl<T> Member<T> {
         }
     }
 
-    fn process(&self) -> &Process {
+    /// While this is kept, nobody reaps it who does not have the set's lock.
+    pub(super) fn lock_kept(&self) -> Option<impl Drop + '_> {
+        match &self.holder {
+            Holder::Owned(_) => None,
+            Holder::Shared(shared) => Some(shared.lock_kept()),
+        }
+    }
+
+    /// Whether dropping it, which nobody else keeps, kills a session.
+    pub(super) fn kills_session_when_dropped(&self) -> bool {
+        match &self.holder {
+            Holder::Owned(process) => process.kills_when_dropped() && process.session().is_some(),
+            Holder::Shared(_) => false,
+        }
+    }
+
+    pub(super) fn process(&self) -> &Process {
         match &self.holder {
             Holder::Owned(process) => process,
             Holder::Shared(shared) => shared.process(),
@@ -289,6 +306,10 @@ impl<T> Watched for Member<T> {
 
     fn is_our_child(&self) -> bool {
         self.process().has(Flag::IsOurChild)
+    }
+
+    fn prepare<'m>(&'m self, all: impl Iterator<Item = &'m Member<T>>) {
+        sessions::end(self, all);
     }
 
     fn collect(&self) -> io::Result<Collected> {

@@ -12,6 +12,7 @@ mod member;
 #[cfg(feature = "async-io")]
 mod poll_exit;
 mod reading;
+mod sessions;
 mod shutdown;
 #[cfg(feature = "async-io")]
 mod stream;
@@ -184,6 +185,12 @@ impl<T> Members<T> {
             (0, false) => Some(Until::Empty),
             _ => None,
         }
+    }
+}
+
+impl<T> Drop for Members<T> {
+    fn drop(&mut self) {
+        sessions::drop_all(self.watch.values());
     }
 }
 

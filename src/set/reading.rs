@@ -124,6 +124,11 @@ impl<T: Clone> Reading<T> {
         set: &ChildSet<T>,
         longest: usize,
     ) -> io::Result<Poll<Option<SetEvent<T>>>> {
+        // What was not done is to be tried again, also by those who wait on the descriptor.
+        self.find_next(set, longest).inspect_err(|_| self.ring())
+    }
+
+    fn find_next(&mut self, set: &ChildSet<T>, longest: usize) -> io::Result<Poll<Option<SetEvent<T>>>> {
         loop {
             if let Some(event) = self.queue.pop_front() {
                 // Only a look that finds nothing lets the descriptor rest.

@@ -38,7 +38,7 @@ pub struct Shutdown<'a, T> {
     set: &'a ChildSet<T>,
     /// When to kill; `None` once that was done, and if it is never to be.
     deadline: Option<Instant>,
-    /// Those that have come out, and something of whose units is left.
+    /// Those that have come out, and something of whose units is left. After the kill, those whose end can be awaited.
     rest: Vec<ChildHandle>,
     looks: Looks,
     /// What sending the signals met with, to be reported once.
@@ -57,7 +57,7 @@ impl<T> ChildSet<T> {
     /// and `SIGKILL` to those that are still there when the grace is over.
     ///
     /// Their exits are taken from the returned [`Shutdown`]. It ends when the set is empty, and nothing of the units is
-    /// left or the rest was killed. The calls that take exits send `SIGKILL`. It comes in time while a thread blocks in
+    /// left or the rest was killed. A killed cgroup may take up to a second to be empty. The calls that take exits send `SIGKILL`. It comes in time while a thread blocks in
     /// [`wait`](Shutdown::wait), or a task awaits `next()`. Otherwise it comes with the next call that takes an exit.
     /// After the `Shutdown` was dropped, it never comes: the other children stay in the set, and live.
     ///
@@ -77,11 +77,12 @@ impl<T> ChildSet<T> {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn shutdown(&self, grace: Duration) -> Shutdown<'_, T> {
+        let deadline = Instant::now().checked_add(grace);
         Shutdown {
             set: self,
-            deadline: Instant::now().checked_add(grace),
+            deadline,
             rest: Vec::new(),
-            looks: Looks::new(),
+            looks: Looks::new(deadline),
             error: self.end_all(false).err(),
             #[cfg(feature = "async-io")]
             timer: None,
@@ -144,7 +145,7 @@ impl<T> Shutdown<'_, T> {
                 if self.is_rest_gone() {
                     return Ok(None);
                 }
-                thread::sleep(self.looks.next(self.deadline));
+                thread::sleep(self.looks.next());
             }
         }
     }
@@ -165,10 +166,13 @@ impl<T> Shutdown<'_, T> {
         if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             self.deadline = None;
             let mut error = self.set.end_all(true).err();
-            for handle in self.rest.drain(..).filter(is_left) {
+            self.rest.retain(is_left);
+            for handle in &self.rest {
                 error = error.or(handle.kill().err());
             }
             self.error = self.error.take().or(error);
+            self.rest.retain(ChildHandle::tells_its_end);
+            self.looks.kill();
         }
     }
 
@@ -180,7 +184,7 @@ impl<T> Shutdown<'_, T> {
 
     fn is_rest_gone(&mut self) -> bool {
         self.rest.retain(is_left);
-        self.rest.is_empty()
+        self.rest.is_empty() || (self.looks.was_killed() && self.looks.is_over())
     }
 
     /// Notes a child that has come out: what is left of its unit is to be killed at the deadline.
@@ -190,11 +194,14 @@ impl<T> Shutdown<'_, T> {
             if !is_left(&handle) {
                 return;
             }
-            if self.deadline.is_some() {
-                self.rest.push(handle);
-            } else if let Err(error) = handle.kill() {
-                self.error = self.error.take().or(Some(error));
+            if self.looks.was_killed() {
+                self.error = self.error.take().or(handle.kill().err());
+                self.looks.kill();
+                if !handle.tells_its_end() {
+                    return;
+                }
             }
+            self.rest.push(handle);
         }
     }
 }
@@ -235,7 +242,7 @@ impl<T> Stream for Shutdown<'_, T> {
             Some(Err(error)) => Poll::Ready(Some(Err(error))),
             None => {
                 while !this.is_rest_gone() {
-                    let pause = this.looks.next(this.deadline);
+                    let pause = this.looks.next();
                     let look = this.look.get_or_insert_with(|| async_io::Timer::after(pause));
                     ready!(Pin::new(look).poll(context));
                     this.look = None;

@@ -80,6 +80,7 @@ pub(crate) fn spawn(plan: &Plan<'_>) -> Result<(OwnedFd, u32), Failure> {
             return Err(Failure { stage: Stage::Clone, errno: libc::EINVAL });
         }
         let result = match plan.memory {
+            Memory::Shared if plan.cgroup.is_some() && !by_clone3 => return Err(NOT_BORN),
             Memory::Shared if HAS_NEW_STACK => on_shared_memory(plan, by_clone3),
             _ => on_a_copy(plan, by_clone3),
         };
@@ -98,14 +99,25 @@ pub(crate) fn spawn(plan: &Plan<'_>) -> Result<(OwnedFd, u32), Failure> {
 fn on_a_copy(plan: &Plan<'_>, by_clone3: bool) -> Result<(OwnedFd, u32), Failure> {
     let report = SharedReport::new().map_err(not_made)?;
     let made = copy(plan, by_clone3, !by_clone3, &report)?;
-    if plan.cgroup.is_none() || report.is_begun() {
+    if was_born(plan, &report) {
         return finish(made, &report);
     }
-    // It was killed before its first instruction. Linux (6.18, for one) does that to each child that is made in a
-    // cgroup where `cgroup.kill` was ever used. So one is made outside, and enters it.
     reap(&made.0);
+    if plan.memory == Memory::Shared {
+        return Err(NOT_BORN);
+    }
+    // So one is made outside, and enters it.
     finish(copy(plan, by_clone3, true, &report)?, &report)
 }
+
+/// Whether it was not killed before its first instruction. Linux (6.18, for one) does that to each child that is made in
+/// another cgroup, if `cgroup.kill` was used more often in one of the two: in ours before we entered it, or in the other.
+fn was_born(plan: &Plan<'_>, report: &Report) -> bool {
+    plan.cgroup.is_none() || report.is_begun()
+}
+
+/// A child on shared memory must not be made in its cgroup. Nobody is left of it.
+const NOT_BORN: Failure = Failure { stage: Stage::Cgroup, errno: libc::EAGAIN };
 
 /// The new process has left its copy of our memory by then.
 fn copy(
@@ -171,8 +183,17 @@ fn on_shared_memory(plan: &Plan<'_>, by_clone3: bool) -> Result<(OwnedFd, u32), 
     stack.give_back();
     match pid {
         ..0 => Err(Failure { stage: Stage::Clone, errno: -pid as i32 }),
-        // SAFETY: the kernel made this descriptor for us.
-        _ => finish((unsafe { OwnedFd::from_raw_fd(pidfd) }, pid as u32), &report),
+        _ => {
+            // SAFETY: the kernel made this descriptor for us.
+            let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+            match was_born(plan, &report) {
+                true => finish((pidfd, pid as u32), &report),
+                false => {
+                    reap(&pidfd);
+                    Err(NOT_BORN)
+                }
+            }
+        }
     }
 }
 

@@ -5,21 +5,19 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU8, AtomicUsize, Ordering};
+use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::child::{run, Birth};
-use super::clone::{self, clone3_is_there, dumps_end_all, not_made, CloneArgs};
+use super::clone::{self, dumps_end_all, not_made, CloneArgs};
 use super::origin::{Origin, PerProcess};
-use super::plan::{Environment, Failure, Plan, Stage};
-use super::raw::{call, on_new_stack, HAS_NEW_STACK};
+use super::plan::{Failure, Plan, Stage};
+use super::raw::{call, on_new_stack};
 use super::report::Report;
-use super::sanitizer;
 use super::signal::Blocked;
 use super::stack::Stack;
-use super::strings::CStrings;
 use crate::sync::lock;
 
 /// What a child on its way takes along: it owns all that its plan borrows.
@@ -98,37 +96,12 @@ static FAILED: AtomicUsize = AtomicUsize::new(0);
 /// How many may be on their way at once.
 const MOST: usize = 64;
 
-/// Whether children can be launched here: by `clone3`, with a descriptor table that they can leave.
-pub(crate) fn is_possible() -> bool {
-    const UNKNOWN: u8 = 0;
-    const YES: u8 = 1;
-    const NO: u8 = 2;
-    static KNOWN: AtomicU8 = AtomicU8::new(UNKNOWN);
-    if !HAS_NEW_STACK || sanitizer::keeps_books() {
-        return false;
-    }
-    if KNOWN.load(Ordering::Relaxed) == UNKNOWN {
-        // A child that runs nothing shows it. It must not be stopped, since this thread waits for it.
-        let _blocked = Blocked::all();
-        let nothing: CStrings = std::iter::empty::<[&[u8]; 1]>().collect();
-        let found = clone::spawn(&Plan {
-            first_unneeded: Some(3),
-            close: &[(3, u32::MAX)],
-            ..Plan::new(&nothing, &nothing, Environment::Own(&nothing))
-        });
-        match found.map_err(|failure| failure.stage) {
-            Err(Stage::Exec(_)) => KNOWN.store(if clone3_is_there() { YES } else { NO }, Ordering::Relaxed),
-            Err(Stage::Unshare | Stage::CloseFds) => KNOWN.store(NO, Ordering::Relaxed),
-            // The launch reports that.
-            _ => return clone3_is_there(),
-        }
-    }
-    KNOWN.load(Ordering::Relaxed) == YES
-}
-
 /// Makes a process that does what the plan of its cargo says, and returns when it exists: its descriptor, its pid, and the
 /// number by which it is known what it [`failed`] at. The caller has to [`forget`] that number.
-pub(crate) fn launch(cargo: Arc<dyn Cargo>) -> Result<(OwnedFd, u32, u32), Failure> {
+pub(crate) fn launch(
+    cargo: Arc<dyn Cargo>,
+    cgroup: Option<BorrowedFd<'_>>,
+) -> Result<(OwnedFd, u32, u32), Failure> {
     static AT_FORK: AtomicBool = AtomicBool::new(false);
     if !AT_FORK.swap(true, Ordering::Relaxed) {
         act_before_forks();
@@ -154,7 +127,11 @@ pub(crate) fn launch(cargo: Arc<dyn Cargo>) -> Result<(OwnedFd, u32, u32), Failu
     });
     let mut pidfd: RawFd = -1;
     let place = flight.place.as_ptr() as u64;
-    let mut args = clone::clone_args(&plan, clone::flags(&plan) & !(libc::CLONE_VFORK as u64), &mut pidfd);
+    let mut args = clone::clone_args(
+        &Plan { cgroup, ..plan },
+        clone::flags(&plan) & !(libc::CLONE_VFORK as u64),
+        &mut pidfd,
+    );
     (args.stack, args.stack_size) = (start, size);
     (args.child_tid, args.parent_tid) = (place, place);
     args.flags |= (libc::CLONE_VM | libc::CLONE_PARENT_SETTID | libc::CLONE_CHILD_CLEARTID) as u64;

@@ -47,6 +47,8 @@ mod stack;
 pub(crate) mod strings;
 #[cfg(feature = "async-io")]
 pub(crate) mod thread;
+#[cfg(feature = "command")]
+pub(crate) mod trial;
 pub(crate) mod wait;
 
 use std::io;

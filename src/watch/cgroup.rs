@@ -1,5 +1,6 @@
 //! The cgroup of a child and of all that it starts (version 2).
 
+use std::collections::HashSet;
 use std::ffi::{CStr, CString};
 use std::fmt;
 use std::fs;
@@ -68,6 +69,12 @@ impl Cgroup {
         }
     }
 
+    /// The number of the one that it lies in, which is never used again, if it was made for a child.
+    pub(crate) fn parent(&self) -> Option<usize> {
+        let own = self.own.as_ref()?;
+        Some(rustix::fs::fstat(&own.parent).ok()?.st_ino as usize)
+    }
+
     /// Sends signals to all processes in it and below. False if it cannot: it is the root of all.
     pub(crate) fn send(&self, signals: &[Signal]) -> io::Result<bool> {
         if signals == [Signal::KILL] {
@@ -80,7 +87,8 @@ impl Cgroup {
         if self.read("cgroup.events").is_err_and(|error| error.raw_os_error() == Some(libc::ENOENT)) {
             return Ok(false);
         }
-        members::send(signals, || pids(self.directory.as_fd()))?;
+        let list = || pids(self.directory.as_fd());
+        members::send(signals, list, |_| Ok(HashSet::from_iter(list()?)))?;
         Ok(true)
     }
 

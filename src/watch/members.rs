@@ -11,11 +11,16 @@ const ROUNDS: usize = 16;
 /// How many descriptors are open at a time.
 const BATCH: usize = 16;
 
-/// Sends signals to all processes that `list` gives, until it gives no new one.
+/// Sends signals to all processes that `list` gives, until it gives no new one. `still` gives those of some that are among
+/// them at that moment.
 ///
 /// # Errors
 /// `EPERM`: none of them may be signalled. Others: `list` failed, or a process could not be opened; the rest was signalled.
-pub(crate) fn send(signals: &[Signal], list: impl Fn() -> io::Result<Vec<u32>>) -> io::Result<()> {
+pub(crate) fn send(
+    signals: &[Signal],
+    list: impl Fn() -> io::Result<Vec<u32>>,
+    still: impl Fn(&[u32]) -> io::Result<HashSet<u32>>,
+) -> io::Result<()> {
     let mut seen = HashSet::new();
     let (mut is_any_allowed, mut refused, mut failed) = (false, None, None);
     for _ in 0..ROUNDS {
@@ -26,7 +31,7 @@ pub(crate) fn send(signals: &[Signal], list: impl Fn() -> io::Result<Vec<u32>>) 
         for pids in new.chunks(BATCH) {
             let opened: Vec<_> = pids.iter().map(|&pid| (pid, Pidfd::open(pid))).collect();
             // Once there is a descriptor, the number cannot become another's unnoticed.
-            let still = HashSet::<u32>::from_iter(list()?);
+            let still = still(pids)?;
             for (_, pidfd) in opened.into_iter().filter(|(pid, _)| still.contains(pid)) {
                 let sent =
                     pidfd.and_then(|pidfd| signals.iter().try_for_each(|&signal| pidfd.send_signal(signal)));

@@ -50,6 +50,13 @@ pub(crate) trait Watched: fmt::Debug {
     /// Whether the process is our child, so that its status will be told sooner or later.
     fn is_our_child(&self) -> bool;
 
+    /// Called before each `collect`, with all that are watched.
+    fn prepare<'m>(&'m self, _all: impl Iterator<Item = &'m Self>)
+    where
+        Self: Sized + 'm,
+    {
+    }
+
     /// Tries to take the exit. Never blocks.
     fn collect(&self) -> io::Result<Collected> {
         collect(self.pidfd(), libc::WNOHANG)
@@ -135,6 +142,7 @@ impl<V: Watched> Watch<V> {
             let Some(value) = self.slots.get(key) else {
                 continue;
             };
+            value.prepare(self.slots.values());
             let exit = match value.collect() {
                 Ok(Collected::Exit(exit)) => Ok(exit),
                 Ok(Collected::Foreign) if !value.is_our_child() => Err(StatusUnknown::Zombie.into()),

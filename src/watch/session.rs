@@ -13,13 +13,17 @@ use crate::watch::members;
 /// # Errors
 /// `/proc` cannot be read; and those of [`members::send`].
 pub(crate) fn send(leaders: &HashSet<u32>, signals: &[Signal]) -> io::Result<()> {
-    members::send(signals, || pids(leaders))
+    let is_member = |&pid: &u32| session(pid).is_some_and(|leader| leaders.contains(&leader));
+    members::send(
+        signals,
+        || Ok(pids()?.filter(is_member).collect()),
+        |pids| Ok(pids.iter().copied().filter(is_member).collect()),
+    )
 }
 
-fn pids(leaders: &HashSet<u32>) -> io::Result<Vec<u32>> {
+fn pids() -> io::Result<impl Iterator<Item = u32>> {
     let names = fs::read_dir("/proc")?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    let pids = names.filter_map(|name| name.parse().ok());
-    Ok(pids.filter(|&pid| session(pid).is_some_and(|leader| leaders.contains(&leader))).collect())
+    Ok(names.filter_map(|name| name.parse().ok()))
 }
 
 fn session(pid: u32) -> Option<u32> {

@@ -2,8 +2,8 @@
 
 use std::ffi::c_char;
 use std::io;
-use std::os::fd::{OwnedFd, RawFd};
-use std::sync::atomic::AtomicPtr;
+use std::os::fd::{AsFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use std::sync::Arc;
 
 use super::layout::Layout;
@@ -16,6 +16,8 @@ use crate::sys::held::Held;
 use crate::sys::launch::{self, Cargo};
 use crate::sys::needs::Needs;
 use crate::sys::plan::{Alone, Failure, Life, Memory, Plan, PreExec};
+use crate::sys::trial;
+use crate::watch::cgroup::Cgroup;
 
 /// A command on its way, with all that its child needs.
 struct Load {
@@ -87,7 +89,23 @@ impl Load {
 ///
 /// Descriptors that its paths lead through cannot be held for it, since they have to keep their numbers.
 pub(in crate::command) fn can_be_launched(options: &Options, acts: &[PreExec], paths: &[RawFd]) -> bool {
-    acts.is_empty() && paths.is_empty() && options.memory() == Memory::Shared && launch::is_possible()
+    acts.is_empty() && paths.is_empty() && options.memory() == Memory::Shared && trial::can_launch()
+}
+
+/// Whether children can be made in a cgroup that was made for one: tried once for each cgroup that we are in.
+fn has_births(cgroup: &Cgroup) -> bool {
+    static KNOWN: AtomicUsize = AtomicUsize::new(0);
+    let Some(parent) = cgroup.parent() else {
+        return false;
+    };
+    if KNOWN.load(Ordering::Relaxed) == parent {
+        return true;
+    }
+    let has_births = trial::can_launch_in(cgroup.as_fd());
+    if has_births {
+        KNOWN.store(parent, Ordering::Relaxed);
+    }
+    has_births
 }
 
 impl Template {
@@ -96,14 +114,20 @@ impl Template {
     }
 
     pub(in crate::command) fn launch(self: &Arc<Self>) -> io::Result<Spawned> {
+        let cgroup = self.options.cgroup_of_child()?;
+        if cgroup.as_deref().is_some_and(|cgroup| !has_births(cgroup)) {
+            let [stdin, stdout, stderr] = &self.stdio;
+            return self.job().spawn_in(cgroup, [stdin, stdout, stderr]);
+        }
         let (load, pipes) = Load::new(self)?;
         let mut load = Arc::new(load);
         loop {
-            let failure = match launch::launch(Arc::clone(&load) as Arc<dyn Cargo>) {
+            let place = cgroup.as_ref().map(|cgroup| cgroup.as_fd());
+            let failure = match launch::launch(Arc::clone(&load) as Arc<dyn Cargo>, place) {
                 Ok((pidfd, pid, flight)) => {
                     let autoreaped = load.life != Life::Child;
                     let pidfd = keep(pidfd).inspect_err(|_| launch::forget(flight))?;
-                    return Ok(Spawned { pidfd, pid, pipes, autoreaped, cgroup: None, flight });
+                    return Ok(Spawned { pidfd, pid, pipes, autoreaped, cgroup, flight });
                 }
                 Err(failure) => failure,
             };

@@ -64,14 +64,18 @@ type Made<P> = Result<P, Failure>;
 
 impl<'j> Job<'j> {
     pub(super) fn spawn(&self, stdio: [&Kind; 3]) -> io::Result<Spawned> {
+        self.spawn_in(self.options.cgroup_of_child()?, stdio)
+    }
+
+    fn spawn_in(&self, cgroup: Option<Arc<Cgroup>>, stdio: [&Kind; 3]) -> io::Result<Spawned> {
         let mut standard = Standard::new();
         standard.open(stdio, self.options)?;
         let (fds, needs) = self.lift()?;
-        // A child that enters its cgroup itself needs that, too.
-        let cgroup = self.options.cgroup_of_child()?;
         let stdio = standard.sources();
         let highest = highest(&stdio, &fds, needs.as_deref());
-        let highest = cgroup.as_ref().map_or(highest, |cgroup| highest.max(cgroup.as_fd().as_raw_fd()));
+        // On a copy, a child may have to enter its cgroup itself, and then needs that, too.
+        let entered = cgroup.as_ref().filter(|_| self.options.memory() == Memory::Copied);
+        let highest = entered.map_or(highest, |cgroup| highest.max(cgroup.as_fd().as_raw_fd()));
         // A child that `fork` makes has a table of its own from the start.
         let leaves_table = !self.options.inherit_fds && self.acts.is_empty();
         let last = if leaves_table { highest as u32 } else { u32::MAX };
@@ -191,17 +195,11 @@ impl<'j> Job<'j> {
                 Err(failure) => failure,
             };
             match (stage, errno) {
-                (Stage::Unshare, _) => {
-                    // The child did nothing to the table that it shared: now with a copy of it.
-                    let to_close = Ranges::to_close(
-                        self.options,
-                        installed(&plan.stdio),
-                        plan.fds,
-                        plan.needs,
-                        u32::MAX,
-                    );
-                    let plan = &mut Plan { first_unneeded: None, close: to_close.as_slice(), ..*plan };
-                    return self.run(plan, make);
+                // The child did nothing to the table that it shared: now with a copy of it.
+                (Stage::Unshare, _) => return self.run_with_own_table(plan, make),
+                (Stage::Cgroup, _) if plan.memory == Memory::Shared => {
+                    // It could not be made in there: now it enters, and has the descriptor for that.
+                    return self.run_with_own_table(&Plan { memory: Memory::Copied, ..*plan }, make);
                 }
                 (Stage::CloseFds, _) if !plan.close_singly => plan.close_singly = true,
                 (Stage::Signal, signals) if plan.memory == Memory::Shared => {
@@ -227,6 +225,13 @@ impl<'j> Job<'j> {
                 _ => return Err(self.name(plan, Failure { stage, errno }).into()),
             }
         }
+    }
+
+    /// As [`run`](Job::run), with a descriptor table that is the child's own from the start.
+    #[cold]
+    fn run_with_own_table<P>(&self, plan: &Plan<'_>, make: &dyn Fn(&Plan<'_>) -> Made<P>) -> io::Result<P> {
+        let to_close = Ranges::to_close(self.options, installed(&plan.stdio), plan.fds, plan.needs, u32::MAX);
+        self.run(&mut Plan { first_unneeded: None, close: to_close.as_slice(), ..*plan }, make)
     }
 
     /// A script that does not name its interpreter goes to the shell; the shell does not go to the shell.
