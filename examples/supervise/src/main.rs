@@ -13,6 +13,8 @@
 //! Processes that it did not start but became the parent of (orphans, as pid 1 or with `--subreaper`) are reaped, and
 //! nothing else is: see `strangers.rs`. Those that still run when all services have ended get SIGTERM, too.
 //!
+//! What a service with a log writes goes through a pipe into its file, and through no memory of ours: see `output/mod.rs`.
+//!
 //! Its own messages go to standard error, for which it never waits.
 //!
 //! Run with:

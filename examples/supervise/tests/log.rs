@@ -294,6 +294,27 @@ fn a_service_without_one_writes_where_supervise_does() {
     assert_eq!(run(&text).1, "here\n");
 }
 
+/// Some programs make it so that they do not wait, for others, too.
+#[test]
+fn the_next_run_has_a_pipe_that_blocks() {
+    let flags = "sed -n s/flags://p /proc/self/fdinfo/1";
+    let script = format!(
+        "test -e DIR/over && exec sleep 1000; test -e DIR/once && >DIR/over; >DIR/once
+        {flags}; dd if=/dev/null oflag=nonblock status=none; {flags}"
+    );
+    let text =
+        job("'DIR/log'", &script).replace("'never'", "'always'\nbackoff = { first = '1ms', cap = '1ms' }");
+    let (directory, path) = file(&text);
+    let supervise = start(&[], &[], &path);
+    let log = || fs::read_to_string(directory.path().join("log")).unwrap_or_default();
+    until(|| log().lines().count() == 4);
+    let lines: Vec<_> =
+        log().lines().map(|line| u32::from_str_radix(line.trim(), 8).unwrap() & 0o4000).collect();
+    assert_eq!(lines, [0, 0o4000, 0, 0o4000]);
+    supervise.signal(Signal::TERM);
+    assert_eq!(supervise.end().0, 0);
+}
+
 /// Whatever it does with them.
 #[test]
 fn what_a_service_is_given_is_two_descriptors() {

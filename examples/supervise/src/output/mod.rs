@@ -20,7 +20,7 @@ use childset::Command;
 use rustix::fs::{fchown, mknodat, open, FileType, Mode, OFlags, CWD};
 use rustix::io::{ioctl_fionbio, Errno};
 use rustix::pipe::{pipe_with, PipeFlags};
-use rustix::process::Uid;
+use rustix::process::{geteuid, Uid};
 
 use crate::config::log::Log;
 use crate::config::Service;
@@ -68,6 +68,8 @@ impl Output {
 
     /// Has a command write to it.
     pub(crate) fn give(&self, command: &mut Command) -> io::Result<()> {
+        // The run before may have made it so, and not every program knows what to do then.
+        ioctl_fionbio(&self.writer, false)?;
         command.stdout(self.writer.try_clone()?).stderr(self.writer.try_clone()?);
         Ok(())
     }
@@ -134,9 +136,9 @@ fn named(path: &PathBuf, uid: Option<u32>) -> io::Result<(OwnedFd, OwnedFd)> {
     if !path.symlink_metadata()?.file_type().is_fifo() {
         return Err(ErrorKind::AlreadyExists.into());
     }
-    if uid.is_some() {
-        chown(path, uid, None)?;
-    }
+    // That of a predecessor may be another user's.
+    let uid = uid.unwrap_or_else(|| geteuid().as_raw());
+    chown(path, Some(uid), None)?;
     let flags = OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let reader = open(path, flags | OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty())?;
     Ok((reader, open(path, flags | OFlags::RDWR, Mode::empty())?))
