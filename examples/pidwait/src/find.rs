@@ -15,6 +15,7 @@ use crate::options::{Choice, Options};
 use crate::pattern::Pattern;
 use crate::process::Process;
 use crate::report::complain;
+use crate::surroundings::Surroundings;
 
 /// What the kernel keeps of a name.
 const LONGEST_NAME: usize = 15;
@@ -53,13 +54,14 @@ struct Criteria<'a> {
     /// In ticks since the system's start.
     started_by: Option<u64>,
     ancestors: HashSet<u32>,
+    surroundings: Surroundings<'a>,
 }
 
 /// Finds the processes that are there now, in the order of their pids.
 pub(crate) fn matching(options: &Options) -> Result<Vec<Found>> {
     let criteria = Criteria::new(options)?;
     let mut found = Vec::new();
-    match options.pids() {
+    match options.pids().filter(|_| !options.inverse) {
         None if !options.identities.is_empty() => {}
         None => {
             for pid in Process::pids().context("/proc cannot be read")? {
@@ -122,6 +124,7 @@ impl<'a> Criteria<'a> {
             terminals: terminals.collect(),
             started_by: options.older.map(started_by).transpose()?,
             ancestors: if options.ignore_ancestors { ancestors()? } else { HashSet::new() },
+            surroundings: Surroundings::new(options)?,
         })
     }
 
@@ -166,8 +169,12 @@ impl<'a> Criteria<'a> {
     }
 
     fn stat_if_it_matches(&self, process: &Process) -> io::Result<Option<Stat>> {
-        let options = self.options;
         let stat = process.stat()?;
+        Ok((self.matches(process, &stat)? != self.options.inverse).then_some(stat))
+    }
+
+    fn matches(&self, process: &Process, stat: &Stat) -> io::Result<bool> {
+        let options = self.options;
         let is_wanted = allows(&options.parents, &stat.parent)
             && allows(&self.groups, &stat.group)
             && allows(&self.sessions, &stat.session)
@@ -175,7 +182,11 @@ impl<'a> Criteria<'a> {
             && options.states.as_ref().is_none_or(|states| states.as_bytes().contains(&stat.state))
             && self.started_by.is_none_or(|latest| stat.started <= latest);
         if !is_wanted {
-            return Ok(None);
+            return Ok(false);
+        }
+        // All are looked at, since those are wanted that are not named.
+        if options.inverse && options.pids().is_some_and(|pids| !pids.contains(&process.pid)) {
+            return Ok(false);
         }
         if !(options.users.is_empty() && options.real_users.is_empty() && options.real_groups.is_empty()) {
             let ids = process.ids()?;
@@ -184,16 +195,19 @@ impl<'a> Criteria<'a> {
                 && allows(&options.real_users, &user)
                 && allows(&options.real_groups, &ids.groups.0);
             if !is_wanted {
-                return Ok(None);
+                return Ok(false);
             }
         }
+        if !self.surroundings.hold_for(process)? {
+            return Ok(false);
+        }
         let Some(pattern) = &self.pattern else {
-            return Ok(Some(stat));
+            return Ok(true);
         };
         let command_line = if options.full { process.command_line()? } else { Vec::new() };
         // A zombie and a thread of the kernel have none.
         let text = if command_line.is_empty() { &stat.name } else { &command_line };
-        Ok(pattern.matches(text).then_some(stat))
+        Ok(pattern.matches(text))
     }
 }
 

@@ -13,12 +13,15 @@
 //! pidwait --print-identity -x rsync >rsync.id && pidwait --identity "$(cat rsync.id)"
 //! ```
 
+mod ere;
 mod find;
 mod options;
 mod pattern;
+mod pid_file;
 mod process;
 mod report;
 mod run;
+mod surroundings;
 
 use std::io::{self, Write};
 use std::process::ExitCode;

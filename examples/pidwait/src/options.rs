@@ -10,6 +10,8 @@ use clap::{ArgGroup, Parser, ValueEnum};
 use nix::unistd::{Group, User};
 
 use crate::pattern::Pattern;
+use crate::pid_file;
+use crate::surroundings::Kind;
 
 const DETAILS: &str = "\
 A process is waited for if all that is given holds for it. Those that start later are not looked at.
@@ -20,7 +22,7 @@ ended: with --status, use --until reaped to learn it of each.
 Exit status: 0 if all have ended, 1 if there was none, 2 if the options are wrong, 3 if waiting failed, 124 after \
 --timeout.";
 
-const CRITERIA: [&str; 15] = [
+const CRITERIA: [&str; 19] = [
     "pattern",
     "pids",
     "pid_file",
@@ -36,40 +38,49 @@ const CRITERIA: [&str; 15] = [
     "older",
     "is_newest",
     "is_oldest",
+    "require_handler",
+    "cgroups",
+    "environment",
+    "namespaces_of",
 ];
 
 /// Waits until processes have ended.
 #[derive(Parser, Debug)]
 #[command(name = "pidwait", version, after_help = DETAILS, max_term_width = 100)]
+#[command(args_override_self = true, infer_long_args = true)]
 #[command(group(ArgGroup::new("criteria").required(true).multiple(true).args(CRITERIA)))]
 pub(crate) struct Options {
-    /// A regular expression for a part of the name
+    /// An extended regular expression for a part of the name
     #[arg(value_name = "PATTERN")]
     pub(crate) pattern: Option<OsString>,
 
     /// The pattern is for the whole name, not a part
-    #[arg(short = 'x', long, requires = "pattern")]
+    #[arg(short = 'x', long)]
     exact: bool,
 
     /// The pattern is for the command line
-    #[arg(short, long, requires = "pattern")]
+    #[arg(short, long)]
     pub(crate) full: bool,
 
     /// Upper and lower case are the same
-    #[arg(short, long, requires = "pattern")]
+    #[arg(short, long)]
     ignore_case: bool,
 
     /// The pid
     #[arg(short, long = "pid", value_name = "PID,...", value_delimiter = ',')]
     pids: Vec<u32>,
 
-    /// A file with the pid
+    /// A file that begins with the pid; - is standard input
     #[arg(short = 'F', long = "pidfile", value_name = "FILE")]
     pid_file: Option<PathBuf>,
 
+    /// Fail if that file is not locked, as a daemon locks its own
+    #[arg(short = 'L', long = "logpidfile", requires = "pid_file")]
+    is_locked: bool,
+
     /// What that file says.
     #[arg(skip)]
-    pub(crate) pids_in_file: Vec<u32>,
+    pid_in_file: Option<u32>,
 
     /// The identity, as --print-identity prints it: of no other process until the machine is started anew
     #[arg(long = "identity", value_name = "IDENTITY,...", value_delimiter = ',')]
@@ -112,12 +123,40 @@ pub(crate) struct Options {
     pub(crate) older: Option<u64>,
 
     /// Of these, only the one that was started last
-    #[arg(short = 'n', long = "newest", conflicts_with = "is_oldest")]
+    #[arg(short = 'n', long = "newest", conflicts_with_all = ["is_oldest", "inverse"])]
     is_newest: bool,
 
     /// Of these, only the one that was started first
-    #[arg(short = 'o', long = "oldest")]
+    #[arg(short = 'o', long = "oldest", conflicts_with = "inverse")]
     is_oldest: bool,
+
+    /// All for which what is given does not hold
+    #[arg(short = 'v', long, conflicts_with = "identities")]
+    pub(crate) inverse: bool,
+
+    /// Only those that have a handler for the signal of --signal
+    #[arg(short = 'H', long)]
+    pub(crate) require_handler: bool,
+
+    /// The signal, by name or number, for --require-handler
+    #[arg(long, value_parser = signal, default_value = "TERM")]
+    pub(crate) signal: i32,
+
+    /// The cgroup of version 2, as /proc/PID/cgroup has it after 0::
+    #[arg(long = "cgroup", value_name = "NAME,...", value_delimiter = ',')]
+    pub(crate) cgroups: Vec<OsString>,
+
+    /// A variable in the environment with which it was started
+    #[arg(long = "env", value_name = "NAME[=VALUE],...", value_delimiter = ',')]
+    pub(crate) environment: Vec<OsString>,
+
+    /// In the same namespaces as this process
+    #[arg(long = "ns", value_name = "PID")]
+    pub(crate) namespaces_of: Option<u32>,
+
+    /// Which ones, for --ns; by default all of these
+    #[arg(long = "nslist", value_name = "KIND,...", value_delimiter = ',')]
+    pub(crate) kinds: Vec<Kind>,
 
     /// Not our parent, nor its parent, and so on
     #[arg(short = 'A', long)]
@@ -186,32 +225,32 @@ impl Options {
         }
     }
 
-    /// Reads the file with pids; the error says what is wrong with it.
+    /// Reads the file with the pid; the error says what is wrong with it.
     pub(crate) fn read_pid_file(&mut self) -> Result<(), String> {
-        let Some(path) = &self.pid_file else {
-            return Ok(());
-        };
-        let wrong = |what: &str| format!("{}: {what}", path.display());
-        let text = std::fs::read_to_string(path).map_err(|error| wrong(&error.to_string()))?;
-        let pids = text.split_ascii_whitespace().map(|word| word.parse().ok().filter(|&pid| pid > 0));
-        self.pids_in_file = pids.collect::<Option<_>>().unwrap_or_default();
-        match self.pids_in_file.is_empty() {
-            true => Err(wrong("there is no pid in it")),
-            false => Ok(()),
+        if let Some(path) = &self.pid_file {
+            let wrong = |what: String| format!("{}: {what}", path.display());
+            self.pid_in_file = Some(pid_file::read(path, self.is_locked).map_err(wrong)?);
         }
+        Ok(())
     }
 
     /// Those that are named, each once; `None` is all.
     pub(crate) fn pids(&self) -> Option<BTreeSet<u32>> {
         let named = BTreeSet::from_iter(self.pids.iter().copied());
-        let in_file = BTreeSet::from_iter(self.pids_in_file.iter().copied());
-        match (self.pids.is_empty(), &self.pid_file) {
-            (true, None) => None,
-            (true, Some(_)) => Some(in_file),
-            (false, None) => Some(named),
-            (false, Some(_)) => Some(&named & &in_file),
+        match self.pid_in_file {
+            None => (!named.is_empty()).then_some(named),
+            Some(pid) if named.is_empty() || named.contains(&pid) => Some(BTreeSet::from([pid])),
+            Some(_) => Some(BTreeSet::new()),
         }
     }
+}
+
+fn signal(text: &str) -> Result<i32, String> {
+    let upper = text.to_ascii_uppercase();
+    let name = format!("SIG{}", upper.strip_prefix("SIG").unwrap_or(&upper));
+    let number = text.parse().ok().filter(|number| (1..=64).contains(number));
+    let number = number.or_else(|| Some(name.parse::<nix::sys::signal::Signal>().ok()? as i32));
+    number.ok_or_else(|| "no such signal".to_owned())
 }
 
 fn group(text: &str) -> Result<u32, String> {

@@ -1,9 +1,11 @@
-//! The pattern: a regular expression for bytes.
+//! The pattern: an extended regular expression for bytes.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
 use regex_lite::{Error, Regex, RegexBuilder};
+
+use crate::ere::translate;
 
 pub(crate) struct Pattern {
     /// If it is text: for what is text, too.
@@ -15,10 +17,16 @@ pub(crate) struct Pattern {
 impl Pattern {
     pub(crate) fn new(pattern: &OsStr, exact: bool, ignore_case: bool) -> Result<Pattern, Error> {
         let build = |pattern: &str| {
+            let pattern = translate(pattern);
+            let build = |pattern: &str| {
+                let mut builder = RegexBuilder::new(pattern);
+                // A point is any character.
+                builder.case_insensitive(ignore_case).dot_matches_new_line(true).build()
+            };
             // Alone first, since what is wrong with it might be right in parentheses.
-            let alone = RegexBuilder::new(pattern).case_insensitive(ignore_case).build()?;
+            let alone = build(&pattern)?;
             match exact {
-                true => RegexBuilder::new(&format!("^(?:{pattern})$")).case_insensitive(ignore_case).build(),
+                true => build(&format!("^(?:{pattern})$")),
                 false => Ok(alone),
             }
         };
@@ -55,5 +63,9 @@ mod tests {
         assert!(matches("ä".as_bytes(), false, &["ä".as_bytes(), b"\xff"].concat()));
         assert!(matches(b"a|b", true, b"b") && !matches(b"a|b", true, b"bc"));
         assert!(Pattern::new(OsStr::new("a)(b"), true, false).is_err());
+        assert!(matches(b"^a.b[^c]$", false, b"a\nb\n"));
+        assert!(matches(br"^[\.]+[[]$", false, br".\[") && !matches(br"^[\.]$", false, b"x"));
+        assert!(matches("^[ä-ö]{,2}$".as_bytes(), false, "ö".as_bytes()));
+        assert!(matches(br"\<b\>", false, b"a b") && !matches(br"\<b\>", false, b"ab"));
     }
 }

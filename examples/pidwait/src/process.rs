@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{open, openat, Mode, OFlags};
+use rustix::fs::{open, openat, readlinkat, Mode, OFlags};
 use shared::Stat;
 
 /// A directory of `/proc`: it reads nothing of a later process with the same number.
@@ -57,6 +57,31 @@ impl Process {
         }
         line.iter_mut().filter(|byte| **byte == 0).for_each(|byte| *byte = b' ');
         Ok(line)
+    }
+
+    /// What the link of a namespace says, which is another one for each.
+    pub(crate) fn namespace(&self, kind: &str) -> io::Result<Vec<u8>> {
+        Ok(readlinkat(&self.directory, format!("ns/{kind}"), Vec::new())?.into_bytes())
+    }
+
+    /// The name of that of version 2; none where there is none.
+    pub(crate) fn cgroup(&self) -> io::Result<Option<Vec<u8>>> {
+        let all = self.read("cgroup")?;
+        let mut lines = all.split(|&byte| byte == b'\n');
+        Ok(lines.find_map(|line| line.strip_prefix(b"0::")).map(<[u8]>::to_vec))
+    }
+
+    /// With a zero byte after each variable.
+    pub(crate) fn environment(&self) -> io::Result<Vec<u8>> {
+        self.read("environ")
+    }
+
+    /// The mask of those that have a handler.
+    pub(crate) fn caught_signals(&self) -> io::Result<u64> {
+        let status = self.read("status")?;
+        let line = status.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"SigCgt:"));
+        let mask = line.and_then(|line| u64::from_str_radix(std::str::from_utf8(line).ok()?.trim(), 16).ok());
+        mask.ok_or_else(|| malformed("status"))
     }
 
     fn read(&self, name: &str) -> io::Result<Vec<u8>> {

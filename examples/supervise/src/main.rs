@@ -13,6 +13,8 @@
 //! Processes that it did not start but became the parent of (orphans, as pid 1 or with `--subreaper`) are reaped, and
 //! nothing else is: see `strangers.rs`. Those that still run when all services have ended get SIGTERM, too.
 //!
+//! What a service with a log writes goes through a pipe into its file, and through no memory of ours: see `output/mod.rs`.
+//!
 //! Its own messages go to standard error, for which it never waits.
 //!
 //! Run with:
@@ -35,6 +37,7 @@ mod log;
 mod means;
 mod notify;
 mod orphans;
+mod output;
 mod signals;
 mod state;
 mod status;
@@ -63,11 +66,13 @@ The file, in TOML:
   ready = \"notify\"            or \"started\", \"ended\", { check = [\"curl\", \"localhost\"] }
   watchdog = \"30s\"            killed if it has not said WATCHDOG=1 for so long
   stop = { signal = \"TERM\", grace = \"10s\" }
+  log = \"/var/log/web.log\"     for its output; or, with the defaults for rotation (k, M and G are powers of 1024),
+                               { file = \"/var/log/web.log\", size = \"1M\", rotate = 10 }
 All keys are in services.toml, beside the source.
 
 Signals:
   TERM, INT  stop all services; once more: kill them
-  HUP        read the file again, and change what has changed; nothing, if it is wrong
+  HUP        read the file again, and change what has changed; nothing, if it is wrong; open the logs anew
   USR1       print a table
   USR2       become the program that is at this one's place now, with the same services (--state)
 

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, ErrorKind};
 
-use childset::{ChildSet, Key, Signal};
+use childset::{ChildSet, Gone, Key, Signal};
 
 use crate::notify::Directory;
 use crate::state::StateFile;
@@ -28,6 +28,8 @@ impl Means {
     /// To the group that a service leads.
     pub(crate) fn signal(&self, key: Key, signal: Signal) -> io::Result<()> {
         match self.set.send_signal_to_group(key, signal) {
+            // It has not made its group yet: launching waits for nobody.
+            Err(error) if Gone::from_io_error(&error).is_some() => self.set.send_signal(key, signal),
             // Before Linux 6.9, that of a process which is no child of ours cannot be named without a race.
             Err(error) if error.kind() == ErrorKind::Unsupported => self.set.send_signal(key, signal),
             result => result,

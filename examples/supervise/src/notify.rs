@@ -32,7 +32,7 @@ impl Directory {
     }
 
     /// Made when it is asked for.
-    fn path(&mut self) -> io::Result<&Path> {
+    pub(crate) fn path(&mut self) -> io::Result<&Path> {
         match self {
             Directory::Beside(path) => {
                 match fs::DirBuilder::new().mode(0o711).create(&path) {
@@ -49,6 +49,16 @@ impl Directory {
                 }
                 Ok(directory.as_ref().map(TempDir::path).unwrap_or(Path::new("")))
             }
+        }
+    }
+}
+
+impl Directory {
+    /// Where a successor finds it, too.
+    pub(crate) fn outlives_us(&self) -> Option<&Path> {
+        match self {
+            Directory::Beside(path) => Some(path),
+            Directory::Temporary(_) => None,
         }
     }
 }

@@ -3,11 +3,13 @@
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 
 use nix::sys::signal::{kill, SigSet, Signal};
 use nix::unistd::Pid;
 use procfs::process::Process;
-use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGXFSZ};
+use signal_hook::flag;
 use signal_hook::low_level::pipe;
 
 /// How often signals of one kind came: they are merged by the kernel, too.
@@ -62,6 +64,8 @@ impl Signals {
             upgrade: Pipe::of(&[SIGUSR2])?,
             reload: Pipe::of(reload)?,
         };
+        // A log that may grow no longer is an error of its own, and no end.
+        flag::register(SIGXFSZ, Arc::default())?;
         // Whoever started us may have had them blocked, and a blocked one stays so.
         unblock()?;
         Ok(signals)

@@ -81,6 +81,19 @@ fn one_can_be_stopped_and_started() {
     assert_eq!(ctl(directory, &["status"]).status.code(), Some(2));
 }
 
+/// Its process may not lead a group yet.
+#[test]
+fn one_that_was_just_started_can_be_stopped() {
+    let (directory, path) = file(&service("a").replace("command", "stop = { grace = '1h' }\ncommand"));
+    let mut supervise = listening(directory.path(), &path);
+    supervise.until("up");
+    for _ in 0..50 {
+        ok(directory.path(), &["restart", "a"]);
+    }
+    supervise.signal(Signal::TERM);
+    assert_eq!(supervise.end().0, 0);
+}
+
 /// One that says nothing, one without an end, one that goes away, one that has nothing more to say.
 #[test]
 fn clients_of_any_kind() {

@@ -4,8 +4,8 @@
 //! and a signalfd for what is to be passed on. No timer, no signal handler, and no signal to a reused pid. When it is
 //! killed itself, so is the command.
 //!
-//! It differs from coreutils in little: durations are decimal, `SIGPIPE` is at its default in the command, and `-s CHLD`
-//! does not hang.
+//! It differs from coreutils in little: durations are those of the C locale, `SIGPIPE` is at its default in the command,
+//! and `-s CHLD` does not hang.
 //!
 //! For example:
 //!
@@ -14,6 +14,7 @@
 //! timeout -v -k 1 -s INT 3 sh -c 'trap "" INT; sleep 10'
 //! ```
 
+mod duration;
 mod options;
 mod report;
 mod run;

@@ -1,11 +1,11 @@
 //! The command line, as coreutils has it.
 
 use std::ffi::OsString;
-use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{ArgAction, CommandFactory, Parser};
 
+use crate::duration::{duration, Limit};
 use crate::signals;
 
 /// Runs a command, and ends it if it still runs after the duration.
@@ -17,7 +17,7 @@ use crate::signals;
     disable_help_flag = true,
     disable_version_flag = true,
     infer_long_args = true,
-    after_help = "DURATION is a number, with a fraction if need be, and one of the suffixes s (seconds, as without), m, h \
+    after_help = "DURATION is a number, decimal or hexadecimal (0x1.8p3), and one of the suffixes s (seconds, as without), m, h \
                   and d; 0 is no limit.\n\nExit code: 124 if the command timed out, 125 if timeout itself fails, 126 if \
                   the command cannot be run, 127 if it cannot be found, 137 if it was killed, else its own."
 )]
@@ -72,63 +72,5 @@ impl Options {
             Options::command().error(ErrorKind::ValueValidation, format_args!("{error} '{text}'"))
         })?;
         Ok(options)
-    }
-}
-
-/// `None` is no limit.
-pub(crate) type Limit = Option<Duration>;
-
-fn duration(text: &str) -> Result<Option<Duration>, String> {
-    let (number, unit) = match text.char_indices().last() {
-        Some((at, 's')) => (&text[..at], 1.0),
-        Some((at, 'm')) => (&text[..at], 60.0),
-        Some((at, 'h')) => (&text[..at], 3600.0),
-        Some((at, 'd')) => (&text[..at], 86400.0),
-        _ => (text, 1.0),
-    };
-    let number = number.trim_start().parse::<f64>().ok();
-    // Not a number fails this, too.
-    let seconds = number.filter(|&number| number >= 0.0).ok_or("invalid time interval")? * unit;
-    // What is too short for a number of this kind is not 0.
-    let has_digit = |text: &str| text.contains(|c: char| ('1'..='9').contains(&c));
-    if seconds == 0.0 && !text.split(['e', 'E']).next().is_some_and(has_digit) {
-        return Ok(None);
-    }
-    // What is too long for the clock is no limit either.
-    Ok(Duration::try_from_secs_f64(seconds).ok().map(|duration| duration.max(Duration::from_nanos(1))))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations() {
-        let seconds = |text| duration(text).unwrap().map(|duration| duration.as_secs_f64());
-        for (text, wanted) in [
-            ("1", Some(1.0)),
-            ("1s", Some(1.0)),
-            ("+1.", Some(1.0)),
-            (".5", Some(0.5)),
-            (" 2", Some(2.0)),
-            ("0.5m", Some(30.0)),
-            ("2h", Some(7200.0)),
-            ("1.5d", Some(129600.0)),
-            ("1e3s", Some(1000.0)),
-            ("1e-30", Some(1e-9)),
-            ("1e-400", Some(1e-9)),
-            ("0.01E-400d", Some(1e-9)),
-            ("0e-400", None),
-            ("0", None),
-            ("0.0h", None),
-            ("inf", None),
-            ("infinitym", None),
-            ("99999999999999999999d", None),
-        ] {
-            assert_eq!(seconds(text), wanted, "{text}");
-        }
-        for text in ["", "s", "-1", "nan", "1 s", "1ms", "1D", "1ss", "one", "1ä"] {
-            assert!(duration(text).is_err(), "{text}");
-        }
     }
 }

@@ -11,7 +11,7 @@ use crate::common::{check_leaks, Dir};
 use crate::programs::{ours, Programs, Talking};
 
 /// The pids that it finds with these options.
-fn found<S: AsRef<OsStr>>(args: &[S]) -> Vec<u32> {
+pub(crate) fn found<S: AsRef<OsStr>>(args: &[S]) -> Vec<u32> {
     let output = ours(&["-e", "--timeout", "0"]).args(args).output().unwrap();
     let stdout = String::from_utf8(output.stdout).unwrap();
     let pids: Vec<_> = stdout
@@ -48,8 +48,8 @@ pub(crate) fn bytes() {
         assert_eq!(in_bytes(&pattern), [pid(&with_argument)]);
         assert_eq!(found(&["-f".into(), format!("{} - ä.$", programs.name)]), [pid(&plain)]);
         let name = [b"^", &odd[..odd.len() - 1], b".$"].concat();
-        // `.` is no newline.
-        assert_eq!(found(&[OsStr::from_bytes(&name)]), [0; 0]);
+        // `.` is any character, as in POSIX's regular expressions: also a newline.
+        assert_eq!(found(&[OsStr::from_bytes(&name)]), [pid(&with_name)]);
         assert_eq!(found(&[OsStr::from_bytes(&[b"^", &*odd, b"$"].concat())]), [pid(&with_name)]);
     });
 }

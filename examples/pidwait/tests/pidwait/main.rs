@@ -10,6 +10,7 @@ mod choice;
 #[path = "../../../../tests/common/mod.rs"]
 mod common;
 mod programs;
+mod surroundings;
 
 const TESTS: &[(&str, fn())] = &[
     ("statuses", alone::statuses),
@@ -28,6 +29,14 @@ const TESTS: &[(&str, fn())] = &[
     ("choice::ids", choice::ids),
     ("choice::terminal", choice::terminal),
     ("choice::neither_itself_nor_ancestors", choice::neither_itself_nor_ancestors),
+    ("surroundings::environment", surroundings::environment),
+    ("surroundings::cgroup", surroundings::cgroup),
+    ("surroundings::namespaces", surroundings::namespaces),
+    ("surroundings::handlers", surroundings::handlers),
+    ("surroundings::inverse", surroundings::inverse),
+    ("surroundings::locked_pid_file", surroundings::locked_pid_file),
+    ("surroundings::options_of_any_form", surroundings::options_of_any_form),
+    ("surroundings::extended_expressions", surroundings::extended_expressions),
     ("beside_procps::one", beside_procps::one),
     ("beside_procps::several", beside_procps::several),
     ("beside_procps::none", beside_procps::none),

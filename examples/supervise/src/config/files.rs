@@ -4,7 +4,8 @@ use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{access, Access};
+use rustix::fs::{access, open, Access, Mode, OFlags};
+use rustix::io::Errno;
 
 pub(crate) fn directory(path: &str) -> Result<(), String> {
     match Path::new(path).is_dir() {
@@ -31,5 +32,28 @@ pub(crate) fn program(name: &str, path: Option<&str>, directory: Option<&str>) -
     match found {
         true => Ok(()),
         false => Err(format!("there is no program {name:?}")),
+    }
+}
+
+/// A file that can be made, or that is one of those that we write; with its directory, in which files are renamed.
+pub(crate) fn log(file: &Path) -> Result<(), String> {
+    let parent = match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    if !parent.is_dir() {
+        return Err(format!("there is no directory {parent:?}"));
+    }
+    // A file without a name, where there is such a thing: also a full disk is found.
+    match open(parent, OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC, Mode::RUSR) {
+        Err(Errno::OPNOTSUPP | Errno::ISDIR) => access(parent, Access::WRITE_OK | Access::EXEC_OK),
+        result => result.map(drop),
+    }
+    .map_err(|error| format!("no file can be made in {parent:?}: {error}"))?;
+    match file.symlink_metadata() {
+        Ok(metadata) if !metadata.is_file() => Err(format!("{file:?} is no regular file")),
+        Ok(_) => access(file, Access::READ_OK | Access::WRITE_OK)
+            .map_err(|error| format!("{file:?} cannot be written: {error}")),
+        Err(_) => Ok(()),
     }
 }

@@ -2,6 +2,7 @@
 
 mod files;
 pub(crate) mod limits;
+pub(crate) mod log;
 pub(crate) mod ready;
 pub(crate) mod user;
 pub(crate) mod values;
@@ -18,6 +19,7 @@ use toml::Spanned;
 
 use crate::backoff::Backoff;
 use limits::Limits;
+use log::Log;
 use ready::{Ready, When};
 use user::{Account, Id};
 use values::{seconds, Plain, Seconds, SignalName};
@@ -56,6 +58,7 @@ struct Raw {
     ready: Option<Spanned<Ready>>,
     start_within: Option<Seconds>,
     watchdog: Option<Spanned<Seconds>>,
+    log: Option<Spanned<Log>>,
 }
 
 /// When a service that has ended is started again.
@@ -129,6 +132,8 @@ pub(crate) struct Service {
     pub(crate) start_within: Option<Duration>,
     /// It is killed if it has said nothing for so long.
     pub(crate) watchdog: Option<Duration>,
+    /// For what it writes to standard output and standard error.
+    pub(crate) log: Option<Log>,
 }
 
 impl Service {
@@ -148,6 +153,8 @@ impl Service {
             stop: self.stop,
             after: self.after.clone(),
             start_within: self.start_within,
+            // Another file is for the same pipe.
+            log: self.log.clone().filter(|_| other.log.is_some()).or_else(|| other.log.clone()),
             ..other.clone()
         };
         *self == other
@@ -173,6 +180,7 @@ impl Service {
             ready: Ready::default(),
             start_within: None,
             watchdog: None,
+            log: None,
         }
     }
 }
@@ -212,10 +220,18 @@ pub(crate) fn parse(text: &str, files: bool) -> Result<Config, BadFile> {
         return Err(bad(None, "there is no service".into()));
     }
     let mut names = HashSet::new();
-    let (mut services, mut places) = (Vec::new(), Vec::new());
+    let (mut services, mut places, mut logs) = (Vec::new(), Vec::new(), Vec::new());
     for raw in file.service {
         let mut raw = raw.into_inner();
         places.push(std::mem::take(&mut raw.after));
+        if let Some(log) = &raw.log {
+            let clash = logs.iter().find(|other: &&Log| other.clashes(log.get_ref()));
+            if let Some(other) = clash {
+                let reason = format!("log: {:?} is that of another service, too", other.file);
+                return Err(bad(Some(log.span()), reason));
+            }
+            logs.push(log.get_ref().clone());
+        }
         let service = check(raw, files).map_err(|(span, reason)| bad(Some(span), reason))?;
         let (span, service) = service;
         if !names.insert(service.name.clone()) {
@@ -296,6 +312,9 @@ fn check(raw: Raw, files: bool) -> Result<(Range<usize>, Service), (Range<usize>
         let directory = directory.as_ref().map(|(_, directory)| directory.as_str());
         files::program(&command[0], path, directory)
             .map_err(|reason| (span, format!("command: {reason}")))?;
+        if let Some(log) = &raw.log {
+            files::log(&log.get_ref().file).map_err(|reason| (log.span(), format!("log: {reason}")))?;
+        }
     }
     Ok((
         at,
@@ -318,6 +337,7 @@ fn check(raw: Raw, files: bool) -> Result<(Range<usize>, Service), (Range<usize>
             ready: raw.ready.map(Spanned::into_inner).unwrap_or_default(),
             start_within: raw.start_within.map(|within| within.0),
             watchdog: raw.watchdog.map(|watchdog| watchdog.into_inner().0),
+            log: raw.log.map(Spanned::into_inner),
         },
     ))
 }

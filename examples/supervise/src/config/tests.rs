@@ -35,6 +35,7 @@ stop = { signal = 'INT', grace = '1s 500ms' }
 ready = { check = ['true'], every = '2s', timeout = '3s' }
 start_within = '4s'
 watchdog = '5s'
+log = { file = '/var/log/a', size = '2M', rotate = 3 }
 ";
     let service = parse(text, false).unwrap().services.remove(0);
     assert_eq!(service.environment, [("EMPTY".into(), "".into()), ("X".into(), "y".into())]);
@@ -47,6 +48,29 @@ watchdog = '5s'
     let Ready::Check(check) = service.ready else { panic!("{:?}", service.ready) };
     let times = [check.every.0, check.timeout.0, service.start_within.unwrap(), service.watchdog.unwrap()];
     assert_eq!(times.map(|time| time.as_secs()), [2, 3, 4, 5]);
+    assert_eq!(service.log, Some(Log { file: "/var/log/a".into(), size: 2 << 20, rotate: 3 }));
+}
+
+#[test]
+fn logs() {
+    let log = |text: &str| {
+        let text = format!("[[service]]\nname = 'a'\ncommand = ['true']\nlog = {text}\n");
+        parse(&text, false).unwrap().services.remove(0).log.unwrap()
+    };
+    let wanted = Log { file: "x".into(), size: 1 << 20, rotate: 10 };
+    assert_eq!([log("'x'"), log("{ file = 'x' }")], [wanted.clone(), wanted]);
+    for (text, size) in [
+        ("4096", 4096),
+        ("'4096'", 4096),
+        ("'100k'", 100 << 10),
+        ("'10M'", 10 << 20),
+        ("'2m'", 2 << 20),
+        ("'1G'", 1 << 30),
+        ("0", u64::MAX),
+        ("'0'", u64::MAX),
+    ] {
+        assert_eq!(log(&format!("{{ file = 'x', size = {text} }}")).size, size, "{text}");
+    }
 }
 
 /// The first wrong line is named, with the reason.
@@ -86,6 +110,19 @@ fn bad_files() {
         ("ready = { check = [] }", 4, "ready: the check has no program"),
         ("ready = 'ended'", 4, "never ends"),
         ("watchdog = '0s'", 4, "watchdog: "),
+        ("log = 3", 4, "log: invalid type: integer `3`, expected a path, or { file"),
+        ("log = '/'", 4, "log: expected the path of a file"),
+        ("log = \"a\\u0000\"", 4, "null byte"),
+        ("log = { size = '1M' }", 4, "missing field `file`"),
+        ("log = { file = 'a', keep = 3 }", 4, "keep"),
+        ("log = { file = 'a', rotate = -1 }", 4, "rotate: "),
+        ("log = { file = 'a', size = '1x' }", 4, "size: expected a number of bytes"),
+        ("log = { file = 'a', size = '+1M' }", 4, "size: expected a number of bytes"),
+        ("log = { file = 'a', size = -1 }", 4, "size: expected a number of bytes"),
+        ("log = { file = 'a', size = '99999999999G' }", 4, "size: expected a number of bytes"),
+        ("log = { file = 'a', size = 4095 }", 4, "size: expected at least 4k"),
+        ("log = 'x'\n[[service]]\nname = 'b'\ncommand = ['x']\nlog = 'x'", 8, "log: \"x\" is that of another service"),
+        ("log = 'x.1'\n[[service]]\nname = 'b'\ncommand = ['x']\nlog = 'x'", 8, "log: \"x.1\" is that of another"),
         ("[[service]]\ncommand = ['true']", 4, "name"),
         ("[[service]]\nname = 'b'\ncommand = []", 6, "no program"),
         ("[[service]]\nname = 'b'\ncommand = 'true'", 6, "sequence"),
@@ -112,6 +149,8 @@ fn files_are_looked_for_on_request() {
         ("command = ['sh']\nenvironment = { PATH = '/nowhere' }", 3, "command: "),
         ("command = ['sh']\ndirectory = '/no/such'", 4, "directory: there is no directory \"/no/such\""),
         ("command = ['sh']\ndirectory = '/etc/passwd'", 4, "directory: "),
+        ("command = ['sh']\nlog = '/no/such/log'", 4, "log: there is no directory \"/no/such\""),
+        ("command = ['sh']\nlog = '/dev/null'", 4, "log: \"/dev/null\" is no regular file"),
     ] {
         let error = parse(&service(more), true).unwrap_err().to_string();
         assert!(error.starts_with(&format!("line {line}: {reason}")), "{more:?}: {error}");

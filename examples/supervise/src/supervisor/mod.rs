@@ -18,6 +18,7 @@ use rustix::io::Errno;
 use crate::control::Control;
 use crate::means::{Means, Tag};
 use crate::orphans::{self, Orphans};
+use crate::output::Output;
 use crate::signals::Signals;
 use crate::strangers::{self, Left};
 use crate::unit::memory::exit_of;
@@ -74,6 +75,7 @@ impl Supervisor {
                 && self.has_nothing_to_do()
                 && self.end_orphans()
             {
+                self.outputs().for_each(Output::finish);
                 let failed = self.units.iter().any(|unit| matches!(unit.state, State::Failed));
                 if let Some((state, _)) = self.means.state {
                     state.finish().context("cannot write the state")?;
@@ -82,6 +84,7 @@ impl Supervisor {
             }
             self.wait().context("cannot wait")?;
             self.units.iter_mut().for_each(|unit| unit.listen(&self.means));
+            self.outputs().for_each(Output::turn);
             self.take_exits().context("cannot watch services")?;
             self.reap_strangers().context("cannot reap")?;
             if self.signals.table.take()? > 0 {
@@ -135,6 +138,10 @@ impl Supervisor {
         });
         let first = blockers.next()?;
         Some(blockers.fold(first, |first, other| if let Blocker::Failed(_) = first { first } else { other }))
+    }
+
+    fn outputs(&mut self) -> impl Iterator<Item = &mut Output> {
+        self.units.iter_mut().filter_map(|unit| unit.output.as_mut())
     }
 
     /// Forgets those that are to leave, and have ended.
@@ -198,6 +205,8 @@ impl Supervisor {
         fds.extend(log.as_ref().map(|log| PollFd::new(log, PollFlags::OUT)));
         let sockets = self.units.iter().filter_map(|unit| unit.notify.as_ref());
         fds.extend(sockets.map(|socket| PollFd::new(socket, PollFlags::IN)));
+        let outputs = self.units.iter().filter_map(|unit| unit.output.as_ref());
+        fds.extend(outputs.map(|output| PollFd::new(output, PollFlags::IN)));
         let control = self.control.iter().flat_map(Control::wants);
         fds.extend(control.map(|(fd, flags)| PollFd::from_borrowed_fd(fd, flags)));
         match poll(&mut fds, left.as_ref()) {

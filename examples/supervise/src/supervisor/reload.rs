@@ -57,6 +57,9 @@ impl Supervisor {
                 Some(service) => usize::from(unit.change(service, &self.means)),
             };
         }
+        for unit in &mut self.units {
+            unit.output.iter_mut().for_each(|output| output.reload(unit.service.log.as_ref()));
+        }
         self.units.append(&mut added);
         let place =
             |unit: &Unit| config.services.iter().position(|service| service.name == unit.service.name);

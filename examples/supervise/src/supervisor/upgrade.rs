@@ -9,6 +9,7 @@ use anyhow::{bail, Context, Result};
 use childset::Command;
 
 use super::Supervisor;
+use crate::output::Output;
 use crate::signals;
 use crate::{log, say};
 
@@ -41,6 +42,8 @@ impl Supervisor {
         // A signal that comes before it is prepared for it waits, and so does one that has just come.
         signals::block()?;
         self.signals.give_back()?;
+        // That of a service which does not run is in no pipe any more once we have closed it.
+        self.units.iter_mut().filter_map(|unit| unit.output.as_mut()).for_each(Output::finish);
         say(format_args!("becoming {}", exe.display()));
         log::finish();
         let mut command = std::process::Command::new(exe);

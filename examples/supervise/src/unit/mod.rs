@@ -16,6 +16,7 @@ use crate::launch;
 use crate::live::Used;
 use crate::means::{Means, Tag};
 use crate::notify::Notify;
+use crate::output::Output;
 use crate::say;
 use crate::state::hold::Gate;
 use readiness::Readiness;
@@ -26,6 +27,8 @@ pub(crate) struct Unit {
     pub(crate) service: Service,
     cgroup: Option<Cgroup>,
     pub(crate) notify: Option<Notify>,
+    /// If it has a log.
+    pub(crate) output: Option<Output>,
     pub(crate) state: State,
     pub(crate) row: Row,
     pub(crate) restarts: u64,
@@ -84,7 +87,7 @@ impl Stopping {
 }
 
 impl Unit {
-    /// Makes its cgroup and its socket.
+    /// Makes its cgroup, its socket and its pipe.
     pub(crate) fn new(id: usize, service: Service, means: &mut Means) -> Result<Unit> {
         let path = service.cgroup.clone();
         let make =
@@ -93,6 +96,7 @@ impl Unit {
             id,
             cgroup: path.map(make).transpose()?,
             notify: Unit::socket(id, &service, means)?,
+            output: Output::new(id, &service, &mut means.directory)?,
             service,
             state: State::Waiting(Instant::now()),
             row: Row::default(),
@@ -110,9 +114,10 @@ impl Unit {
     /// While it does not run.
     pub(crate) fn become_other(&mut self, service: Service, means: &mut Means) -> Result<()> {
         // They may have the same names.
-        (self.cgroup, self.notify) = (None, None);
+        (self.cgroup, self.notify, self.output) = (None, None, None);
         let other = Unit::new(self.id, service, means)?;
-        (self.cgroup, self.notify, self.service) = (other.cgroup, other.notify, other.service);
+        (self.cgroup, self.notify) = (other.cgroup, other.notify);
+        (self.output, self.service) = (other.output, other.service);
         Ok(())
     }
 
@@ -134,6 +139,8 @@ impl Unit {
     }
 
     pub(crate) fn start(&mut self, means: &Means) {
+        // A predecessor's service was to have one.
+        self.output = self.output.take().filter(|_| self.service.log.is_some());
         let launched = match &means.state {
             None => self.launch(means),
             Some(_) => self.launch_known(means),
@@ -152,7 +159,7 @@ impl Unit {
     /// It does not outlive us, as far as the kernel can see to that.
     fn launch(&mut self, means: &Means) -> io::Result<u32> {
         let mut command = launch::command(&self.service, self.cgroup.as_ref())?;
-        self.tell_where(&mut command);
+        self.tell_where(&mut command)?;
         // What its program fails at comes as its exit.
         let child = command.kill_with_parent(true).kill_on_drop(true).launch()?;
         let pid = child.id();
@@ -169,7 +176,7 @@ impl Unit {
         };
         let (gate, theirs) = Gate::new(state)?;
         let mut command = launch::held(&self.service, self.cgroup.as_ref(), exe, self.id)?;
-        self.tell_where(&mut command);
+        self.tell_where(&mut command)?;
         let child = command.stdin(theirs).launch()?;
         let (pid, identity) = (child.id(), child.pidfd().identity()?);
         let key = means.set.insert(child, Tag::Service(self.id))?;
@@ -187,8 +194,8 @@ impl Unit {
         Ok(pid)
     }
 
-    /// The socket, as sd_notify(3) looks for it.
-    fn tell_where(&self, command: &mut Command) {
+    /// Where to write to, and the socket, as sd_notify(3) looks for it.
+    fn tell_where(&self, command: &mut Command) -> io::Result<()> {
         command.env_remove("NOTIFY_SOCKET").env_remove("WATCHDOG_USEC").env_remove("WATCHDOG_PID");
         if let Some(notify) = &self.notify {
             command.env("NOTIFY_SOCKET", notify.path());
@@ -196,6 +203,7 @@ impl Unit {
         if let Some(watchdog) = self.service.watchdog {
             command.env("WATCHDOG_USEC", watchdog.as_micros().to_string());
         }
+        self.output.as_ref().map_or(Ok(()), |output| output.give(command))
     }
 
     fn run(&mut self, key: Key, pid: u32, identity: Option<Identity>, gate: Option<Gate>) {
@@ -217,6 +225,7 @@ impl Unit {
             return;
         };
         Unit::end_check(running.readiness, means);
+        self.output.iter_mut().for_each(Output::finish);
         let refused = exit.as_ref().err().filter(|error| SpawnError::from_io_error(error).is_some());
         if let Some(error) = refused {
             self.not_started(error);

@@ -2,6 +2,8 @@
 
 #![allow(dead_code)]
 
+pub(crate) mod log;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
