@@ -58,7 +58,7 @@ fn descriptors_that_it_was_given_pass_to_the_jobs() {
     assert_eq!(stdout(&output).lines().filter(|line| *line == "seven").count(), 1);
     assert_eq!(stdout(&output).lines().filter(|line| ["a", "b"].contains(line)).count(), 2);
     // Nothing else does, except what the tests were given themselves. With many slots, they come by another way.
-    for jobs in ["-j1", "-j65"] {
+    for jobs in ["-j1", "-j129"] {
         let of_a_job = |preparation: &str| {
             let jobs = [jobs, "ls /proc/self/fd; : {}", ":::", ""];
             let output = parallel_after(preparation, &jobs).output().unwrap();
