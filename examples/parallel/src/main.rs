@@ -96,7 +96,7 @@ fn run(mut options: Options, inherited: Inherited) -> Result<u64> {
         Some(joblog) if options.resumes() => resume::done(joblog, options.resume_failed)?,
         _ => HashSet::new(),
     };
-    let launcher = Launcher::new(&mut options, inherited);
+    let launcher = Launcher::new(&mut options, inherited.for_slots(hosts.slots()));
     if options.dry_run {
         return match dry_run(&launcher, input, &done) {
             Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("dry run"),

@@ -23,24 +23,61 @@ pub(crate) enum Which {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Form {
     Whole,
-    WithoutExtension,
     Basename,
     Directory,
-    BasenameWithoutExtension,
+    /// Without so many of them, if it has as many.
+    WithoutExtensions(usize),
+    BasenameWithoutExtensions(usize),
+    /// The last ones, without the first one's dot.
+    Extensions(usize),
+    /// What is before the last slash.
+    BeforeBasename,
 }
+
+/// Which placeholders there are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Syntax<'a> {
+    /// What stands for the whole argument, as `{}` does unless another one was asked for.
+    pub(crate) whole: &'a OsStr,
+    /// Those of `--plus`, too.
+    pub(crate) plus: bool,
+}
+
+const FORMS: [(&str, Form); 5] = [
+    ("", Form::Whole),
+    (".", Form::WithoutExtensions(1)),
+    ("/", Form::Basename),
+    ("//", Form::Directory),
+    ("/.", Form::BasenameWithoutExtensions(1)),
+];
+
+const FORMS_OF_PLUS: [(&str, Form); 8] = [
+    ("..", Form::WithoutExtensions(2)),
+    ("...", Form::WithoutExtensions(3)),
+    ("/..", Form::BasenameWithoutExtensions(2)),
+    ("/...", Form::BasenameWithoutExtensions(3)),
+    ("+.", Form::Extensions(1)),
+    ("+..", Form::Extensions(2)),
+    ("+...", Form::Extensions(3)),
+    ("+/", Form::BeforeBasename),
+];
 
 /// What these characters alone make between braces looks like a placeholder of GNU parallel.
 const MARKS: &[u8] = b"0123456789.+-/#%";
 
-/// Splits a word; `whole` stands for the whole argument, as `{}` does unless another one was asked for. The error is a
-/// placeholder that is not known.
-pub(crate) fn parse(mut rest: &[u8], whole: &[u8]) -> Result<Vec<Part>, String> {
+/// With `--plus`, GNU parallel has more that start with these, and these words.
+const MARKS_OF_PLUS: &[u8] = b":#%^,/";
+const WORDS_OF_PLUS: [&[u8]; 9] =
+    [b"0%", b"0#", b"uniq", b"choose_k", b"slot", b"host", b"sshlogin", b"hgrp", b"agrp"];
+
+/// Splits a word. The error is a placeholder that is not known.
+pub(crate) fn parse(mut rest: &[u8], syntax: Syntax<'_>) -> Result<Vec<Part>, String> {
     let mut parts = Vec::new();
     let mut text = Vec::new();
     while let Some((&first, tail)) = rest.split_first() {
-        let found = match rest.strip_prefix(whole) {
+        let found = match rest.strip_prefix(syntax.whole.as_bytes()) {
             Some(after) => Some((Part::Value(Which::All, Form::Whole), after)),
-            None if first == b'{' => in_braces(tail)?,
+            None if first == b'{' => in_braces(tail, syntax.plus)?,
             None => None,
         };
         match found {
@@ -67,7 +104,7 @@ pub(crate) fn parse(mut rest: &[u8], whole: &[u8]) -> Result<Vec<Part>, String> 
 pub(crate) fn by_number(word: &OsStr, names: &[OsString]) -> OsString {
     let mut word = word.as_bytes().to_vec();
     for (index, name) in names.iter().enumerate() {
-        for form in ["", ".", "/", "//", "/."] {
+        for (form, _) in FORMS {
             let named = [b"{", name.as_bytes(), form.as_bytes(), b"}"].concat();
             let numbered = format!("{{{}{form}}}", index + 1).into_bytes();
             let mut from = 0;
@@ -81,7 +118,12 @@ pub(crate) fn by_number(word: &OsStr, names: &[OsString]) -> OsString {
     OsString::from_vec(word)
 }
 
-fn in_braces(tail: &[u8]) -> Result<Option<(Part, &[u8])>, String> {
+fn forms(plus: bool) -> impl Iterator<Item = (&'static str, Form)> {
+    let more = if plus { &FORMS_OF_PLUS[..] } else { &[] };
+    FORMS.iter().chain(more).copied()
+}
+
+fn in_braces(tail: &[u8], plus: bool) -> Result<Option<(Part, &[u8])>, String> {
     if tail.starts_with(b"=") && tail.windows(2).any(|two| two == b"=}") {
         return Err("{= =}: Perl expressions are not known".to_owned());
     }
@@ -89,34 +131,33 @@ fn in_braces(tail: &[u8]) -> Result<Option<(Part, &[u8])>, String> {
         return Ok(None);
     };
     let (inside, after) = (&tail[..end], &tail[end + 1..]);
-    let is_range = || inside.windows(2).any(|two| two == b"..") && inside[0] != b'.' && inside[0] != b'/';
-    if inside.is_empty() || !inside.iter().all(|byte| MARKS.contains(byte)) || is_range() {
-        return Ok(None);
-    }
     let part = match inside {
         b"#" => Some(Part::Number),
         b"%" => Some(Part::Slot),
-        _ => value(inside),
+        b"" => None,
+        _ => value(inside, plus),
     };
-    let unknown = || format!("{{{}}}: this placeholder is not known", String::from_utf8_lossy(inside));
-    Ok(Some((part.ok_or_else(unknown)?, after)))
+    if let Some(part) = part {
+        return Ok(Some((part, after)));
+    }
+    let is_range = || inside.windows(2).any(|two| two == b"..") && inside[0] != b'.' && inside[0] != b'/';
+    let is_of_marks = !inside.is_empty() && inside.iter().all(|byte| MARKS.contains(byte)) && !is_range();
+    let is_of_plus =
+        plus && (inside.len() > 1 && MARKS_OF_PLUS.contains(&inside[0]) || WORDS_OF_PLUS.contains(&inside));
+    match is_of_marks || is_of_plus {
+        true => Err(format!("{{{}}}: this placeholder is not known", String::from_utf8_lossy(inside))),
+        false => Ok(None),
+    }
 }
 
-fn value(inside: &[u8]) -> Option<Part> {
+fn value(inside: &[u8], plus: bool) -> Option<Part> {
     let is_number = |byte: &u8| byte.is_ascii_digit() || *byte == b'-';
     let (number, form) = inside.split_at(inside.iter().take_while(|byte| is_number(byte)).count());
     let which = match number {
         b"" => Which::All,
         _ => Which::At(std::str::from_utf8(number).ok()?.parse().ok().filter(|&at| at != 0)?),
     };
-    let form = match form {
-        b"" => Form::Whole,
-        b"." => Form::WithoutExtension,
-        b"/" => Form::Basename,
-        b"//" => Form::Directory,
-        b"/." => Form::BasenameWithoutExtension,
-        _ => return None,
-    };
+    let (_, form) = forms(plus).find(|(text, _)| text.as_bytes() == form)?;
     Some(Part::Value(which, form))
 }
 
@@ -137,20 +178,37 @@ impl Form {
         let path = argument.as_bytes();
         match self {
             Form::Whole => path,
-            Form::WithoutExtension => without_extension(path),
             Form::Basename => basename(path),
             Form::Directory => directory(path),
-            Form::BasenameWithoutExtension => without_extension(basename(path)),
+            Form::WithoutExtensions(count) => without_extensions(path, count),
+            Form::BasenameWithoutExtensions(count) => without_extensions(basename(path), count),
+            Form::Extensions(count) => extensions(path, count),
+            Form::BeforeBasename => {
+                path.iter().rposition(|&byte| byte == b'/').map_or(b"", |slash| &path[..slash])
+            }
         }
     }
 }
 
 /// As GNU parallel has it: also a name that starts with its only dot loses it.
-fn without_extension(path: &[u8]) -> &[u8] {
-    match path.iter().rposition(|&byte| byte == b'.' || byte == b'/') {
-        Some(at) if path[at] == b'.' => &path[..at],
-        _ => path,
-    }
+fn without_extensions(path: &[u8], count: usize) -> &[u8] {
+    dot(path, count).map_or(path, |at| &path[..at])
+}
+
+/// As GNU parallel has it: a single one may be a directory's.
+fn extensions(path: &[u8], count: usize) -> &[u8] {
+    let at = match count {
+        1 => path.iter().rposition(|&byte| byte == b'.'),
+        _ => dot(path, count),
+    };
+    at.map_or(b"", |at| &path[at + 1..])
+}
+
+/// Where the last so many extensions start.
+fn dot(path: &[u8], count: usize) -> Option<usize> {
+    let name = path.len() - basename(path).len();
+    let dots = path.iter().enumerate().skip(name).filter(|(_, &byte)| byte == b'.');
+    dots.map(|(at, _)| at).rev().nth(count - 1)
 }
 
 fn basename(path: &[u8]) -> &[u8] {

@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use crate::launch::Job;
-use crate::placeholder::{parse, Form, Part, Which};
+use crate::placeholder::{parse, Form, Part, Syntax, Which};
 use crate::quote::{quote_word, Invocation};
 
 /// What makes a single word a line for a shell.
@@ -21,12 +21,12 @@ pub(crate) struct Template {
 }
 
 impl Template {
-    /// Without a command, each argument is a line for a shell. `whole` is `{}`, or what stands for it.
-    pub(crate) fn new(command: &[OsString], whole: &OsStr) -> Result<Template, String> {
+    /// Without a command, each argument is a line for a shell.
+    pub(crate) fn new(command: &[OsString], syntax: Syntax<'_>) -> Result<Template, String> {
         if command.is_empty() {
             return Ok(Template { words: vec![vec![Part::Line]], is_line: true, ..Template::default() });
         }
-        let words = command.iter().map(|word| parse(word.as_bytes(), whole.as_bytes()));
+        let words = command.iter().map(|word| parse(word.as_bytes(), syntax));
         let words: Vec<_> = words.collect::<Result<_, _>>()?;
         let is_for_shell = |part: &Part| match part {
             Part::Text(text) => text.iter().any(|byte| SHELL.contains(byte)),

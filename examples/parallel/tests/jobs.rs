@@ -183,13 +183,6 @@ fn so_many_jobs_run_at_a_time() {
     assert_eq!(stdout(&run(&["-j2", "sh", "-c", ":::", &write, &read])), "hello\n");
 }
 
-/// How many descriptors above 2 any program gets from the tests.
-fn given_fds() -> usize {
-    let list = Command::new("sh").args(["-c", "exec ls /proc/self/fd"]).output().unwrap();
-    // One is the list's own.
-    std::str::from_utf8(&list.stdout).unwrap().lines().count() - 4
-}
-
 #[test]
 fn a_shortage_of_descriptors_is_waited_out() {
     // Of what the tests were given, parallel has copies.

@@ -4,6 +4,8 @@ mod common;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use common::*;
@@ -55,15 +57,47 @@ fn descriptors_that_it_was_given_pass_to_the_jobs() {
     // Written straight through. What was read is read: they share the offset.
     assert_eq!(stdout(&output).lines().filter(|line| *line == "seven").count(), 1);
     assert_eq!(stdout(&output).lines().filter(|line| ["a", "b"].contains(line)).count(), 2);
-    // Nothing else does, except what the tests were given themselves.
-    let of_a_job = |preparation: &str| {
-        let jobs = ["ls /proc/self/fd; : {}", ":::", ""];
-        let output = parallel_after(preparation, &jobs).output().unwrap();
-        stdout(&output).lines().map(|line| line.parse().unwrap()).collect::<BTreeSet<u32>>()
-    };
-    let (with, without) = (of_a_job("exec 8</dev/null"), of_a_job("exec 8<&-"));
-    assert_eq!(Vec::from_iter(with.difference(&without)), [&8]);
-    assert!(without.is_superset(&BTreeSet::from([0, 1, 2])), "{without:?}");
+    // Nothing else does, except what the tests were given themselves. With many slots, they come by another way.
+    for jobs in ["-j1", "-j129"] {
+        let of_a_job = |preparation: &str| {
+            let jobs = [jobs, "ls /proc/self/fd; : {}", ":::", ""];
+            let output = parallel_after(preparation, &jobs).output().unwrap();
+            stdout(&output).lines().map(|line| line.parse().unwrap()).collect::<BTreeSet<u32>>()
+        };
+        let (with, without) = (of_a_job("exec 8</dev/null"), of_a_job("exec 8<&-"));
+        assert_eq!(Vec::from_iter(with.difference(&without)), [&8], "{jobs}");
+        assert!(without.is_superset(&BTreeSet::from([0, 1, 2])), "{without:?}");
+        assert!(without.len() <= 4 + given_fds(), "{without:?}");
+    }
+}
+
+/// The peak of memory, in KiB.
+fn peak(child: &Child) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().strip_suffix(" kB").unwrap().parse().unwrap()
+}
+
+#[test]
+fn memory_does_not_grow_with_the_number_of_inputs() {
+    for mode in ["--group", "--ungroup", "--keep-order"] {
+        let mut child = parallel(&["-j4", mode, "echo"]).stdin(Stdio::piped()).spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        // What was written is less than the pipe holds.
+        let mut run = |count: u32| {
+            stdin.write_all("x\n".repeat(count as usize).as_bytes()).unwrap();
+            (0..count).for_each(|_| assert_eq!(stdout.by_ref().lines().next().unwrap().unwrap(), "x"));
+        };
+        run(500);
+        let before = peak(&child);
+        run(2000);
+        let grown = peak(&child) - before;
+        // 32 bytes of each would be 64 KiB; the allocator's own use goes up and down by some pages.
+        assert!(grown <= 48, "{mode}: {grown} KiB on top of {before}");
+        drop(stdin);
+        assert!(child.wait().unwrap().success());
+    }
 }
 
 #[test]

@@ -64,6 +64,37 @@ fn each_placeholder_is_as_in_gnu_parallel() {
 }
 
 #[test]
+fn more_placeholders_are_known_on_request() {
+    // As GNU parallel prints them.
+    let expected = "\
+d.e/a.b.c.d: d.e/a.b|d.e/a|a.b|a|d|c.d|b.c.d|d.e|d.e/a.b|d.e
+a.b: a.b|a.b|a.b|a.b|b||||a.b|
+a: a|a|a|a|||||a|
+/x: /x|/x|x|x|||||/x|
+.h: .h|.h|.h|.h|h||||.h|
+d.e/f: d.e/f|d.e/f|f|f|e/f|||d.e|d.e/f|d.e
+dir/.x.y: dir/|dir/.x.y||.x.y|y|x.y||dir|dir/|dir
+a/b/c.1.2: a/b/c|a/b/c.1.2|c|c.1.2|2|1.2||a/b|a/b/c|a/b
+";
+    let words = "{}: {..}|{...}|{/..}|{/...}|{+.}|{+..}|{+...}|{+/}|{1..}|{-1+/}";
+    let paths = expected.lines().map(|line| line.split(':').next().unwrap());
+    let paths: Vec<_> = paths.collect();
+    assert_eq!(printed(&[&["--plus", "echo", words, ":::"], &paths[..]].concat()), expected);
+    assert_eq!(
+        printed(&["--plus", "--tagstring", "{+.}", "echo", "{1..3}", ":::", "a.b"]),
+        "b\t{1..3} a.b\n"
+    );
+    // GNU parallel knows more of them.
+    for word in ["{##}", "{0%}", "{:2}", "{%.gz}", "{/a/b}", "{^a}", "{,,a}", "{slot}"] {
+        let output = run(&["--plus", "echo", word, ":::", "a"]);
+        assert!(code(&output) == 255 && stderr(&output).contains(word), "{word}: {}", stderr(&output));
+    }
+    let output = run(&["echo", "{+.}", ":::", "a"]);
+    assert!(code(&output) == 255 && stderr(&output).contains("{+.}"), "{}", stderr(&output));
+    assert_eq!(printed(&["echo", "{^a}", "{slot}", "{%.gz}", ":::", "a"]), "{^a} {slot} {%.gz} a\n");
+}
+
+#[test]
 fn cp_with_two_placeholders_makes_a_copy_of_each() {
     let directory = Directory::new();
     let files = ["a.txt", "b.txt"].map(|name| directory.path(name));

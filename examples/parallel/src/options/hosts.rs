@@ -1,6 +1,6 @@
 //! What is said of other hosts.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io::Read;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::hosts::Login;
-use crate::placeholder::by_number;
+use crate::placeholder::{by_number, Syntax};
 use crate::remote::Remote;
 use crate::template::Template;
 
@@ -84,10 +84,9 @@ impl OfHosts {
         Ok(logins)
     }
 
-    /// `whole` is what stands for the arguments.
     pub(super) fn remote(
         &self,
-        whole: &OsStr,
+        syntax: Syntax<'_>,
         names: &[OsString],
         grace: Duration,
     ) -> Result<Remote, String> {
@@ -96,8 +95,8 @@ impl OfHosts {
         if command.is_empty() {
             return Err("--ssh: it is empty".to_owned());
         }
-        let template = |path: &OsString| Template::new(&[by_number(path, names)], whole);
-        let whole = whole.to_owned();
+        let template = |path: &OsString| Template::new(&[by_number(path, names)], syntax);
+        let whole = syntax.whole.to_owned();
         let all = (self.transfer || !self.trc.is_empty()).then_some(&whole);
         Ok(Remote {
             command,

@@ -2,6 +2,7 @@
 
 mod details;
 mod hosts;
+mod sources;
 
 use std::ffi::OsString;
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -15,12 +16,13 @@ use clap::{CommandFactory, Parser};
 use crate::blocks::{Blocks, Size};
 use crate::hosts::Login;
 use crate::input::{Fill, LONGEST_LINE};
-use crate::placeholder::by_number;
+use crate::placeholder::{by_number, Syntax};
 use crate::remote::Remote;
 use crate::template::Template;
 use crate::values::{delimiter, end, plain_separator, separator, size, time, Halt, Jobs, Separator, Timeout};
 use details::DETAILS;
 use hosts::OfHosts;
+pub(crate) use sources::{From, Source};
 
 /// Runs a command once for each argument, several at a time.
 #[derive(Parser, Debug)]
@@ -94,6 +96,11 @@ pub(crate) struct Options {
     /// This stands for the arguments, instead of {}
     #[arg(short = 'I', long = "replace", value_name = "TEXT", default_value = "{}")]
     whole: OsString,
+
+    /// Know also {..} {...} {/..} {/...}, without two or three extensions; {+.} {+..} {+...}, the extensions; {+/}, what
+    /// is before the last slash
+    #[arg(long)]
+    plus: bool,
 
     /// End a job that runs longer; it has failed. A percentage is one of the median of the jobs that succeeded, the
     /// last 101 of them, from the third on
@@ -244,20 +251,6 @@ pub(crate) struct Options {
     pub(crate) sources: Vec<Source>,
 }
 
-#[derive(Debug)]
-pub(crate) struct Source {
-    pub(crate) from: From,
-    /// To the one before, by `+`.
-    pub(crate) linked: bool,
-}
-
-#[derive(Debug)]
-pub(crate) enum From {
-    List(Vec<OsString>),
-    /// `-` is standard input.
-    File(OsString),
-}
-
 impl Options {
     pub(crate) fn from_command_line() -> Result<Options, clap::Error> {
         let mut options = Options::try_parse()?;
@@ -292,51 +285,12 @@ impl Options {
         Blocks::new(size, end.map_or(default, |end| &end.0), start.map_or(b"", |start| &start.0))
     }
 
-    /// Takes the sources out of the command line; the command is what comes before.
-    fn split(&mut self, words: Vec<OsString>) -> Result<Vec<OsString>, String> {
-        let mut command = Vec::new();
-        let mut separator: Option<&str> = None;
-        let mut lacks_file = false;
-        for word in words {
-            let is_separator = [":::", ":::+", "::::", "::::+"].iter().any(|other| word == *other);
-            if lacks_file && is_separator {
-                break;
-            }
-            lacks_file = word == "::::" || word == "::::+";
-            match word.to_str() {
-                Some(list @ (":::" | ":::+")) => {
-                    let linked = list.ends_with('+');
-                    self.sources.push(Source { from: From::List(Vec::new()), linked });
-                    separator = Some(if linked { ":::+" } else { ":::" });
-                }
-                Some("::::") => separator = Some("::::"),
-                Some("::::+") => separator = Some("::::+"),
-                _ => match (separator, self.sources.last_mut()) {
-                    (None, _) => command.push(word),
-                    (Some(":::" | ":::+"), Some(Source { from: From::List(list), .. })) => list.push(word),
-                    (Some(separator), _) => {
-                        let linked = separator.ends_with('+');
-                        self.sources.push(Source { from: From::File(word), linked });
-                    }
-                },
-            }
-        }
-        if self.pipe && (!self.sources.is_empty() || separator.is_some()) {
-            return Err("with --pipe there are no arguments, and so no ::: and no -a".to_owned());
-        }
-        if self.sources.first().is_some_and(|first| first.linked) {
-            return Err("there is no list before the first one to link it to".to_owned());
-        }
-        if lacks_file {
-            return Err("there is no file after ::::".to_owned());
-        }
-        Ok(command)
-    }
-
     /// Finds the placeholders. What is not known is an error.
     pub(crate) fn prepare(&mut self, names: &[OsString]) -> Result<(), String> {
         self.names = names.to_vec();
-        let command: Vec<_> = self.command.iter().map(|word| by_number(word, names)).collect();
+        let syntax = Syntax { whole: &self.whole, plus: self.plus };
+        let numbered = |word: &OsString| by_number(word, names);
+        let command: Vec<_> = self.command.iter().map(numbered).collect();
         if self.pipe && command.is_empty() {
             return Err("with --pipe there is a command".to_owned());
         }
@@ -351,14 +305,14 @@ impl Options {
         if directory.contains(&b'{') || directory.ends_with(b".csv") || directory.ends_with(b".tsv") {
             return Err("--results: only a directory is known, no placeholder and no table".to_owned());
         }
-        let template = Template::new(&command, &self.whole)?;
+        let template = Template::new(&command, syntax)?;
         let template = if self.pipe { template } else { template.or_append() };
         self.template = if self.repeated { template.repeated() } else { template };
-        self.remote = self.hosts.remote(&self.whole, names, self.grace)?;
+        self.remote = self.hosts.remote(syntax, names, self.grace)?;
         let tag = match (&self.tagstring, self.tag) {
-            (Some(text), _) => Some(Template::new(&[by_number(text, names)], &self.whole)?),
-            (None, true) if self.pipe => Some(Template::new(&["{#}".into()], &self.whole)?),
-            (None, true) => Some(Template::new(std::slice::from_ref(&self.whole), &self.whole)?),
+            (Some(text), _) => Some(Template::new(&[numbered(text)], syntax)?),
+            (None, true) if self.pipe => Some(Template::new(&["{#}".into()], syntax)?),
+            (None, true) => Some(Template::new(std::slice::from_ref(&self.whole), syntax)?),
             (None, false) => None,
         };
         let both = [self.template.furthest(), tag.as_ref().map_or(0, Template::furthest)];

@@ -77,6 +77,13 @@ pub(crate) fn read_until(reader: &mut impl BufRead, text: &str) {
     }
 }
 
+/// How many descriptors above 2 any program gets from the tests.
+pub(crate) fn given_fds() -> usize {
+    let list = Command::new("sh").args(["-c", "exec ls /proc/self/fd"]).output().unwrap();
+    // One is the list's own.
+    std::str::from_utf8(&list.stdout).unwrap().lines().count() - 4
+}
+
 /// A directory of its own for a test.
 pub(crate) struct Directory(pub(crate) base::Dir);
 
