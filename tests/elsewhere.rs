@@ -21,7 +21,8 @@ macro_rules! scenarios {
 
             /// A child that lives until the pipe is closed.
             fn held() -> (Child, ChildStdin) {
-                let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+                let mut child =
+                    Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
                 let hold = child.stdin.take().unwrap();
                 (child, hold)
             }

@@ -304,8 +304,11 @@ fn somebody_else_holds_a_pipe() {
 fn somebody_else_writes_all_the_time() {
     for &way in WAYS {
         let set = ChildSet::new().unwrap();
-        let script = "(while sleep 0.01; do echo more; done) & echo mine";
-        let mut child = sh(script).spawn().unwrap();
+        // The child ends when there was more.
+        let script =
+            "(echo mine; echo more; echo go >&4; while sleep 0.01; do echo more; done) & read line <&3";
+        let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+        let mut child = sh(script).fd(3, reader).fd(4, writer).spawn().unwrap();
         child.set_drain_limit(Duration::from_millis(300));
         let _rest = Rest(child.handle());
         set.insert(child, 1).unwrap();
@@ -400,7 +403,7 @@ fn the_end_wakes() {
         });
         // The last exit is somebody else's.
         let set = ChildSet::new().unwrap();
-        let key = set.spawn(Command::new("cat").stdin(Stdio::piped()), 1).unwrap();
+        let key = set.spawn(Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()), 1).unwrap();
         set.close();
         std::thread::scope(|scope| {
             let waits = scope.spawn(|| all(&mut taken(&set), way).len());

@@ -299,6 +299,9 @@ fn standard_error_to_standard_output() {
 /// What is inherited is the same, too.
 #[test]
 fn standard_error_to_an_inherited_standard_output() {
+    if fs::read_link("/proc/self/fd/1").is_err() {
+        return crate::common::skipped("this test has no standard output: tests/low_numbers.rs");
+    }
     both_ways(|new| {
         let mut command =
             sh(new, r#"links=$(readlink /proc/$$/fd/1; readlink /proc/$$/fd/2); echo "$links" >&9"#);
