@@ -383,9 +383,7 @@ fn errors() {
         // A command that cannot be run is told by the starter, which goes on.
         let (_dir, path) = socket();
         let starter = Part::new(handoff().arg("start").arg(&path).args(["--", "/no/such/program"]));
-        while !path.exists() {
-            std::thread::yield_now();
-        }
+        until_listening(&path, || {});
         for _ in 0..2 {
             fails(handoff().arg("take").arg(&path), "closed the connection");
         }
