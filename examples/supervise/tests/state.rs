@@ -96,6 +96,8 @@ fn one_that_ended_meanwhile_is_known_to_have_ended() {
     let mut first = fixture.start();
     first.until_said("job: pid");
     first.until("up");
+    // It is said before it is in the file, and that before the table.
+    assert_eq!(first.column(0, 1), "done");
     kill(&mut first);
     let pid = fixture.lines("pids").remove(0);
     signal(&pid, Signal::KILL);
