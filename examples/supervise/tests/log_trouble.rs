@@ -81,7 +81,7 @@ fn a_directory_that_goes_away_stops_nothing() {
 /// Its end comes when the file can be written again.
 #[test]
 fn a_line_is_dropped_as_a_whole() {
-    let script = "while read -r piece; do printf %b \"$piece\"; echo $piece >>DIR/said; done <DIR/fifo";
+    let script = "while read -r piece; do printf %b \"$piece\"; printf \"%s\\n\" \"$piece\" >>DIR/said; done <DIR/fifo";
     let (directory, path) = file(&job("'DIR/logs/log'", script));
     let directory = directory.path();
     Echo::prepare(directory);
