@@ -66,13 +66,14 @@ The file, in TOML:
   ready = \"notify\"            or \"started\", \"ended\", { check = [\"curl\", \"localhost\"] }
   watchdog = \"30s\"            killed if it has not said WATCHDOG=1 for so long
   stop = { signal = \"TERM\", grace = \"10s\" }
-  log = \"/var/log/web.log\"     for its output; or, with the defaults for rotation (k, M and G are powers of 1024),
-                               { file = \"/var/log/web.log\", size = \"1M\", rotate = 10 }
+  log = \"/var/log/web.log\"    or { file = \"/var/log/web.log\", size = \"1M\", rotate = 10 }
+The size of a log is in bytes, or with k, M or G, powers of 1024. A full disk stops no service.
 All keys are in services.toml, beside the source.
 
 Signals:
   TERM, INT  stop all services; once more: kill them
-  HUP        read the file again, and change what has changed; nothing, if it is wrong; open the logs anew
+  HUP        read the file again, and change what has changed; nothing, if it is wrong;
+             open the logs anew
   USR1       print a table
   USR2       become the program that is at this one's place now, with the same services (--state)
 
@@ -94,7 +95,7 @@ Examples:
     after_help = HELP
 )]
 struct Options {
-    /// Check the file, also whether programs and directories are there, and start nothing
+    /// Check the file, also whether programs and directories are there, and logs can be, and start nothing
     #[arg(long)]
     check: bool,
 

@@ -78,6 +78,27 @@ fn a_directory_that_goes_away_stops_nothing() {
     assert!(reports[0].contains("No such file or directory") && reports[1].contains("790 bytes"), "{stderr}");
 }
 
+/// Its end comes when the file can be written again.
+#[test]
+fn a_line_is_dropped_as_a_whole() {
+    let script = "while read -r piece; do printf %b \"$piece\"; printf \"%s\\n\" \"$piece\" >>DIR/said; done <DIR/fifo";
+    let (directory, path) = file(&job("'DIR/logs/log'", script));
+    let directory = directory.path();
+    Echo::prepare(directory);
+    let mut supervise = start(&[], &[], &path);
+    let mut echo = Echo::new(directory);
+    echo.say("half");
+    supervise.until_said("job: what it writes is dropped: cannot write");
+    fs::create_dir(directory.join("logs")).unwrap();
+    for piece in ["of", "it", "\\012next", "line", "\\012"] {
+        echo.say(piece);
+    }
+    supervise.until_said("is written again, 9 bytes were dropped");
+    supervise.signal(Signal::TERM);
+    assert_eq!(supervise.end().0, 0);
+    assert_eq!(fs::read_to_string(directory.join("logs/log")).unwrap(), "nextline\n");
+}
+
 #[test]
 fn a_directory_that_may_not_be_written_stops_nothing() {
     if !geteuid().is_root() {

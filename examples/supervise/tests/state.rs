@@ -44,6 +44,11 @@ fn kill(supervise: &mut Supervise) {
     supervise.wait();
 }
 
+/// Not by ourselves: a child that another test makes meanwhile would have it open for writing, and it could not be run.
+fn copy(from: &str, to: &str) {
+    assert!(Command::new("cp").args([from, to]).status().unwrap().success());
+}
+
 fn signal(pid: &str, signal: Signal) {
     kill_process(Pid::from_raw(pid.parse().unwrap()).unwrap(), signal).unwrap();
 }
@@ -96,6 +101,8 @@ fn one_that_ended_meanwhile_is_known_to_have_ended() {
     let mut first = fixture.start();
     first.until_said("job: pid");
     first.until("up");
+    // It is said before it is in the file, and that before the table.
+    assert_eq!(first.column(0, 1), "done");
     kill(&mut first);
     let pid = fixture.lines("pids").remove(0);
     signal(&pid, Signal::KILL);
@@ -145,7 +152,7 @@ fn the_status_of_a_child_that_ends_during_an_upgrade_is_known() {
     // The new program, which has the service end before it is itself.
     let real = env!("CARGO_BIN_EXE_supervise");
     let program = fixture.path("supervise");
-    fs::copy(real, &program).unwrap();
+    copy(real, &program);
     let mut supervise = common::start_program(&program, &["--state", &fixture.path("state")], &fixture.file);
     supervise.until_said("started");
     // It makes no child of its own, since the shell would reap any with it.
@@ -172,13 +179,13 @@ exec {real} \"$@\"\n",
 fn a_program_that_does_not_work_is_no_upgrade() {
     let fixture = Fixture::new(STAYS);
     let program = fixture.path("supervise");
-    fs::copy(env!("CARGO_BIN_EXE_supervise"), &program).unwrap();
+    copy(env!("CARGO_BIN_EXE_supervise"), &program);
     let mut supervise = common::start_program(&program, &["--state", &fixture.path("state")], &fixture.file);
     supervise.until("up");
     fs::remove_file(&program).unwrap();
     supervise.signal(Signal::USR2);
     supervise.until_said("no upgrade: ");
-    fs::copy("/bin/false", &program).unwrap();
+    copy("/bin/false", &program);
     supervise.signal(Signal::USR2);
     supervise.until_said("no upgrade: ");
     assert_eq!(supervise.column(0, 1), "running");
