@@ -28,6 +28,7 @@ const TESTS: &[(&str, fn())] = &[
     ("a_cgroup_that_was_given", a_cgroup_that_was_given),
     ("launched_in_a_cgroup", launched_in_a_cgroup),
     ("a_cgroup_without_descriptors", a_cgroup_without_descriptors),
+    ("descriptors_of_cgroups", descriptors_of_cgroups),
     ("below_a_cgroup_that_was_killed_once", below_a_cgroup_that_was_killed_once),
     ("sessions_of_a_dropped_set", sessions_of_a_dropped_set),
     ("a_leader_that_left_its_group", a_leader_that_left_its_group),
@@ -649,6 +650,36 @@ fn a_cgroup_without_descriptors() {
         }
         assert!((1..9).contains(&made), "{made}");
     }
+}
+
+/// Each child has two, and all have one in common. They lie out of the way of those that a child gets: each spawn costs
+/// the more, the higher these are.
+fn descriptors_of_cgroups() {
+    if !units().contains(&Unit::Cgroup) {
+        return;
+    }
+    check_leaks(|| {
+        let fillers: Vec<_> = (0..70).map(|_| std::fs::File::open("/dev/null").unwrap()).collect();
+        let before = common::fds();
+        let set = ChildSet::new().unwrap();
+        for _ in 0..10 {
+            set.spawn(Command::new("sleep").arg("60").unit(Unit::Cgroup), ()).unwrap();
+        }
+        // That of the set, and that in common.
+        assert_eq!(common::fds() - before, 2 + 10 * 2);
+        let directories = std::fs::read_dir("/proc/self/fd").unwrap().filter(|entry| {
+            let path = entry.as_ref().unwrap().path();
+            let number: u32 = path.file_name().unwrap().to_str().unwrap().parse().unwrap();
+            let kind = std::fs::read_link(path);
+            (64..1024).contains(&number) && kind.is_ok_and(|kind| kind.to_string_lossy().contains("cgroup"))
+        });
+        assert_eq!(directories.count(), 0);
+        let mut shutdown = set.shutdown(LONG);
+        while shutdown.wait().unwrap().is_some() {}
+        // The first ones are gone: it is opened anew.
+        drop(fillers);
+        assert!(Command::new("true").unit(Unit::Cgroup).spawn().unwrap().wait().unwrap().success());
+    });
 }
 
 /// From such a cgroup, the kernel kills each child that is made in a new one before its first instruction.

@@ -22,13 +22,14 @@ use crate::pidfd::Pidfd;
 use crate::sys::clone;
 use crate::sys::fork::exec_here;
 use crate::sys::held::Held;
+use crate::sys::low::out_of_the_way;
 use crate::sys::needs::Needs;
 use crate::sys::plan::{
     busy_wait, Environment, Failure, Life, Memory, Plan, PreExec, Source, Stage, BUSY_RETRIES,
 };
 use crate::watch::cgroup::Cgroup;
 use layout::{own_environment, Layout};
-use lift::{copy_from, lift_all, lift_needs, out_of_the_way, Ranges};
+use lift::{copy_from, lift_all, lift_needs, Ranges};
 use standard::Standard;
 
 pub(super) use launch::can_be_launched;
