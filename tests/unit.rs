@@ -31,6 +31,7 @@ const TESTS: &[(&str, fn())] = &[
     ("descriptors_of_cgroups", descriptors_of_cgroups),
     ("below_a_cgroup_that_was_killed_once", below_a_cgroup_that_was_killed_once),
     ("sessions_of_a_dropped_set", sessions_of_a_dropped_set),
+    ("looks_for_sessions", looks_for_sessions),
     ("a_leader_that_left_its_group", a_leader_that_left_its_group),
     ("those_that_refuse_are_passed_over", those_that_refuse_are_passed_over),
     ("many_trees", many_trees),
@@ -40,7 +41,8 @@ const TESTS: &[(&str, fn())] = &[
     ("awaited", awaited),
 ];
 
-const ROLES: &[(&str, fn())] = &[("tree", tree), ("users", users), ("killed_once", killed_once)];
+const ROLES: &[(&str, fn())] =
+    &[("tree", tree), ("users", users), ("killed_once", killed_once), ("sessions", sessions)];
 
 fn main() {
     match common::role() {
@@ -753,6 +755,48 @@ fn sessions_of_a_dropped_set() {
     assert_ended(&spared.0, 0, "spared");
     spared.1.kill().unwrap();
     common::reap_all_dropped();
+}
+
+/// Each reads all of `/proc`: so there is not one for each child.
+fn looks_for_sessions() {
+    if !common::strace::works() {
+        return;
+    }
+    let directory = common::Dir::new();
+    let calls = directory.path().join("calls");
+    for end in ["shutdown", "drop"] {
+        let mut strace = std::process::Command::new("strace");
+        strace.args(["-qq", "-e", "trace=openat,open", "-P", "/proc", "-o"]).arg(&calls);
+        strace.arg(std::env::current_exe().unwrap()).env("CHILDSET_TEST_ROLE", "sessions");
+        assert!(strace.env("CHILDSET_TEST_END", end).status().unwrap().success());
+        let calls = std::fs::read_to_string(&calls).unwrap();
+        let looks = calls.lines().filter(|line| line.contains("\"/proc\"")).count();
+        // Each round of signals looks until it finds nobody new.
+        assert!((1..=6).contains(&looks), "{end}: {looks} for {SESSIONS} sessions");
+    }
+}
+
+const SESSIONS: usize = 20;
+
+fn sessions() {
+    let set = ChildSet::new().unwrap();
+    let mut command = Command::new("sleep");
+    command.arg("60").unit(Unit::Session).kill_on_drop(true);
+    let children = (0..SESSIONS).map(|_| {
+        let child = command.spawn().unwrap();
+        let pidfd = child.pidfd().try_clone().unwrap();
+        set.insert(child, ()).unwrap();
+        pidfd
+    });
+    let children: Vec<_> = children.collect();
+    if std::env::var("CHILDSET_TEST_END").unwrap() == "shutdown" {
+        let mut shutdown = set.shutdown(LONG);
+        children.iter().for_each(common::until_ended);
+        while shutdown.wait().unwrap().is_some() {}
+    } else {
+        drop(set);
+        children.iter().for_each(common::until_ended);
+    }
 }
 
 fn a_leader_that_left_its_group() {
