@@ -977,9 +977,9 @@ fn awaited() {
     use futures_lite::future::block_on;
 
     for unit in units() {
-        let tree = Tree::new(unit);
-        assert_eq!(block_on(tree.child.terminate(LONG)).unwrap().signal(), Some(Signal::TERM));
-        assert_ended(&tree.started, held(unit), "terminate");
+        let terminated = Tree::new(unit);
+        assert_eq!(block_on(terminated.child.terminate(LONG)).unwrap().signal(), Some(Signal::TERM));
+        assert_ended(&terminated.started, held(unit), "terminate");
 
         let tree = Tree::of(command(unit, &[Signal::TERM], false).spawn().unwrap());
         let set = ChildSet::new().unwrap();
@@ -987,7 +987,11 @@ fn awaited() {
         let mut shutdown = set.shutdown(SHORT);
         let exited = block_on(shutdown.next()).unwrap().unwrap();
         assert_eq!(exited.exit.unwrap().signal(), Some(Signal::KILL));
+        drop(exited.child);
         assert!(block_on(shutdown.next()).is_none());
+        if unit == Unit::Cgroup {
+            assert_eq!(cgroups(), 1, "only that of the one before");
+        }
         assert_ended(&tree.started, held(unit), "shutdown");
 
         let tree = Tree::of(command(unit, &[Signal::TERM], true).spawn().unwrap());
