@@ -554,7 +554,9 @@ fn what_a_tree_has_used_of_memory() {
     } else {
         let directory = std::fs::File::open(&path).unwrap();
         let child = command.stderr(Stdio::null()).cgroup(directory).spawn().unwrap();
-        assert_eq!(child.wait().unwrap().code(), Some(3));
+        let exit = child.wait().unwrap();
+        // It is the kernel's choice whom it kills.
+        assert!(exit.code() == Some(3) || exit.signal() == Some(Signal::KILL), "{exit:?}");
         let usage = child.tree_usage().unwrap();
         assert!(usage.oom_kills > Some(0), "{usage:?}");
         assert!(usage.peak_memory.is_none_or(|peak| peak <= 12 << 20), "{usage:?}");

@@ -75,7 +75,8 @@ impl<'j> Job<'j> {
         let stdio = standard.sources();
         let highest = highest(&stdio, &fds, needs.as_deref());
         // On a copy, a child may have to enter its cgroup itself, and then needs that, too.
-        let entered = cgroup.as_ref().filter(|_| self.options.memory() == Memory::Copied);
+        let is_copied = self.options.memory() == Memory::Copied || !clone::SHARES_MEMORY;
+        let entered = cgroup.as_ref().filter(|_| is_copied);
         let highest = entered.map_or(highest, |cgroup| highest.max(cgroup.as_fd().as_raw_fd()));
         // A child that `fork` makes has a table of its own from the start.
         let leaves_table = !self.options.inherit_fds && self.acts.is_empty();
