@@ -79,7 +79,7 @@ impl<'j> Job<'j> {
         let entered = cgroup.as_ref().filter(|_| is_copied);
         let highest = entered.map_or(highest, |cgroup| highest.max(cgroup.as_fd().as_raw_fd()));
         // A child that `fork` makes has a table of its own from the start.
-        let leaves_table = !self.options.inherit_fds && self.acts.is_empty();
+        let leaves_table = !self.options.inherit_fds && self.acts.is_empty() && !clone::ONLY_FORKS;
         let last = if leaves_table { highest as u32 } else { u32::MAX };
         let to_close = Ranges::to_close(self.options, installed(&stdio), &fds, needs.as_deref(), last);
         let mut plan = Plan {
