@@ -203,6 +203,8 @@ fn units() -> Vec<Unit> {
     match Command::new("true").unit(Unit::Cgroup).spawn() {
         Ok(child) => {
             child.wait().unwrap();
+            drop(child);
+            no_cgroup_is_left();
             units.push(Unit::Cgroup);
         }
         Err(error) => common::skipped(error),
@@ -441,7 +443,7 @@ fn a_cgroup_is_removed_when_it_is_empty() {
 
         // A program that is not there leaves none, and a copy of this process removes none.
         Command::new("/no/such/program").unit(Unit::Cgroup).spawn().unwrap_err();
-        assert_eq!(cgroups(), 0);
+        no_cgroup_is_left();
         let child = Command::new("cat").unit(Unit::Cgroup).stdin(Stdio::piped()).spawn().unwrap();
         let parent = std::process::id();
         let child = std::cell::Cell::new(Some(child));
@@ -456,6 +458,8 @@ fn a_cgroup_is_removed_when_it_is_empty() {
         let child = child.take().unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
+        drop(child);
+        no_cgroup_is_left();
     });
 }
 
@@ -605,7 +609,7 @@ fn launched_in_a_cgroup() {
             assert_eq!(common::errno(&child.wait().unwrap_err()), libc::ENOENT);
             assert_eq!(cgroups(), 1);
         }
-        assert_eq!(cgroups(), 0);
+        no_cgroup_is_left();
         let set = ChildSet::new().unwrap();
         for _ in 0..2 {
             // It may not have called `execve` yet.
@@ -613,12 +617,13 @@ fn launched_in_a_cgroup() {
             assert_eq!(set.kill_tree(key).unwrap(), Containment::Cgroup);
             assert_eq!(set.wait(None).unwrap().unwrap().exit.unwrap().signal(), Some(Signal::KILL));
         }
-        assert_eq!(cgroups(), 0);
+        no_cgroup_is_left();
         let mut command = Command::new("cat");
         command.arg("/proc/self/cgroup").unit(Unit::Cgroup).stdout(Stdio::piped());
         let output = command.launch().unwrap().wait_with_output().unwrap();
         let says = String::from_utf8(output.stdout).unwrap();
         assert!(says.contains(&format!("childset-{}-", std::process::id())), "{says}");
+        no_cgroup_is_left();
     });
 }
 
@@ -648,8 +653,8 @@ fn a_cgroup_without_descriptors() {
                         assert_eq!((errno, made), (Some(libc::EMFILE), 0), "{spare}: {error}");
                     }
                 }
+                no_cgroup_is_left();
             });
-            assert_eq!(cgroups(), 0, "{spare}");
             common::no_child_is_left();
         }
         assert!((1..9).contains(&made), "{made}");
@@ -683,6 +688,7 @@ fn descriptors_of_cgroups() {
         // The first ones are gone: it is opened anew.
         drop(fillers);
         assert!(Command::new("true").unit(Unit::Cgroup).spawn().unwrap().wait().unwrap().success());
+        no_cgroup_is_left();
     });
 }
 
@@ -722,7 +728,7 @@ fn killed_once() {
         // The three, and that of the directory itself.
         assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), 5);
     }
-    assert_eq!(cgroups(), 0);
+    no_cgroup_is_left();
 }
 
 /// Of all at once; a copy of this process ends nobody.
