@@ -106,7 +106,7 @@ pub enum SetEvent<T> {
 /// # In another event loop
 ///
 /// `AsFd` is one descriptor for all pipes and exits. When it is readable, call [`try_wait`](SetEvents::try_wait), a bounded
-/// number of times or until it returns `None`.
+/// number of times or until it returns `None`. After an error it stays readable, and the next call tries again.
 ///
 /// # Other consumers
 ///

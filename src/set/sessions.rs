@@ -15,6 +15,7 @@ pub(super) fn send<'m, T: 'm>(
     signals: &[Signal],
 ) -> io::Result<()> {
     // Nobody reaps them meanwhile.
+    let members = members.filter(|member| member.session().is_some());
     let members: Vec<_> = members.map(|member| (member, member.lock_kept())).collect();
     let sessions: HashSet<u32> = members.iter().filter_map(|(member, _)| member.session()).collect();
     if !sessions.is_empty() {

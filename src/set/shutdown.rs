@@ -57,9 +57,10 @@ impl<T> ChildSet<T> {
     /// and `SIGKILL` to those that are still there when the grace is over.
     ///
     /// Their exits are taken from the returned [`Shutdown`]. It ends when the set is empty, and nothing of the units is
-    /// left or the rest was killed. A killed cgroup may take up to a second to be empty. The calls that take exits send `SIGKILL`. It comes in time while a thread blocks in
-    /// [`wait`](Shutdown::wait), or a task awaits `next()`. Otherwise it comes with the next call that takes an exit.
-    /// After the `Shutdown` was dropped, it never comes: the other children stay in the set, and live.
+    /// left or the rest was killed. A killed cgroup may take up to a second to be empty. The calls that take exits send
+    /// `SIGKILL`. It comes in time while a thread blocks in [`wait`](Shutdown::wait), or a task awaits `next()`. Otherwise
+    /// it comes with the next call that takes an exit. After the `Shutdown` was dropped, it never comes: the other children
+    /// stay in the set, and live.
     ///
     /// Both signals go to the children that are in the set at that moment. If others may still put children into it,
     /// [close](ChildSet::close) it first.

@@ -37,6 +37,12 @@ pub(super) struct CloneArgs {
     cgroup: u64,
 }
 
+/// Whether a child can run on our memory on this processor. Elsewhere it has a copy.
+pub(crate) const SHARES_MEMORY: bool = HAS_NEW_STACK;
+
+/// Whether `fork` makes all children on this processor.
+pub(crate) const ONLY_FORKS: bool = !CLONE_RETURNS_ZERO;
+
 /// Whether `clone3` is refused altogether, as older containers' filters do: found out by the first spawn.
 static NO_CLONE3: AtomicBool = AtomicBool::new(false);
 

@@ -8,14 +8,14 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, Weak};
 
 use rustix::fs::{mkdirat, openat, unlinkat, AtFlags, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::pidfd::Signal;
 use crate::sync::lock;
-use crate::sys::low::above_stdio;
+use crate::sys::low::{above_stdio, out_of_the_way};
 use crate::sys::origin::{Origin, PerProcess};
 use crate::watch::members;
 
@@ -27,7 +27,7 @@ pub(crate) struct Cgroup {
 }
 
 struct Own {
-    parent: OwnedFd,
+    parent: Arc<OwnedFd>,
     name: CString,
     origin: Origin,
 }
@@ -46,9 +46,7 @@ impl Cgroup {
     /// Makes one below that of this process.
     pub(crate) fn create() -> io::Result<Cgroup> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let parent = rustix::fs::open(own_directory()?, flags, Mode::empty())?;
-        let parent = above_stdio(parent)?;
+        let parent = own_directory()?;
         loop {
             let number = NEXT.fetch_add(1, Ordering::Relaxed);
             let name = CString::new(format!("childset-{}-{number}", std::process::id()))?;
@@ -58,9 +56,9 @@ impl Cgroup {
                 made => made?,
             }
             let own = Own { parent, name, origin: Origin::here() };
-            let directory = openat(&own.parent, &own.name, flags, Mode::empty());
+            let directory = openat(&own.parent, &own.name, DIRECTORY, Mode::empty());
             return match directory.map_err(io::Error::from).and_then(above_stdio) {
-                Ok(directory) => Ok(Cgroup { directory, own: Some(own) }),
+                Ok(directory) => Ok(Cgroup { directory: out_of_the_way(directory), own: Some(own) }),
                 Err(error) => {
                     own.remove();
                     Err(error)
@@ -126,15 +124,31 @@ impl Cgroup {
     }
 }
 
-/// The directory of this process's own cgroup.
-fn own_directory() -> io::Result<std::path::PathBuf> {
+const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+/// The cgroup that this process was in when one was last made in it, and its directory while it is open for any of those.
+static HOME: PerProcess<Mutex<(String, Weak<OwnedFd>)>> = PerProcess::new(Mutex::default);
+
+/// The directory of this process's own cgroup: one descriptor for all that are made in it.
+fn own_directory() -> io::Result<Arc<OwnedFd>> {
+    let groups = fs::read_to_string("/proc/self/cgroup")?;
+    let mut home = lock(HOME.get());
+    if let Some(directory) = home.1.upgrade().filter(|_| home.0 == groups) {
+        return Ok(directory);
+    }
+    let directory = rustix::fs::open(own_path(&groups)?, DIRECTORY, Mode::empty())?;
+    let directory = Arc::new(out_of_the_way(above_stdio(directory)?));
+    *home = (groups, Arc::downgrade(&directory));
+    Ok(directory)
+}
+
+fn own_path(groups: &str) -> io::Result<std::path::PathBuf> {
     let mounts = fs::read_to_string("/proc/self/mounts")?;
     let mut fields = mounts.lines().map(|line| line.split(' '));
     let mount = fields.find_map(|mut fields| {
         let (_, path) = (fields.next(), fields.next()?);
         (fields.next() == Some("cgroup2")).then_some(path)
     });
-    let groups = fs::read_to_string("/proc/self/cgroup")?;
     let own = groups.lines().find_map(|line| line.strip_prefix("0::/"));
     match (mount, own) {
         (Some(mount), Some(own)) => Ok(Path::new(mount).join(own)),

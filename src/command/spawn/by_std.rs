@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::event::{eventfd, EventfdFlags};
 
 use super::layout::Layout;
-use super::lift::{copy_from, out_of_the_way};
+use super::lift::copy_from;
 use super::standard::Standard;
 use super::{Job, Spawned, INHERITED};
 use crate::child::{Kind, Stdio};
@@ -17,6 +17,7 @@ use crate::command::Command;
 use crate::pidfd::Pidfd;
 use crate::sys::descriptors::is_free;
 use crate::sys::fork::{exec_here, Carrier};
+use crate::sys::low::out_of_the_way;
 use crate::sys::plan::Plan;
 
 impl Command {

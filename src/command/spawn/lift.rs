@@ -12,12 +12,6 @@ use crate::sys::descriptors::{copy_of_inherited, is_free};
 use crate::sys::held::Held;
 use crate::sys::needs::{ByDescriptor, Needs};
 
-/// Descriptors below this cost a child nothing that matters: the kernel copies their table in such units.
-const LOW: RawFd = 64;
-
-/// Where descriptors go that no child needs, if the limit allows: out of the way of those that one does.
-const HIGH: RawFd = 1024;
-
 /// The descriptor for the child, or a copy: its number is none that the child is to have, so that installing another
 /// does not overwrite it.
 pub(super) fn lift(fd: &Arc<OwnedFd>, options: &Options) -> io::Result<Held> {
@@ -98,15 +92,6 @@ pub(super) fn copy_from(fd: &OwnedFd, number: RawFd) -> io::Result<OwnedFd> {
         Errno::INVAL => Errno::MFILE,
         error => error,
     })?)
-}
-
-/// Moves a descriptor that no child needs to a high number, if it lies where it costs each child something.
-pub(super) fn out_of_the_way(fd: OwnedFd) -> OwnedFd {
-    if !(LOW..HIGH).contains(&fd.as_raw_fd()) {
-        return fd;
-    }
-    // It stays where it is if the limit is too low for that.
-    fcntl_dupfd_cloexec(&fd, HIGH).unwrap_or(fd)
 }
 
 /// Ranges of descriptors, both ends included.

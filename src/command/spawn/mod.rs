@@ -22,13 +22,14 @@ use crate::pidfd::Pidfd;
 use crate::sys::clone;
 use crate::sys::fork::exec_here;
 use crate::sys::held::Held;
+use crate::sys::low::out_of_the_way;
 use crate::sys::needs::Needs;
 use crate::sys::plan::{
     busy_wait, Environment, Failure, Life, Memory, Plan, PreExec, Source, Stage, BUSY_RETRIES,
 };
 use crate::watch::cgroup::Cgroup;
 use layout::{own_environment, Layout};
-use lift::{copy_from, lift_all, lift_needs, out_of_the_way, Ranges};
+use lift::{copy_from, lift_all, lift_needs, Ranges};
 use standard::Standard;
 
 pub(super) use launch::can_be_launched;
@@ -74,10 +75,11 @@ impl<'j> Job<'j> {
         let stdio = standard.sources();
         let highest = highest(&stdio, &fds, needs.as_deref());
         // On a copy, a child may have to enter its cgroup itself, and then needs that, too.
-        let entered = cgroup.as_ref().filter(|_| self.options.memory() == Memory::Copied);
+        let is_copied = self.options.memory() == Memory::Copied || !clone::SHARES_MEMORY;
+        let entered = cgroup.as_ref().filter(|_| is_copied);
         let highest = entered.map_or(highest, |cgroup| highest.max(cgroup.as_fd().as_raw_fd()));
         // A child that `fork` makes has a table of its own from the start.
-        let leaves_table = !self.options.inherit_fds && self.acts.is_empty();
+        let leaves_table = !self.options.inherit_fds && self.acts.is_empty() && !clone::ONLY_FORKS;
         let last = if leaves_table { highest as u32 } else { u32::MAX };
         let to_close = Ranges::to_close(self.options, installed(&stdio), &fds, needs.as_deref(), last);
         let mut plan = Plan {

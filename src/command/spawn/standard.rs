@@ -5,11 +5,11 @@ use std::os::fd::{OwnedFd, RawFd};
 
 use rustix::pipe::{pipe_with, PipeFlags};
 
-use super::lift::{lift, lift_inherited, lift_own, out_of_the_way};
+use super::lift::{lift, lift_inherited, lift_own};
 use crate::child::Kind;
 use crate::command::options::Options;
 use crate::sys::held::Held;
-use crate::sys::low::above_stdio;
+use crate::sys::low::{above_stdio, out_of_the_way};
 use crate::sys::plan::Source;
 
 pub(super) struct Standard {
