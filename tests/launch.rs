@@ -12,7 +12,10 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use childset::{reap_dropped, Child, ChildSet, Command, Exit, Prepared, Signal, SpawnError, State, Stdio};
+use childset::{
+    reap_dropped, Child, ChildSet, Command, Containment, Exit, Prepared, Signal, SpawnError, State, Stdio,
+    Unit,
+};
 use common::seccomp::{hold, Held};
 use common::{check_leaks, launches, reap_all_dropped, skipped, Dir};
 
@@ -26,6 +29,7 @@ const TESTS: &[(&str, fn())] = &[
     ("a_busy_program_is_tried_again", a_busy_program_is_tried_again),
     ("killed_before_execve", killed_before_execve),
     ("killed_at_once", killed_at_once),
+    ("signalled_before_it_leads", signalled_before_it_leads),
     ("pipes", pipes),
     ("a_pipe_waits_for_the_table", a_pipe_waits_for_the_table),
     ("files_closed_at_once", files_closed_at_once),
@@ -358,6 +362,44 @@ fn killed_at_once() {
             child.kill().unwrap();
             assert_eq!(common::read(child.stdout.take().unwrap().blocking(), &mut [0]), 0);
             assert_eq!(child.wait().unwrap().signal(), Some(Signal::KILL));
+        }
+    });
+}
+
+/// What a child is the first of, it makes itself. Until then it is all of that.
+fn signalled_before_it_leads() {
+    if is_spawned() {
+        return;
+    }
+    // The child calls it before it makes a group or a session.
+    held(libc::SYS_dup3, |held| {
+        let ends: [fn(&Child); 5] = [
+            |child| child.kill().unwrap(),
+            |child| assert_ne!(child.kill_tree().unwrap(), Containment::Cgroup),
+            |child| child.handle().kill().unwrap(),
+            |child| assert!(child.wait_terminated(Duration::from_secs(20)).unwrap().signal().is_some()),
+            |child| child.send_signal_to_group(Signal::TERM).unwrap(),
+        ];
+        for unit in [Unit::ProcessGroup, Unit::Session] {
+            // A session is no group to the last one.
+            for end in &ends[..if unit == Unit::Session { 4 } else { 5 }] {
+                let child = Command::new("sleep").arg("60").unit(unit).launch().unwrap();
+                held.next(30_000).expect("the child gets there");
+                let start = Instant::now();
+                end(&child);
+                let exit = child.wait_timeout(Duration::from_secs(10)).unwrap();
+                let Some(exit) = exit else {
+                    child.send_signal(Signal::KILL).unwrap();
+                    panic!("{unit:?}: it lives");
+                };
+                assert!(exit.signal().is_some() && start.elapsed() < Duration::from_secs(10), "{exit:?}");
+            }
+            let set = ChildSet::new().unwrap();
+            set.launch(Command::new("sleep").arg("60").unit(unit), ()).unwrap();
+            held.next(30_000).expect("the child gets there");
+            let start = Instant::now();
+            let exited = set.shutdown(Duration::from_secs(20)).wait().unwrap().unwrap();
+            assert!(exited.exit.unwrap().signal().is_some() && start.elapsed() < Duration::from_secs(10));
         }
     });
 }

@@ -12,7 +12,7 @@ use super::unit::{Unit, KILL};
 use crate::pidfd::StatusUnknown;
 use crate::pidfd::{Collected, Exit, Forked, Gone, Pidfd, Signal};
 #[cfg(feature = "command")]
-use crate::sys::launch::{failed, forget, Failed};
+use crate::sys::launch::{failed, forget, is_on_its_way, Failed};
 use crate::sys::origin::Origin;
 #[cfg(feature = "command")]
 use crate::sys::plan::{Failure, Stage};
@@ -210,6 +210,36 @@ impl Process {
     /// Signals the process group that the process leads. The caller sees to it that it is not reaped meanwhile.
     pub(crate) fn send_signal_to_group(&self, signal: Signal) -> io::Result<()> {
         Forked::check(self.origin)?;
+        let result = self.signal_group(signal);
+        #[cfg(feature = "command")]
+        if result.as_ref().is_err_and(|error| Gone::from_io_error(error).is_some())
+            && self.flight() != 0
+            && self.has(Flag::LeadsGroup)
+        {
+            return self.signal_launched_group(signal);
+        }
+        result
+    }
+
+    /// A launched child makes its group itself. Until then it is all of that.
+    #[cfg(feature = "command")]
+    #[cold]
+    fn signal_launched_group(&self, signal: Signal) -> io::Result<()> {
+        let was_on_its_way = is_on_its_way(self.flight());
+        let alone = match was_on_its_way {
+            true => self.pidfd().send_signal(signal),
+            false => Ok(()),
+        };
+        // By now there may be a group, with more in it.
+        let result = self.signal_group(signal);
+        if was_on_its_way {
+            alone
+        } else {
+            result
+        }
+    }
+
+    fn signal_group(&self, signal: Signal) -> io::Result<()> {
         match (self.pidfd().send_signal_to_group(signal), self.pid) {
             // As long as our child was not reaped, no other group can have its number.
             (Err(error), Some(pid))

@@ -225,6 +225,11 @@ pub(crate) fn failed(number: u32) -> Option<Failed> {
     settled()?.failed.get(&number).cloned()
 }
 
+/// Whether the child has not left our memory.
+pub(crate) fn is_on_its_way(number: u32) -> bool {
+    settled().is_some_and(|log| log.on_way.iter().any(|flight| flight.number == number))
+}
+
 /// Nobody will ask what this one failed at.
 pub(crate) fn forget(number: u32) {
     let Some(mut log) = settled() else {

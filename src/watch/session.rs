@@ -7,13 +7,14 @@ use std::io;
 use crate::pidfd::{field, Signal};
 use crate::watch::members;
 
-/// Sends signals to all processes in the sessions of these leaders. No leader was reaped. Reads all of `/proc` twice or
-/// more.
+/// Sends signals to all processes in the sessions of these leaders, and to those: a child that was launched may not have
+/// made its session. No leader was reaped. Reads all of `/proc` twice or more.
 ///
 /// # Errors
 /// `/proc` cannot be read; and those of [`members::send`].
 pub(crate) fn send(leaders: &HashSet<u32>, signals: &[Signal]) -> io::Result<()> {
-    let is_member = |&pid: &u32| session(pid).is_some_and(|leader| leaders.contains(&leader));
+    let leads = |pid: &u32| leaders.contains(pid);
+    let is_member = |pid: &u32| leads(pid) || session(*pid).is_some_and(|leader| leads(&leader));
     members::send(
         signals,
         || Ok(pids()?.filter(is_member).collect()),
