@@ -43,8 +43,7 @@ impl Invocation {
 }
 
 pub(crate) fn quote_word(word: &[u8], line: &mut Vec<u8>) {
-    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_@%+:,./-".contains(byte);
-    if !word.is_empty() && word.iter().all(is_plain) {
+    if is_plain(word) {
         line.extend_from_slice(word);
         return;
     }
@@ -56,4 +55,31 @@ pub(crate) fn quote_word(word: &[u8], line: &mut Vec<u8>) {
         }
     }
     line.push(b'\'');
+}
+
+/// How much [`quote_word`] appends.
+pub(crate) fn quoted_length(word: &[u8]) -> usize {
+    match is_plain(word) {
+        true => word.len(),
+        false => word.len() + 2 + 3 * word.iter().filter(|&&byte| byte == b'\'').count(),
+    }
+}
+
+fn is_plain(word: &[u8]) -> bool {
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_@%+:,./-".contains(byte);
+    !word.is_empty() && word.iter().all(is_plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{quote_word, quoted_length};
+
+    #[test]
+    fn the_length_is_known_without_quoting() {
+        for word in ["", "a/b.c", "a b", "it's", "'''", "\n", "ä"] {
+            let mut line = Vec::new();
+            quote_word(word.as_bytes(), &mut line);
+            assert_eq!(quoted_length(word.as_bytes()), line.len(), "{word:?}");
+        }
+    }
 }

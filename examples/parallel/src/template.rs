@@ -5,7 +5,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use crate::launch::Job;
 use crate::placeholder::{parse, Form, Part, Syntax, Which};
-use crate::quote::{quote_word, Invocation};
+use crate::quote::{quote_word, quoted_length, Invocation};
 
 /// What makes a single word a line for a shell.
 const SHELL: &[u8] = b" \t\n|&;<>()$`\\\"'*?[]#~!{}=";
@@ -67,11 +67,7 @@ impl Template {
 
     /// How much longer it is with these.
     pub(crate) fn length_of(&self, row: &[OsString]) -> usize {
-        let quoted = |value: &[u8]| {
-            let mut text = Vec::new();
-            quote_word(value, &mut text);
-            text.len() + 1
-        };
+        let quoted = |value: &[u8]| quoted_length(value) + 1;
         let of_word = |word: &Vec<Part>| -> usize {
             let values = word.iter().map(|part| match part {
                 Part::Value(Which::All, form) => row.iter().map(|value| quoted(form.of(value))).sum(),
