@@ -137,8 +137,9 @@ impl Supervise {
 pub(crate) fn is_flat(before: ((u64, u64), usize), after: ((u64, u64), usize)) {
     // A descriptor for the child, and those of what the table reads.
     assert!(before.1.abs_diff(after.1) <= 3, "{before:?} {after:?}");
-    // Some pages are touched late.
-    assert!(after.0 .0 <= before.0 .0 + 64 && after.0 .1 <= before.0 .1, "{before:?} {after:?}");
+    // Some pages are touched late. And childset keeps the stacks of launched children, of 32 KiB, for the next ones: as many
+    // as were on their way at once, which are up to 64 on a busy machine.
+    assert!(after.0 .0 <= before.0 .0 + 64 && after.0 .1 <= before.0 .1 + 64 * 32, "{before:?} {after:?}");
 }
 
 /// The processes with this parent: pid and state.
