@@ -108,9 +108,12 @@ impl Command {
     /// ```
     ///
     /// The child gets the descriptors, the environment and the directory of the moment of the call, even if they change
-    /// right after it. The first use of our end of a pipe waits until the child has descriptors of its own. That is
-    /// short, since it needs no disk, and so no end of file is missed. At most 64 children are on their way to `execve`.
-    /// If there are more, this call waits for the oldest of them.
+    /// right after it. For that, copies of those are kept open, until the child has descriptors of its own: the next call
+    /// of the crate closes them. The first use of our end of a pipe waits for that. It is short, since it needs no disk,
+    /// and so no end of file is missed. With [`inherit_fds`](Command::inherit_fds) nothing waits: the kernel copies all
+    /// descriptors for the child, which takes longer the more there are.
+    ///
+    /// At most 64 children are on their way to `execve`. If there are more, this call waits for the oldest of them.
     ///
     /// Some children cannot be launched. They are spawned, with the same results, except that their failures come at
     /// once:
