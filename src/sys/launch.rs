@@ -343,7 +343,7 @@ impl Flight {
                 return false;
             }
             let left = left.map(|left| libc::timespec {
-                tv_sec: left.as_secs() as libc::time_t,
+                tv_sec: left.as_secs() as _,
                 tv_nsec: left.subsec_nanos() as _,
             });
             let left = left.as_ref().map_or(std::ptr::null(), |left| left as *const libc::timespec);
