@@ -723,7 +723,9 @@ fn killed_once() {
         assert_eq!(common::errno(&error), libc::ENOENT);
         // What is not for it is not given to it.
         let mut list = Command::new("ls");
-        list.args(["-l", "/proc/self/fd"]).unit(Unit::Cgroup).stdout(Stdio::piped());
+        list.args(["-l", "/proc/self/fd"]).unit(Unit::Cgroup);
+        // Ours may be closed.
+        list.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let output = list.spawn().unwrap().wait_with_output().unwrap();
         // The three, and that of the directory itself.
         assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), 5);
