@@ -225,18 +225,10 @@ impl Process {
     #[cfg(feature = "command")]
     #[cold]
     fn signal_launched_group(&self, signal: Signal) -> io::Result<()> {
-        let was_on_its_way = is_on_its_way(self.flight());
-        let alone = match was_on_its_way {
-            true => self.pidfd().send_signal(signal),
-            false => Ok(()),
-        };
+        let alone = is_on_its_way(self.flight()).then(|| self.pidfd().send_signal(signal));
         // By now there may be a group, with more in it.
         let result = self.signal_group(signal);
-        if was_on_its_way {
-            alone
-        } else {
-            result
-        }
+        alone.unwrap_or(result)
     }
 
     fn signal_group(&self, signal: Signal) -> io::Result<()> {

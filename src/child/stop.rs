@@ -260,7 +260,7 @@ impl Shared {
         if self.process().unit == Unit::Process || self.is_unit_gone()? {
             return Ok(None);
         }
-        if !looks.was_killed() && looks.is_over() {
+        if looks.is_due() {
             self.kill_unit()?;
             looks.kill();
         }

@@ -108,6 +108,15 @@ impl Looks {
         self.was_killed
     }
 
+    /// When to kill; `None` once that was done, and if it is never to be.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.deadline.filter(|_| !self.was_killed)
+    }
+
+    pub(crate) fn is_due(&self) -> bool {
+        !self.was_killed && self.is_over()
+    }
+
     pub(crate) fn is_over(&self) -> bool {
         self.deadline.is_some_and(|deadline| deadline <= Instant::now())
     }

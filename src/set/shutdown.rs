@@ -36,8 +36,6 @@ use crate::child::{ChildHandle, Looks};
 #[must_use = "the children are killed at the deadline only while their exits are taken"]
 pub struct Shutdown<'a, T> {
     set: &'a ChildSet<T>,
-    /// When to kill; `None` once that was done, and if it is never to be.
-    deadline: Option<Instant>,
     /// Those that have come out, and something of whose units is left. After the kill, those whose end can be awaited.
     rest: Vec<ChildHandle>,
     looks: Looks,
@@ -78,12 +76,10 @@ impl<T> ChildSet<T> {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn shutdown(&self, grace: Duration) -> Shutdown<'_, T> {
-        let deadline = Instant::now().checked_add(grace);
         Shutdown {
             set: self,
-            deadline,
             rest: Vec::new(),
-            looks: Looks::new(deadline),
+            looks: Looks::new(Instant::now().checked_add(grace)),
             error: self.end_all(false).err(),
             #[cfg(feature = "async-io")]
             timer: None,
@@ -136,12 +132,12 @@ impl<T> Shutdown<'_, T> {
             if let Some(error) = self.error.take() {
                 return Err(error);
             }
-            let exited = self.set.wait_until(self.deadline, Until::Empty)?;
+            let exited = self.set.wait_until(self.looks.due(), Until::Empty)?;
             if let Some(exited) = exited {
                 self.note(&exited);
                 return Ok(Some(exited));
             }
-            if self.deadline.is_none_or(|deadline| Instant::now() < deadline) {
+            if !self.looks.is_due() {
                 // The set is empty.
                 if self.is_rest_gone() {
                     return Ok(None);
@@ -164,8 +160,7 @@ impl<T> Shutdown<'_, T> {
     }
 
     fn kill_if_due(&mut self) {
-        if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-            self.deadline = None;
+        if self.looks.is_due() {
             let mut error = self.set.end_all(true).err();
             self.rest.retain(is_left);
             for handle in &self.rest {
@@ -220,7 +215,7 @@ impl<T> Stream for Shutdown<'_, T> {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
-        while let Some(deadline) = this.deadline {
+        while let Some(deadline) = this.looks.due() {
             // Which starts the reactor, or says why not.
             if let Err(error) = this.set.consumers() {
                 return Poll::Ready(Some(Err(error)));
@@ -259,7 +254,7 @@ impl<T> fmt::Debug for Shutdown<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shutdown")
             .field("set", self.set)
-            .field("deadline", &self.deadline)
+            .field("deadline", &self.looks.due())
             .finish_non_exhaustive()
     }
 }

@@ -16,10 +16,14 @@ pub(crate) fn can_launch() -> bool {
     const YES: u8 = 1;
     const NO: u8 = 2;
     static KNOWN: AtomicU8 = AtomicU8::new(UNKNOWN);
-    if !HAS_NEW_STACK || sanitizer::keeps_books() {
+    if !HAS_NEW_STACK {
         return false;
     }
     if KNOWN.load(Ordering::Relaxed) == UNKNOWN {
+        if sanitizer::keeps_books() {
+            KNOWN.store(NO, Ordering::Relaxed);
+            return false;
+        }
         match run_nothing(None).map_err(|failure| failure.stage) {
             Err(Stage::Exec(_)) => KNOWN.store(if clone3_is_there() { YES } else { NO }, Ordering::Relaxed),
             Err(Stage::Unshare | Stage::CloseFds) => KNOWN.store(NO, Ordering::Relaxed),

@@ -46,10 +46,7 @@ fn decimal(text: &str) -> Option<(Number, &str)> {
 
 /// `0x`, digits with a point maybe, and an exponent of 2 maybe; `d` is a digit, and a suffix only behind an exponent.
 fn hexadecimal(text: &str) -> Option<(Number, &str)> {
-    let (sign, rest) = match text.strip_prefix('-') {
-        Some(rest) => (-1.0, rest),
-        None => (1.0, text.strip_prefix('+').unwrap_or(text)),
-    };
+    let (sign, rest) = sign(text);
     let rest = rest.strip_prefix("0x").or_else(|| rest.strip_prefix("0X"))?;
     let is_part = |c: char| c.is_ascii_hexdigit() || c == '.';
     let end = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
@@ -68,16 +65,21 @@ fn hexadecimal(text: &str) -> Option<(Number, &str)> {
         // In two steps: one factor alone may not be a number of this kind.
         f64::from(digit) * 2f64.powi(exponent / 2) * 2f64.powi(exponent - exponent / 2)
     });
-    Some((Number { value: if is_zero { 0.0 } else { sign * value.sum::<f64>() }, is_zero }, rest))
+    Some((Number { value: if is_zero { 0.0 } else { sign as f64 * value.sum::<f64>() }, is_zero }, rest))
+}
+
+/// 1 where there is none.
+fn sign(text: &str) -> (i64, &str) {
+    match text.strip_prefix('-') {
+        Some(rest) => (-1, rest),
+        None => (1, text.strip_prefix('+').unwrap_or(text)),
+    }
 }
 
 /// 0 where there is none.
 fn exponent(text: &str) -> (i64, &str) {
     let found = text.strip_prefix(['p', 'P']).and_then(|rest| {
-        let (sign, digits) = match rest.strip_prefix('-') {
-            Some(digits) => (-1, digits),
-            None => (1, rest.strip_prefix('+').unwrap_or(rest)),
-        };
+        let (sign, digits) = sign(rest);
         let (digits, rest) =
             digits.split_at(digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len()));
         let is_there = !digits.is_empty();
