@@ -13,7 +13,8 @@ use crate::table::Table;
 
 const FILE: &str = "guard.json";
 
-/// At most this much a child. See `Counted`. What async-io's thread does while it waits depends on how long that
+/// At most this much a child. See `Counted`. Instructions differ by up to 2 % with the directory in which the same code
+/// is compiled, so their bounds leave some 5 %. What async-io's thread does while it waits depends on how long that
 /// is, so who awaits has no bounds on `alone`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
