@@ -1,5 +1,5 @@
-//! What the event loops beside this are put through: children that all end at once. It tells how many exits a loop
-//! saw, and how long its timer stood still meanwhile.
+//! The test of each event loop in this directory: children that all end at once. It prints how many exits a loop saw,
+//! and how long its timer stood still meanwhile.
 
 use std::fs;
 use std::io::{self, ErrorKind, Read};

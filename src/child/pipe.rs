@@ -16,8 +16,8 @@ use crate::sys::poll::poll_one;
 use crate::sys::signal::without_sigpipe;
 use crate::watch::registered::{Numbered, Registered};
 
-/// Our end of a pipe. It becomes `O_NONBLOCK` at the first await, and reads and writes that are not awaited
-/// block all the same.
+/// Our end of a pipe. It becomes `O_NONBLOCK` at the first await. Reads and writes that are not awaited still
+/// block.
 #[derive(Debug)]
 pub(crate) struct Pipe(
     /// With the number of its flight, if the child may still need its end from us: that is closed here before this one is

@@ -99,7 +99,7 @@ pub use terminal::Pty;
 pub struct Command {
     /// Program, arguments, environment and directory.
     std: std::process::Command,
-    /// The first of them with a null byte, instead of which `std` keeps another string.
+    /// The first of them with a null byte. `std` keeps another string in its place.
     null_byte: Option<(&'static str, OsString)>,
     arg0: Option<OsString>,
     env_cleared: bool,

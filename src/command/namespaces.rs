@@ -17,7 +17,7 @@ impl Command {
     /// ```
     ///
     /// All are joined in one step, the user namespace first: a process that may join it may also join the others that
-    /// belong to it. This is done after what needs our own rights (limits, priority). The root directory, the user and
+    /// belong to it. This is done after the steps that need our own rights (limits, priority). The root directory, the user and
     /// the working directory are set later: they are looked up in the new namespaces, and so is the program.
     ///
     /// - [`Mount`](Namespace::Mount): the child's root and working directory are those of the namespace.

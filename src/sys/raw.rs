@@ -1,5 +1,5 @@
 //! System calls without the C library, for a child that shares its parent's memory: libc's wrappers write
-//! `errno`, take locks and may be cancelled, all of which would happen to the parent.
+//! `errno`, take locks and may be cancelled. All that would happen to the parent.
 
 #[cfg(any(all(target_arch = "x86_64", target_pointer_width = "64"), target_arch = "aarch64"))]
 use std::arch::asm;

@@ -8,7 +8,7 @@ use anyhow::{ensure, Context, Result};
 
 use crate::run::Setting;
 
-/// Descriptors besides those of the children: a contender may leave a gap below those that it moves up.
+/// Descriptors in addition to those of the children: a contender may leave a gap below those that it moves up.
 const SPARE: usize = 1200;
 
 /// What else lives on the machine.

@@ -9,7 +9,7 @@ use rustix::net::sockopt::socket_peercred;
 
 /// Who is at the other end.
 pub(crate) struct Taker {
-    /// Where the kernel tells it (Linux 6.5), and it has not gone since.
+    /// Where the kernel reports it (Linux 6.5), and it has not gone since.
     pid: Option<u32>,
     /// Who connected. The process itself may have become another user's since, by running sudo.
     pub(crate) user: u32,

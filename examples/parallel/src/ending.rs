@@ -120,7 +120,7 @@ impl Endings {
         result
     }
 
-    /// Sends SIGTERM to all, and leaves it at that but for time-outs.
+    /// Sends SIGTERM to all. Only a time-out does more.
     pub(crate) fn terminate<T>(&mut self, set: &ChildSet<T>) -> io::Result<()> {
         let mut result = Ok(());
         for (&key, ending) in &mut self.running {

@@ -2,7 +2,7 @@
 //!
 //! It holds a pidfd of each process that it found, and so neither mistakes a later process for it nor counts one
 //! twice. It can tell a process that has *exited*, and is a zombie, from one that was *reaped*, which is when the
-//! kernel tells its status to others (Linux 6.15); and it names the zombies that nobody collects.
+//! kernel reports its status to others (Linux 6.15); and it names the zombies that nobody collects.
 //!
 //! For example:
 //!

@@ -5,7 +5,7 @@ use std::io;
 
 use childset::{Exit, StatusUnknown};
 
-/// As of procps, but for the last, which is timeout(1)'s.
+/// Those of procps; the last is timeout(1)'s.
 pub(crate) const ENDED: u8 = 0;
 pub(crate) const NONE_FOUND: u8 = 1;
 pub(crate) const FAILED: u8 = 3;

@@ -1,6 +1,6 @@
 //! Reaping what is not ours: processes that others made and left to us.
 //!
-//! They are in no `ChildSet`, and nothing but SIGCHLD tells of their end. `wait(-1)` would reap them, but services, too,
+//! They are in no `ChildSet`, and SIGCHLD alone reports their end. `wait(-1)` would reap them, but services, too,
 //! whose resource use would be lost then. So we look at a zombie first, without taking it, and reap it only if it is no
 //! service. One that is a service hides the others from the look, and so the set is asked first. A zombie keeps its pid
 //! until we, its parent, reap it: between the look and the reaping, the pid cannot become another's.

@@ -80,7 +80,7 @@ fn run(event_loop: &mut EventLoop<()>, app: &mut App, signals: &EndSignals) -> R
         if let PumpStatus::Exit(_) = event_loop.pump_app_events(Some(Duration::ZERO), app) {
             return std::mem::replace(&mut app.result, Ok(()));
         }
-        // Drawing talks to the display, and may have fetched events with the answers: no descriptor tells of them.
+        // Drawing talks to the display, and may have fetched events with the answers: no descriptor reports those.
         if std::mem::take(&mut app.has_drawn) {
             continue;
         }

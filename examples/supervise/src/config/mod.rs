@@ -356,7 +356,7 @@ fn key_before(text: &str, start: usize) -> Option<&str> {
     }
 }
 
-/// The directory itself need not be there: its nearest ancestor tells.
+/// The directory itself need not be there: its nearest ancestor counts.
 fn is_below_mount(cgroup: &Path) -> bool {
     const CGROUP2_MAGIC: u64 = 0x6367_7270;
     let is_plain = cgroup.is_absolute() && !cgroup.components().any(|part| part.as_os_str() == "..");

@@ -51,7 +51,7 @@ pub(crate) struct Supervisor {
     signals: Signals,
     /// How many were reaped.
     strangers: u64,
-    /// There may be a zombie that no further SIGCHLD tells of.
+    /// There may be a zombie for which no further SIGCHLD comes.
     zombies: bool,
     stopping: bool,
     /// For all to be stopped; then what still runs is killed.

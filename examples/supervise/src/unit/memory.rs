@@ -95,7 +95,7 @@ impl Unit {
     }
 }
 
-/// How it ended. The parent of one that is not our child reaps it in a moment; then the kernel tells (Linux 6.15).
+/// How it ended. The parent of one that is not our child reaps it in a moment; then the kernel reports it (Linux 6.15).
 pub(crate) fn exit_of(exited: &mut Exited<Tag>) -> io::Result<Exit> {
     const MOMENT: Duration = Duration::from_millis(100);
     let exit = std::mem::replace(&mut exited.exit, Err(StatusUnknown::NotKept.into()));
