@@ -12,10 +12,18 @@ use childset::{Child, ChildSet, Command, Containment, Signal, Stdio, Unit};
 
 const LONG: Duration = Duration::from_secs(20);
 
-/// Leaves its group before it runs. With `stays`, another process stays in there.
-fn leaver(stays: bool) -> Command {
-    // SAFETY: no memory is touched.
-    let ours = unsafe { libc::getpgrp() };
+/// Leads the group that others join.
+struct Other(Child);
+
+impl Other {
+    fn new() -> Other {
+        Other(Command::new("sleep").arg("60").process_group(0).kill_on_drop(true).spawn().unwrap())
+    }
+}
+
+/// Leaves its group for the other one before it runs. With `stays`, another process stays in there.
+fn leaver(other: &Other, stays: bool) -> Command {
+    let other = other.0.id() as i32;
     let mut command = Command::new("sleep");
     command.arg("60").stdout(Stdio::piped()).unit(Unit::ProcessGroup);
     let leave = move || {
@@ -26,7 +34,7 @@ fn leaver(stays: bool) -> Command {
                 libc::execlp(sleep, sleep, time, std::ptr::null::<libc::c_char>());
                 libc::_exit(127);
             }
-            match libc::setpgid(0, ours) {
+            match libc::setpgid(0, other) {
                 0 => Ok(()),
                 _ => Err(std::io::Error::last_os_error()),
             }
@@ -45,8 +53,9 @@ fn all_ended(mut child: Child) {
 
 #[test]
 fn is_killed() {
+    let other = Other::new();
     for stays in [false, true] {
-        let child = leaver(stays).spawn().unwrap();
+        let child = leaver(&other, stays).spawn().unwrap();
         child.kill().unwrap();
         all_ended(child);
     }
@@ -54,8 +63,9 @@ fn is_killed() {
 
 #[test]
 fn is_killed_with_its_tree() {
+    let other = Other::new();
     for (stays, unit) in [(false, true), (true, true), (false, false), (true, false)] {
-        let mut command = leaver(stays);
+        let mut command = leaver(&other, stays);
         if !unit {
             command.unit(Unit::Process).process_group(0);
         }
@@ -68,16 +78,18 @@ fn is_killed_with_its_tree() {
 
 #[test]
 fn is_terminated() {
+    let other = Other::new();
     for stays in [false, true] {
-        let child = leaver(stays).spawn().unwrap();
+        let child = leaver(&other, stays).spawn().unwrap();
         assert_eq!(child.wait_terminated(LONG).unwrap().signal(), Some(Signal::TERM));
     }
 }
 
 #[test]
 fn is_killed_when_dropped() {
+    let other = Other::new();
     for stays in [false, true] {
-        let mut child = leaver(stays).kill_on_drop(true).spawn().unwrap();
+        let mut child = leaver(&other, stays).kill_on_drop(true).spawn().unwrap();
         let (stdout, pidfd) = (child.stdout.take().unwrap(), child.pidfd().try_clone().unwrap());
         child.set_reap_on_drop(false);
         drop(child);
@@ -88,9 +100,10 @@ fn is_killed_when_dropped() {
 
 #[test]
 fn is_ended_by_a_shutdown() {
+    let other = Other::new();
     let set = ChildSet::new().unwrap();
     for stays in [false, true] {
-        set.spawn(&mut leaver(stays), stays).unwrap();
+        set.spawn(&mut leaver(&other, stays), stays).unwrap();
     }
     let mut shutdown = set.shutdown(LONG);
     while let Some(exited) = shutdown.wait().unwrap() {

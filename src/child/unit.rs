@@ -4,11 +4,10 @@ use std::collections::HashSet;
 use std::io;
 use std::time::{Duration, Instant};
 
-use rustix::process::{getpgid, Pid};
-
 use super::flags::Flag;
 use super::{Child, Process, Shared};
 use crate::pidfd::{Forked, Gone, Signal};
+use crate::sys::signal::group_of;
 use crate::watch::session;
 
 /// What belongs to the process of a [`Command`](crate::Command), and is ended with it.
@@ -158,8 +157,7 @@ impl Process {
     /// Whether it is not in the group that it leads, or led.
     fn is_elsewhere(&self) -> bool {
         let pid = self.pid().filter(|_| !self.was_reaped());
-        let pid = pid.and_then(|pid| Pid::from_raw(pid as i32));
-        pid.is_some_and(|pid| getpgid(Some(pid)).is_ok_and(|group| group != pid))
+        pid.is_some_and(|pid| group_of(pid).is_ok_and(|group| group != pid))
     }
 
     /// The session that is its unit, while that can be named.
