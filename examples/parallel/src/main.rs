@@ -53,7 +53,6 @@ use run::Runner;
 
 /// Of `parallel` itself having failed, as opposed to its jobs.
 const TROUBLE: u8 = 255;
-const MOST_FAILED: u64 = 101;
 
 fn main() -> ExitCode {
     let inherited = Inherited::find();
@@ -65,7 +64,7 @@ fn main() -> ExitCode {
         }
     };
     match run(options, inherited) {
-        Ok(failed) => ExitCode::from(failed.min(MOST_FAILED) as u8),
+        Ok(status) => ExitCode::from(status),
         Err(error) => {
             complain("parallel", format_args!("{error:#}"));
             ExitCode::from(TROUBLE)
@@ -73,8 +72,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Returns the number of failed jobs; at least 1 if it was stopped.
-fn run(mut options: Options, inherited: Inherited) -> Result<u64> {
+/// Returns the exit status.
+fn run(mut options: Options, inherited: Inherited) -> Result<u8> {
     if options.sources.is_empty() && io::stdin().is_terminal() {
         complain("parallel", "reading from the terminal; Ctrl-D ends the input");
     }
@@ -108,7 +107,7 @@ fn run(mut options: Options, inherited: Inherited) -> Result<u64> {
     let result = runner.run();
     runner.report.end();
     result?;
-    Ok(runner.failed())
+    Ok(runner.status())
 }
 
 fn dry_run(launcher: &Launcher, mut input: Input, done: &HashSet<u64>) -> io::Result<()> {

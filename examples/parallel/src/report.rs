@@ -51,6 +51,14 @@ impl Outcome {
         let failed = timed_out || !exit.success();
         Outcome { code, signal: exit.signal().map_or(0, Signal::as_raw), failed, runtime }
     }
+
+    /// As a shell has it: 128 and the signal, or the exit code. 255 for one that took too long, or of which nobody knows.
+    pub(crate) fn status(&self) -> u8 {
+        match (self.code, self.signal) {
+            (0, signal) => (128 + signal) as u8,
+            (code, _) => code as u8,
+        }
+    }
 }
 
 impl Report {

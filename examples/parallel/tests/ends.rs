@@ -118,8 +118,38 @@ fn halt_now_ends_running_jobs() {
         "echo never",
     ]);
     assert_eq!(stdout(&output), "");
-    assert_eq!(code(&output), 2);
+    assert_eq!(code(&output), 3);
     assert_eq!(ends(&log), [("0", "15"), ("3", "0")]);
+}
+
+/// Each was seen of GNU parallel.
+#[test]
+fn the_exit_status_of_halt_is_that_of_gnu_parallel() {
+    for (status, halt, jobs) in [
+        (7, "now,fail=1", &["true", "exit 7", "true"][..]),
+        (7, "soon,fail=1", &["true", "true", "exit 7"]),
+        (137, "now,fail=1", &["kill -9 $$", "true"]),
+        (255, "now,fail=1", &["exit 255", "true"]),
+        (0, "now,fail=1", &["true", "true"]),
+        (2, "now,fail=2", &["exit 7", "exit 8", "true"]),
+        (34, "soon,fail=30%", &["exit 7", "true", "true"]),
+        (67, "soon,fail=60%", &["exit 7", "exit 7", "exit 7"]),
+        (2, "soon,fail=2%", &["exit 7"; 100]),
+        (100, "soon,fail=100%", &["exit 7"; 5]),
+        (67, "soon,fail=100%", &["true", "exit 7", "exit 7"]),
+        (0, "soon,success=50%", &["false", "true", "true", "false"]),
+        (75, "soon,success=50%", &["false", "false", "false", "true"]),
+        (50, "now,done=50%", &["exit 7", "exit 7", "true", "true"]),
+        (0, "now,done=50%", &["true"; 4]),
+    ] {
+        let output = run(&[&["-j1", "--halt", halt, ":::"], jobs].concat());
+        assert_eq!(code(&output), status, "{halt}: {jobs:?}");
+    }
+    // Those that were ended are none of the failed ones.
+    let output = run(&["-j3", "--halt", "now,fail=2", ":::", "exec sleep 1000", "exit 7", "exit 7"]);
+    assert_eq!(code(&output), 2);
+    let output = run(&["-j1", "--halt", "now,fail=1", "--timeout", "0.3", ":::", "exec sleep 1000", "true"]);
+    assert_eq!(code(&output), 255);
 }
 
 #[test]
@@ -133,14 +163,14 @@ fn halt_takes_successes_ends_and_percentages() {
         ("soon,success=2", (3, 0)),
         ("now,success=75%", (4, 0)),
         ("soon,done=2", (2, 1)),
-        ("now,done=50%", (2, 1)),
-        ("now,fail=25%", (2, 1)),
-        ("soon,fail=30%", (4, 1)),
+        ("now,done=50%", (2, 25)),
+        ("now,fail=25%", (2, 25)),
+        ("soon,fail=30%", (4, 25)),
         ("1", (2, 1)),
         ("2", (2, 1)),
         ("-1", (1, 0)),
         ("-2", (1, 0)),
-        ("20%", (2, 1)),
+        ("20%", (2, 25)),
         ("0", (4, 1)),
     ] {
         assert_eq!(after(halt), expected, "{halt}");

@@ -44,6 +44,7 @@ Each job leads a process group of its own: to end a job is to send SIGTERM to th
 of it after the grace. SIGINT (Ctrl-C), SIGTERM and SIGHUP send SIGTERM to all jobs and start no more; the second \
 one sends SIGKILL.
 
-Exit status: the number of failed jobs, at most 101; those that were ended count as failed, unless --halt \
-ended them for successes or ends. At least 1 after a \
-signal, or if standard output was closed. 255 if the options are wrong or parallel itself failed.";
+Exit status: the number of failed jobs, at most 101; with a percentage in --halt, the percentage of failed jobs; with \
+fail=1 there, the exit status of the first failed job. Jobs that --halt ended do not count, and after as many \
+successes as it names, none does. At least 1 after a signal, or if standard output was closed. 255 if the options are \
+wrong or parallel itself failed.";

@@ -212,6 +212,9 @@ impl Runner<'_> {
         {
             self.fail(error);
         }
+        if outcome.failed {
+            self.first_failure.get_or_insert(outcome.status());
+        }
         self.halt_if_due();
     }
 }

@@ -57,8 +57,10 @@ pub(crate) struct Runner<'a> {
     short: bool,
     /// Nothing is started any more.
     halted: bool,
-    /// `--halt` was done: how many had failed then, of those that it is about.
+    /// `--halt` was done: how many had failed then, if no more count.
     failed_at_halt: Option<u64>,
+    /// The exit status of the first job that failed.
+    first_failure: Option<u8>,
     /// That the program cannot be run was said, and is the same for all.
     said_not_run: bool,
     /// Nor is what jobs left behind waited for, by the second signal or since standard output is closed.
@@ -101,19 +103,12 @@ impl<'a> Runner<'a> {
             short: false,
             halted: false,
             failed_at_halt: None,
+            first_failure: None,
             said_not_run: false,
             stopped: false,
             interrupts: 0,
             trouble: None,
         })
-    }
-
-    /// How many jobs failed; at least 1 if a signal or a closed standard output ended it.
-    pub(crate) fn failed(&self) -> u64 {
-        match self.interrupts > 0 || self.stopped {
-            true => self.report.failed().max(1),
-            false => self.failed_at_halt.unwrap_or(self.report.failed()),
-        }
     }
 
     /// Runs the jobs. Whatever fails, none is left running.

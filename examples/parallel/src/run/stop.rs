@@ -11,6 +11,8 @@ use crate::group::signal_child;
 use crate::signals::stop;
 use crate::values::{Amount, Halt, Why};
 
+const MOST_FAILED: u64 = 101;
+
 impl Runner<'_> {
     /// Looks whether `--halt` is to be done.
     pub(super) fn halt_if_due(&mut self) {
@@ -26,17 +28,16 @@ impl Runner<'_> {
         let is_due = match amount {
             Amount::Number(number) => count >= number,
             // Of all there will be, once that is known.
-            Amount::Percent(percent) => self.input.left().is_some_and(|left| {
-                let all = self.number + left - self.done.len() as u64;
-                count as f64 * 100.0 >= all as f64 * percent
-            }),
+            Amount::Percent(percent) => {
+                self.all_jobs().is_some_and(|all| count as f64 * 100.0 >= all as f64 * percent)
+            }
         };
         if is_due && count > 0 && !self.halted {
             self.halted = true;
-            // What is ended now has not failed of itself.
             self.failed_at_halt = match why {
-                Why::Fail => None,
                 Why::Success => Some(0),
+                // What is ended now has not failed of itself.
+                Why::Fail => now.then_some(failed),
                 Why::Done => Some(failed),
             };
             self.report.say(format_args!("{count} {what}: no more jobs are started"));
@@ -44,6 +45,27 @@ impl Runner<'_> {
                 self.terminate_in_time();
             }
         }
+    }
+
+    fn all_jobs(&self) -> Option<u64> {
+        Some(self.number + self.input.left()? - self.done.len() as u64)
+    }
+
+    /// The exit status, as GNU parallel has it: how many jobs failed, unless `--halt` is about the first failure or a
+    /// percentage. At least 1 if a signal or a closed standard output ended it.
+    pub(crate) fn status(&self) -> u8 {
+        let failed = self.failed_at_halt.unwrap_or(self.report.failed());
+        let status = match self.options.halt {
+            _ if self.interrupts > 0 || self.stopped => self.report.failed().max(1),
+            Halt::When { why: Why::Fail, amount: Amount::Number(1), .. } => {
+                return self.first_failure.unwrap_or(0);
+            }
+            Halt::When { amount: Amount::Percent(_), .. } => {
+                (failed * 100).div_ceil(self.all_jobs().unwrap_or(0).max(1))
+            }
+            _ => failed,
+        };
+        status.min(MOST_FAILED) as u8
     }
 
     /// As `--halt now`, if nobody reads standard output any more.
