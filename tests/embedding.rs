@@ -385,7 +385,7 @@ fn the_guide_names_tests_that_exist() {
         include_str!("dropped.rs"),
         include_str!("dropped_calls.rs"),
         include_str!("loops.rs"),
-        include_str!("set.rs"),
+        include_str!("set/descriptor.rs"),
         include_str!("stream.rs"),
         include_str!("traced.rs"),
     ]
