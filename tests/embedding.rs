@@ -386,7 +386,7 @@ fn the_guide_names_tests_that_exist() {
         include_str!("dropped_calls.rs"),
         include_str!("loops.rs"),
         include_str!("set/descriptor.rs"),
-        include_str!("stream.rs"),
+        include_str!("stream/streams.rs"),
         include_str!("traced.rs"),
     ]
     .concat();

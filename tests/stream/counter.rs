@@ -1,0 +1,41 @@
+//! A waker that counts.
+
+use std::sync::{Arc, Condvar, Mutex};
+use std::task::{Wake, Waker};
+use std::time::Duration;
+
+/// A waker that counts, and that a thread can wait for.
+#[derive(Default)]
+pub(crate) struct Counter {
+    pub(crate) wakes: Mutex<usize>,
+    changed: Condvar,
+}
+
+impl Wake for Counter {
+    fn wake(self: Arc<Self>) {
+        *self.wakes.lock().unwrap() += 1;
+        self.changed.notify_all();
+    }
+}
+
+impl Counter {
+    pub(crate) fn new() -> (Arc<Counter>, Waker) {
+        let counter = Arc::new(Counter::default());
+        (Arc::clone(&counter), Waker::from(counter))
+    }
+
+    /// Waits for a wake-up, and consumes all there are.
+    pub(crate) fn wait(&self) {
+        let woken = self
+            .changed
+            .wait_timeout_while(self.wakes.lock().unwrap(), Duration::from_secs(30), |wakes| *wakes == 0)
+            .unwrap();
+        assert!(!woken.1.timed_out(), "a wake-up was lost");
+        let mut wakes = woken.0;
+        *wakes = 0;
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        *self.wakes.lock().unwrap()
+    }
+}
