@@ -12,6 +12,7 @@ mod prepared;
 mod printed;
 mod program;
 mod run;
+mod std_stdio;
 mod stdio;
 
 use std::fs::{self, File, Permissions};
