@@ -6,8 +6,8 @@ use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
 
 use childset::{Command, Stdio};
 
-use crate::common::Dir;
-use crate::{both_ways, pipe, sh, text};
+use crate::common::{pipe, Dir};
+use crate::{both_ways, sh, text};
 
 #[test]
 fn stdio_null_and_inherit() {

@@ -19,6 +19,30 @@ pub(crate) fn held_and_running() -> Child {
     child
 }
 
+/// As [`held`], with the pipe apart.
+pub(crate) fn held_by_pipe() -> (Child, ChildStdin) {
+    let mut child = held();
+    let stdin = child.stdin.take().unwrap();
+    (child, stdin)
+}
+
+/// As [`held_by_pipe`], by the crate.
+pub(crate) fn held_child() -> (childset::Child, childset::ChildStdin) {
+    let mut command = childset::Command::new("cat");
+    let mut child = command.stdin(childset::Stdio::piped()).stdout(childset::Stdio::null()).spawn().unwrap();
+    let stdin = child.stdin.take().unwrap();
+    (child, stdin)
+}
+
+/// A child that ends with `code`.
+pub(crate) fn exiting(code: i32) -> Child {
+    Command::new("sh").args(["-c", &format!("exit {code}")]).spawn().unwrap()
+}
+
+pub(crate) fn opened(child: &Child) -> childset::Pidfd {
+    childset::Pidfd::from_child(child).unwrap()
+}
+
 /// A child that lives until the pipe is closed, and then ends with `code`.
 pub(crate) fn held_with(code: u8) -> (Child, ChildStdin) {
     let script = format!("read line; exit {code}");
@@ -44,6 +68,29 @@ pub(crate) fn stubborn() -> Child {
     let mut child = shell.spawn().unwrap();
     child.stdout.as_mut().unwrap().read_exact(&mut [0; 6]).unwrap();
     child
+}
+
+/// Ends what is left of a child's unit, from Linux 6.9 on.
+pub(crate) struct Rest(pub(crate) childset::ChildHandle);
+
+impl Drop for Rest {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+    }
+}
+
+pub(crate) fn sh(script: &str) -> childset::Command {
+    let mut command = childset::Command::new("sh");
+    command.args(["-c", script]);
+    command
+}
+
+/// The same in a group of its own that ends with it, with pipes for what it writes.
+pub(crate) fn piped_sh(script: &str) -> childset::Command {
+    let mut command = sh(script);
+    command.stdout(childset::Stdio::piped()).stderr(childset::Stdio::piped());
+    command.unit(childset::Unit::ProcessGroup);
+    command
 }
 
 /// Has it spawned by `std`, which a closure to run makes necessary.

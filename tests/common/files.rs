@@ -21,6 +21,11 @@ pub(crate) fn open_stdio() {
     }
 }
 
+pub(crate) fn pipe() -> (File, File) {
+    let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+    (reader.into(), writer.into())
+}
+
 /// Copies a program. `fs::copy` does not go on after a signal.
 pub(crate) fn copy(from: impl AsRef<Path>, to: impl AsRef<Path>) {
     std::fs::write(&to, std::fs::read(from).unwrap()).unwrap();

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use super::{held, sanitizer, waitpid};
+use super::{held, sanitizer, stat, waitpid};
 
 /// How many descriptors this process has open.
 pub(crate) fn fds() -> usize {
@@ -21,13 +21,9 @@ pub(crate) fn threads() -> usize {
 /// How many children of this process are zombies.
 pub(crate) fn zombies() -> usize {
     let me = std::process::id().to_string();
-    let is_zombie = |stat: &String| {
-        // The name in parentheses may contain anything.
-        let mut fields = stat.rsplit(')').next().unwrap().split_whitespace();
-        fields.next() == Some("Z") && fields.next() == Some(&me)
-    };
-    let entries = std::fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path().join("stat"));
-    entries.filter_map(|path| std::fs::read_to_string(path).ok()).filter(is_zombie).count()
+    let is_zombie = |&id: &u32| stat(id, 3).as_deref() == Some("Z") && stat(id, 4).as_ref() == Some(&me);
+    let entries = std::fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().file_name());
+    entries.filter_map(|name| name.to_str()?.parse().ok()).filter(is_zombie).count()
 }
 
 /// Runs a test, which must leave neither a descriptor open nor a zombie behind.

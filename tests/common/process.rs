@@ -14,6 +14,13 @@ pub(crate) fn block_signals() {
     }
 }
 
+/// Handles a signal, and does nothing then.
+pub(crate) fn handle(signal: i32) {
+    extern "C" fn handler(_: i32) {}
+    // SAFETY: a handler that does nothing.
+    unsafe { libc::signal(signal, handler as extern "C" fn(i32) as libc::sighandler_t) };
+}
+
 /// Makes this process one of an ordinary user for good, if it is root's.
 pub(crate) fn give_up_root(id: u32) {
     if rustix::process::geteuid().is_root() {

@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use childset::{reap_dropped, Command, Pidfd, State};
 
-use crate::common::{check_leaks, reap_all_dropped, until_ended};
-use crate::{asynchronous, be_the_copy, ends_well, held, in_copy, refused, works};
+use crate::common::{check_leaks, held_child, reap_all_dropped, until_ended};
+use crate::{asynchronous, be_the_copy, ends_well, in_copy, refused, works};
 
 pub(crate) fn what_is_new_works() {
     check_leaks(|| {
-        let (child, stdin) = held();
-        drop(held().0);
+        let (child, stdin) = held_child();
+        drop(held_child().0);
         in_copy(works);
         works();
         drop(stdin);
@@ -25,15 +25,15 @@ pub(crate) fn what_is_new_works() {
 pub(crate) fn zombies_of_a_copy() {
     #[cfg(feature = "async-io")]
     asynchronous::await_something();
-    drop(held().0);
+    drop(held_child().0);
     in_copy(|| {
-        let (child, stdin) = held();
+        let (child, stdin) = held_child();
         let pidfd = child.pidfd().try_clone().unwrap();
         drop(child);
         drop(stdin);
         until_ended(&pidfd);
         assert_eq!(pidfd.state().unwrap(), State::Zombie);
-        let (other, _stdin) = held();
+        let (other, _stdin) = held_child();
         assert_eq!(other.try_wait().unwrap(), None);
         assert_eq!(pidfd.state().unwrap(), State::Reaped);
         other.kill().unwrap();
@@ -42,9 +42,9 @@ pub(crate) fn zombies_of_a_copy() {
 }
 
 pub(crate) fn copy_of_a_copy() {
-    let (child, _stdin) = held();
+    let (child, _stdin) = held_child();
     in_copy(|| {
-        let (second, _stdin) = held();
+        let (second, _stdin) = held_child();
         in_copy(|| {
             refused(child.try_wait());
             refused(second.try_wait());
@@ -62,7 +62,7 @@ pub(crate) fn copy_of_a_copy() {
 
 /// A worker that drops a running child of its own does not hold up its master.
 pub(crate) fn prefork() {
-    let (mine, my_stdin) = held();
+    let (mine, my_stdin) = held_child();
     let pidfd = mine.pidfd().try_clone().unwrap();
     drop(mine);
     let (mut ours, mut its) = UnixStream::pair().unwrap();
@@ -71,7 +71,7 @@ pub(crate) fn prefork() {
     if worker == 0 {
         drop((ours, my_stdin));
         be_the_copy(|| {
-            let (own, own_stdin) = held();
+            let (own, own_stdin) = held_child();
             let handle = own.handle();
             drop(own);
             drop(own_stdin);

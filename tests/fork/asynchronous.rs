@@ -8,8 +8,8 @@ use childset::{ChildSet, ChildStdout, Command, Forked, Pidfd, Stdio};
 use futures_lite::future::{block_on, or, poll_once};
 use futures_lite::AsyncReadExt;
 
-use crate::common::{self, reap_all_dropped};
-use crate::{held, in_copy, refused, works};
+use crate::common::{self, held_child, reap_all_dropped};
+use crate::{in_copy, refused, works};
 
 #[track_caller]
 fn no_reactor<R: std::fmt::Debug>(result: io::Result<R>) {
@@ -19,7 +19,7 @@ fn no_reactor<R: std::fmt::Debug>(result: io::Result<R>) {
 }
 
 pub(crate) fn await_something() {
-    let (child, stdin) = held();
+    let (child, stdin) = held_child();
     assert!(block_on(poll_once(child.exit())).is_none());
     drop(stdin);
     assert!(block_on(child.exit()).unwrap().success());
@@ -27,8 +27,8 @@ pub(crate) fn await_something() {
 
 /// Where nobody awaited before the fork, all can be awaited after it.
 pub(crate) fn awaits_anew() {
-    let (child, stdin) = held();
-    drop(held().0);
+    let (child, stdin) = held_child();
+    drop(held_child().0);
     in_copy(|| {
         await_something();
         let output = block_on(Command::new("echo").arg("hello").output()).unwrap();
@@ -38,7 +38,7 @@ pub(crate) fn awaits_anew() {
         assert!(block_on(set.next()).unwrap().unwrap().exit.unwrap().success());
         refused(block_on(child.exit()));
         // The reactor of the copy reaps what the copy drops.
-        let (own, own_stdin) = held();
+        let (own, own_stdin) = held_child();
         let pidfd = own.pidfd().try_clone().unwrap();
         drop(own);
         drop(own_stdin);
@@ -46,15 +46,15 @@ pub(crate) fn awaits_anew() {
     });
     in_copy(await_something);
     await_something();
-    in_copy(|| no_reactor(block_on(held().0.exit())));
+    in_copy(|| no_reactor(block_on(held_child().0.exit())));
     drop(stdin);
     assert!(block_on(child.exit()).unwrap().success());
 }
 
 pub(crate) fn inherited_reactor() {
     let set = ChildSet::new().unwrap();
-    let (child, stdin) = held();
-    let (tagged, tagged_stdin) = held();
+    let (child, stdin) = held_child();
+    let (tagged, tagged_stdin) = held_child();
     set.insert(tagged, "tag").unwrap();
     assert!(block_on(poll_once(child.exit())).is_none());
     assert!(block_on(poll_once(set.next())).is_none());
@@ -69,7 +69,7 @@ pub(crate) fn inherited_reactor() {
         assert!(common::fds() < fds);
         // What is new works, except awaiting.
         works();
-        let (own, own_stdin) = held();
+        let (own, own_stdin) = held_child();
         no_reactor(block_on(own.exit()));
         no_reactor(block_on(own.terminate(Duration::from_secs(60))));
         drop(own_stdin);
@@ -92,7 +92,7 @@ pub(crate) fn inherited_reactor() {
     assert!(block_on(child.exit()).unwrap().success());
     drop(tagged_stdin);
     assert_eq!(block_on(set.next()).unwrap().unwrap().tag, "tag");
-    let (own, own_stdin) = held();
+    let (own, own_stdin) = held_child();
     let pidfd = own.pidfd().try_clone().unwrap();
     drop(own);
     drop(own_stdin);
@@ -101,17 +101,17 @@ pub(crate) fn inherited_reactor() {
 
 /// A program that uses the reactor without us before it forks: found out, at the cost of a wait.
 pub(crate) fn reactor_of_others() {
-    let (child, _stdin) = held();
+    let (child, _stdin) = held_child();
     // One that is not over before it is looked at: a timer of a millisecond may not start the reactor.
     assert!(block_on(poll_once(Timer::after(Duration::from_secs(3600)))).is_none());
     // async-io's thread sleeps again, and holds none of its locks: in the copy they would stay locked.
     std::thread::sleep(Duration::from_millis(200));
     in_copy(|| {
-        no_reactor(block_on(held().0.exit()));
+        no_reactor(block_on(held_child().0.exit()));
         let start = Instant::now();
         let more = common::times(100);
         for _ in 0..more {
-            no_reactor(block_on(held().0.exit()));
+            no_reactor(block_on(held_child().0.exit()));
         }
         // Only the first one has waited a second.
         assert!(more < 100 || start.elapsed() < Duration::from_secs(50));
@@ -125,8 +125,8 @@ pub(crate) fn reactor_of_others() {
 /// Futures that were polled before the fork, and are dropped in the copy.
 pub(crate) fn futures_of_the_parent() {
     let set = ChildSet::new().unwrap();
-    let (child, stdin) = held();
-    let (tagged, tagged_stdin) = held();
+    let (child, stdin) = held_child();
+    let (tagged, tagged_stdin) = held_child();
     set.insert(tagged, "tag").unwrap();
     let mut exit = Some(Box::pin(child.exit()));
     let mut next = Some(set.next());

@@ -1,19 +1,20 @@
 //! The parent's children and sets in the copy: their calls are refused, and dropping them harms nobody.
 
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use childset::{reap_dropped, Child, ChildSet, ChildStdin, Command, Signal, State};
 
-use crate::common::{self, check_leaks, reap_all_dropped, until_ended};
-use crate::{held, in_copy, refused};
+use crate::common::{self, check_leaks, held_child, reap_all_dropped, until_ended};
+use crate::{in_copy, refused};
 
 pub(crate) fn calls_of_a_child() {
     check_leaks(|| {
-        let (mut child, stdin) = held();
-        let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
-        child.stdout = Some(reader.into());
-        let (known, known_stdin) = held();
+        let (mut child, stdin) = held_child();
+        let (reader, writer) = common::pipe();
+        child.stdout = Some(OwnedFd::from(reader).into());
+        let (known, known_stdin) = held_child();
         drop(known_stdin);
         let exit = known.wait().unwrap();
         let pid = child.id();
@@ -58,7 +59,7 @@ pub(crate) fn calls_of_a_child() {
 pub(crate) fn calls_of_a_set() {
     check_leaks(|| {
         let set = ChildSet::new().unwrap();
-        let (child, stdin) = held();
+        let (child, stdin) = held_child();
         let key = set.insert(child, "running").unwrap();
         let ended = set.spawn(Command::new("sh").args(["-c", "exit 3"]), "ended").unwrap();
         assert!(common::readable(&set, Duration::from_secs(60)));
@@ -75,7 +76,7 @@ pub(crate) fn calls_of_a_set() {
             let mut shutdown = set.shutdown(Duration::ZERO);
             refused(shutdown.try_wait());
             refused(shutdown.wait());
-            refused(set.insert(held().0, "tag").map_err(|error| error.error));
+            refused(set.insert(held_child().0, "tag").map_err(|error| error.error));
             // Nothing is started.
             let error = set.spawn(&mut Command::new("true"), "tag").unwrap_err();
             assert!(error.child.is_none() && error.tag == "tag");
@@ -98,10 +99,10 @@ pub(crate) fn calls_of_a_set() {
 
 pub(crate) fn dropped_child_lives_on() {
     check_leaks(|| {
-        let (mut child, _stdin) = held();
+        let (mut child, _stdin) = held_child();
         child.set_kill_on_drop(true);
         let mut child = Some(child);
-        let (other, other_stdin) = held();
+        let (other, other_stdin) = held_child();
         let handle = other.handle();
         let mut other = Some(other);
         in_copy(|| {
@@ -125,9 +126,9 @@ pub(crate) fn dropped_child_lives_on() {
 pub(crate) fn dropped_set_lives_on() {
     check_leaks(|| {
         let mut set = Some(ChildSet::new().unwrap());
-        let (mut child, stdin) = held();
+        let (mut child, stdin) = held_child();
         child.set_kill_on_drop(true);
-        let (removed, removed_stdin) = held();
+        let (removed, removed_stdin) = held_child();
         let key = set.as_ref().unwrap().insert(child, "kept").unwrap();
         set.as_ref().unwrap().insert(removed, "other").unwrap();
         in_copy(|| {
@@ -147,17 +148,17 @@ pub(crate) fn dropped_set_lives_on() {
 /// The parent's dropped children stay the parent's.
 pub(crate) fn dropped_children_before() {
     check_leaks(|| {
-        let (first, first_stdin) = held();
-        let (second, second_stdin) = held();
+        let (first, first_stdin) = held_child();
+        let (second, second_stdin) = held_child();
         let pidfds = [first.pidfd().try_clone().unwrap(), second.pidfd().try_clone().unwrap()];
         drop((first, second));
-        let (mut child, stdin) = (Some(held()), None::<ChildStdin>);
+        let (mut child, stdin) = (Some(held_child()), None::<ChildStdin>);
         drop(first_stdin);
         until_ended(&pidfds[0]);
         in_copy(|| {
             assert_eq!(reap_dropped(), 0);
             drop(child.take());
-            let (own, own_stdin) = held();
+            let (own, own_stdin) = held_child();
             drop(own);
             assert_eq!(reap_dropped(), 1);
             drop(own_stdin);
@@ -176,10 +177,10 @@ pub(crate) fn dropped_children_before() {
 /// Locks that other threads hold at the moment of the fork stay locked in the copy.
 pub(crate) fn threads_hold_locks() {
     let set = ChildSet::new().unwrap();
-    let (child, stdin) = held();
-    let (watched, watched_stdin) = held();
+    let (child, stdin) = held_child();
+    let (watched, watched_stdin) = held_child();
     let key = set.insert(watched, ()).unwrap();
-    drop(held().0);
+    drop(held_child().0);
     let over = AtomicBool::new(false);
     let (mut child, mut set) = (Some(child), Some(set));
     let act = |child: &Child, set: &ChildSet<()>| {
@@ -205,7 +206,7 @@ pub(crate) fn threads_hold_locks() {
                 refused(child.try_wait());
                 refused(set.try_wait());
                 assert!(child.handle().known_exit().is_none() && !set.contains(key) && set.is_empty());
-                let (own, own_stdin) = held();
+                let (own, own_stdin) = held_child();
                 drop(own);
                 drop(own_stdin);
                 reap_all_dropped();

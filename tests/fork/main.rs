@@ -13,8 +13,8 @@ mod page;
 
 use std::io;
 
-use childset::{Child, ChildSet, ChildStdin, Command, Forked, Gone, Signal, Stdio};
-use common::reap_all_dropped;
+use childset::{ChildSet, Command, Forked, Gone, Signal, Stdio};
+use common::{held_child, reap_all_dropped};
 use page::refuse_the_page;
 
 const TESTS: &[(&str, fn())] = &[
@@ -49,7 +49,7 @@ fn main() {
             refuse_the_page();
         }
         // It has the crate open the descriptor that it keeps, and awaits nothing.
-        drop(held().0);
+        drop(held_child().0);
         reap_all_dropped();
         test();
     });
@@ -76,12 +76,6 @@ fn ends_well(pid: i32) {
     assert_eq!(common::reap_by_pid(pid as u32), 0, "of the copy");
 }
 
-fn held() -> (Child, ChildStdin) {
-    let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-    let stdin = child.stdin.take().unwrap();
-    (child, stdin)
-}
-
 #[track_caller]
 fn refused<R: std::fmt::Debug>(result: io::Result<R>) {
     let error = result.unwrap_err();
@@ -101,12 +95,12 @@ fn works() {
     let mut echo = Command::new("echo");
     let output = echo.arg("hello").stdout(Stdio::piped()).spawn().unwrap().wait_with_output().unwrap();
     assert_eq!(output.stdout, b"hello\n");
-    let (child, _stdin) = held();
+    let (child, _stdin) = held_child();
     child.kill().unwrap();
     assert_eq!(child.wait().unwrap().signal(), Some(Signal::KILL));
     let error = child.kill().map(|()| child.send_signal(Signal::TERM).unwrap_err()).unwrap();
     assert_eq!(Gone::from_io_error(&error), Some(Gone::Reaped));
-    let (mut dropped, _stdin) = held();
+    let (mut dropped, _stdin) = held_child();
     dropped.set_kill_on_drop(true);
     drop(dropped);
     reap_all_dropped();

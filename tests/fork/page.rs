@@ -3,12 +3,13 @@
 use std::io;
 
 use crate::anew::copy_of_a_copy;
+use crate::common::{self, held_child};
 use crate::inherited::{calls_of_a_child, calls_of_a_set, dropped_children_before};
-use crate::{be_the_copy, common, ends_well, held, refused, works};
+use crate::{be_the_copy, ends_well, refused, works};
 
 /// The kernel empties the page whoever makes the copy, and without glibc's knowledge.
 pub(crate) fn raw_clone() {
-    let (child, stdin) = held();
+    let (child, stdin) = held_child();
     // SAFETY: as fork(2). The copy has one thread, as this process has.
     match unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) } {
         0 => be_the_copy(|| {

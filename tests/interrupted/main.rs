@@ -9,8 +9,6 @@ mod injected;
 mod storm;
 mod waits;
 
-use std::fs::File;
-
 use childset::{Child, ChildStdin, Command, Stdio};
 use injected::{inject, pipes};
 
@@ -49,11 +47,6 @@ fn main() {
         Some(role) => common::play(&role, ROLES, 60).expect("a role"),
         None => common::main_warm(TESTS),
     }
-}
-
-fn pipe() -> (File, File) {
-    let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
-    (reader.into(), writer.into())
 }
 
 /// Ends when its input does.

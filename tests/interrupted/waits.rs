@@ -9,8 +9,7 @@ use std::time::{Duration, Instant};
 use childset::unix::CommandExt;
 use childset::{Child, ChildSet, Command, Pidfd, Signal, StateChange, Stdio};
 
-use crate::common::{self, check_leaks, errno, kernel};
-use crate::pipe;
+use crate::common::{self, check_leaks, errno, kernel, pipe};
 use crate::storm::storm;
 
 /// Lives for a while, in which it is waited for, and ends with 7.
@@ -96,8 +95,7 @@ pub(crate) fn time_outs() {
         timed("ChildSet::wait", &mut || set.wait(Some(TIME)).unwrap().is_none());
         // Another thread leads, which gets no signals.
         thread::scope(|scope| {
-            let leader = scope.spawn(|| set.wait(Some(10 * TIME)).unwrap().is_none());
-            thread::sleep(TIME / 4);
+            let leader = common::spawn_asleep(scope, || set.wait(Some(10 * TIME)).unwrap().is_none());
             timed("ChildSet::wait, not leading", &mut || set.wait(Some(TIME)).unwrap().is_none());
             assert!(leader.join().unwrap());
         });

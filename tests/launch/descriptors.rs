@@ -2,13 +2,12 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::time::Duration;
+use std::os::fd::{AsFd, AsRawFd};
 
 use childset::{Command, Stdio};
 
-use crate::common::{self, check_leaks, skipped, Dir};
-use crate::{has_stdio, held, is_spawned, output, sh};
+use crate::common::{self, check_leaks, pipe, sh, skipped, spawn_asleep, Dir};
+use crate::{has_stdio, held, is_spawned, output};
 
 pub(crate) fn pipes() {
     check_leaks(|| {
@@ -48,19 +47,20 @@ pub(crate) fn a_pipe_waits_for_the_table() {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).launch().unwrap();
         let call = held.next(30_000).expect("the child gets there");
         let stdout = child.stdout.take().unwrap();
-        let read = std::thread::spawn(move || common::read(stdout.blocking(), &mut [0]));
         let stdin = child.stdin.take().unwrap();
-        let lent = std::thread::spawn(move || stdin.as_fd().as_raw_fd());
-        std::thread::sleep(Duration::from_millis(50));
-        assert!(!read.is_finished() && !lent.is_finished());
-        assert_eq!(child.try_wait().unwrap(), None);
-        held.go_on(call);
-        // It closes what it does not need.
-        while let Some(call) = held.next(1_000) {
+        std::thread::scope(|scope| {
+            let read = spawn_asleep(scope, move || common::read(stdout.blocking(), &mut [0]));
+            let lent = spawn_asleep(scope, move || stdin.as_fd().as_raw_fd());
+            assert!(!read.is_finished() && !lent.is_finished());
+            assert_eq!(child.try_wait().unwrap(), None);
             held.go_on(call);
-        }
-        assert_eq!(read.join().unwrap(), 0);
-        lent.join().unwrap();
+            // It closes what it does not need.
+            while let Some(call) = held.next(1_000) {
+                held.go_on(call);
+            }
+            assert_eq!(read.join().unwrap(), 0);
+            lent.join().unwrap();
+        });
         assert!(child.wait().unwrap().success());
     });
 }
@@ -84,11 +84,6 @@ pub(crate) fn files_closed_at_once() {
             assert_eq!(fs::read_to_string(&to).unwrap(), "what is readwhat is read");
         }
     });
-}
-
-fn pipe() -> (File, OwnedFd) {
-    let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
-    (reader.into(), writer)
 }
 
 /// A pipe of the program's own, whose end it gives to the command and so closes with it.

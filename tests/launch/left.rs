@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use childset::{reap_dropped, Child, ChildSet, Command, Exit, Signal, Stdio};
 
-use crate::common::{self, check_leaks, reap_all_dropped};
-use crate::{is_spawned, output, sh};
+use crate::common::{self, check_leaks, reap_all_dropped, sh};
+use crate::{is_spawned, output};
 
 /// A copy of this process keeps no end of a pipe of a child that is on its way.
 pub(crate) fn forks_in_between() {

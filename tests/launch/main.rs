@@ -75,12 +75,6 @@ fn output(mut child: Child) -> String {
     text
 }
 
-fn sh(script: &str) -> Command {
-    let mut command = Command::new("sh");
-    command.args(["-c", script]);
-    command
-}
-
 /// Has `act` launch, while the children that it makes wait in the system call.
 fn held(number: libc::c_long, act: impl FnOnce(&Held)) {
     // What is found out once is found out before.

@@ -3,12 +3,11 @@
 use std::fs;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use childset::{ChildSet, Command, Prepared, Stdio};
 
-use crate::common::{self, check_leaks};
-use crate::{held, is_spawned, output, sh};
+use crate::common::{self, check_leaks, sh, this_thread, until_asleep};
+use crate::{held, is_spawned, output};
 
 pub(crate) fn a_thousand() {
     if is_spawned() {
@@ -50,11 +49,12 @@ pub(crate) fn sixty_four_on_their_way() {
         let oldest = calls.iter().position(|call| Some(call.pid as u32) == children[0].pid()).unwrap();
         let oldest = calls.swap_remove(oldest);
         let done = AtomicBool::new(false);
+        let launcher = this_thread();
         std::thread::scope(|scope| {
             // The filter is this thread's: it launches, and another one lets go.
             let done = &done;
             scope.spawn(move || {
-                std::thread::sleep(Duration::from_millis(50));
+                until_asleep(launcher);
                 assert!(!done.load(Ordering::SeqCst));
                 held.go_on(oldest);
                 calls.into_iter().for_each(|call| held.go_on(call));

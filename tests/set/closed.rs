@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use childset::{ChildSet, Pidfd};
 
-use crate::{exiting, zombie};
+use crate::common::exiting;
+use crate::zombie;
 
 #[test]
 #[allow(clippy::zombie_processes)] // Its pidfd waits for it.

@@ -6,7 +6,8 @@ use std::os::fd::AsFd;
 use childset::ChildSet;
 use rustix::event::epoll;
 
-use crate::{held, is_readable, wait_readable, zombie};
+use crate::common::held_by_pipe;
+use crate::{is_readable, wait_readable, zombie};
 
 /// Other tests' children may interrupt it.
 fn wait_for_event(epoll: &impl AsFd) {
@@ -22,7 +23,7 @@ fn wait_for_event(epoll: &impl AsFd) {
 #[test]
 fn readable_exactly_while_an_exit_can_be_taken() {
     let set = ChildSet::new().unwrap();
-    let (child, hold) = held();
+    let (child, hold) = held_by_pipe();
     set.insert(child, 0).unwrap();
     assert!(!is_readable(&set));
 
@@ -60,7 +61,7 @@ fn an_edge_triggered_loop_that_drains_gets_all() {
         }
     }
     // A new child makes a new edge.
-    let (child, hold) = held();
+    let (child, hold) = held_by_pipe();
     set.insert(child, 50).unwrap();
     drop(hold);
     wait_for_event(&outer);

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use childset::{ChildSet, Pidfd};
 
-use crate::{exiting, is_readable};
+use crate::common::exiting;
+use crate::is_readable;
 
 #[test]
 fn an_empty_set_has_no_exit() {

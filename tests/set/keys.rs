@@ -6,7 +6,8 @@ use std::sync::Barrier;
 
 use childset::{ChildSet, Gone, Signal};
 
-use crate::{common, exiting, is_readable, zombie};
+use crate::common::{self, exiting};
+use crate::{is_readable, zombie};
 
 #[test]
 fn keys_are_never_reused() {

@@ -14,23 +14,13 @@ mod signals;
 mod waits;
 
 use std::os::fd::AsFd;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::Child;
 use std::time::Duration;
 
 use childset::Pidfd;
+use common::exiting;
 
 const NOW: Duration = Duration::ZERO;
-
-/// A child that lives until the pipe is closed.
-fn held() -> (Child, ChildStdin) {
-    let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-    let hold = child.stdin.take().unwrap();
-    (child, hold)
-}
-
-fn exiting(code: i32) -> Child {
-    Command::new("sh").args(["-c", &format!("exit {code}")]).spawn().unwrap()
-}
 
 /// A child that has ended, as a zombie.
 fn zombie(code: i32) -> Child {

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use childset::{ChildSet, Pidfd, Signal};
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
 
-use crate::{common, exiting, zombie, NOW};
+use crate::common::{self, exiting};
+use crate::{zombie, NOW};
 
 #[test]
 fn shutdown_terminates_then_kills() {

@@ -4,7 +4,8 @@ use std::process::{Command, Stdio};
 
 use childset::{ChildSet, Pidfd, Signal};
 
-use crate::{exiting, zombie};
+use crate::common::exiting;
+use crate::zombie;
 
 #[test]
 fn signals_reach_one_or_all() {

@@ -4,12 +4,13 @@ use std::time::{Duration, Instant};
 
 use childset::ChildSet;
 
-use crate::{common, exiting, held, NOW};
+use crate::common::{self, exiting, held_by_pipe, spawn_asleep};
+use crate::NOW;
 
 #[test]
 fn wait_gives_up_at_the_timeout() {
     let set = ChildSet::new().unwrap();
-    let (child, hold) = held();
+    let (child, hold) = held_by_pipe();
     set.insert(child, ()).unwrap();
     let start = Instant::now();
     assert!(set.wait(Some(Duration::from_millis(50))).unwrap().is_none());
@@ -25,7 +26,7 @@ fn wait_gives_up_at_the_timeout() {
 fn blocked_threads_return_when_the_set_becomes_empty() {
     let set = ChildSet::new().unwrap();
     for _ in 0..20 {
-        let (child, hold) = held();
+        let (child, hold) = held_by_pipe();
         let key = set.insert(child, ()).unwrap();
         let got = std::thread::scope(|scope| {
             let waiters = [0; 3].map(|_| scope.spawn(|| set.wait(None).unwrap().is_some()));
@@ -45,18 +46,16 @@ fn blocked_threads_return_when_the_set_becomes_empty() {
 fn who_waits_for_the_last_child_returns_when_another_takes_it() {
     for _ in 0..20 {
         let set = ChildSet::new().unwrap();
-        let (child, hold) = held();
+        let (child, hold) = held_by_pipe();
         set.insert(child, ()).unwrap();
         let (ended, end) = std::sync::mpsc::channel();
         std::thread::scope(|scope| {
-            let until_closed = scope.spawn(|| set.wait_exits().count());
-            std::thread::sleep(Duration::from_millis(5));
-            let until_empty = scope.spawn(|| {
+            let until_closed = spawn_asleep(scope, || set.wait_exits().count());
+            let until_empty = spawn_asleep(scope, || {
                 let taken = set.wait(None).unwrap().is_some();
                 ended.send(()).unwrap();
                 taken
             });
-            std::thread::sleep(Duration::from_millis(5));
             drop(hold);
             let mut taken = 0;
             while !set.is_empty() {
@@ -75,7 +74,7 @@ fn who_waits_for_the_last_child_returns_when_another_takes_it() {
 #[test]
 fn a_blocked_thread_sees_a_child_that_is_inserted_meanwhile() {
     let set = ChildSet::new().unwrap();
-    let (first, hold) = held();
+    let (first, hold) = held_by_pipe();
     let first = set.insert(first, "first").unwrap();
     std::thread::scope(|scope| {
         let waiter = scope.spawn(|| set.wait(None).unwrap().unwrap().tag);
@@ -108,13 +107,6 @@ fn the_blocking_iterator_waits_for_inserts_until_the_set_is_closed() {
     assert!(set.wait_exits().next().is_none());
 }
 
-/// Processor time of this process, in clock ticks.
-fn ticks() -> u64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    let fields: Vec<_> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
-}
-
 #[test]
 fn threads_that_wait_sleep_after_a_close() {
     let set = ChildSet::new().unwrap();
@@ -125,10 +117,10 @@ fn threads_that_wait_sleep_after_a_close() {
             common::block_signals();
             set.wait(None).unwrap().is_some()
         };
-        let threads: Vec<_> = (0..16).map(|_| scope.spawn(wait)).collect();
-        std::thread::sleep(Duration::from_millis(100));
+        let threads: Vec<_> = (0..16).map(|_| spawn_asleep(scope, wait)).collect();
         set.close();
         std::thread::sleep(Duration::from_millis(100));
+        let ticks = || common::ticks(std::process::id());
         let before = ticks();
         std::thread::sleep(Duration::from_millis(500));
         // Half a second of two processors would be 100.
@@ -142,8 +134,8 @@ fn threads_that_wait_sleep_after_a_close() {
 }
 
 /// How often a thread of this process was put to sleep.
-fn switches(thread: rustix::process::Pid) -> u64 {
-    let path = format!("/proc/self/task/{}/status", thread.as_raw_nonzero());
+fn switches(thread: u32) -> u64 {
+    let path = format!("/proc/self/task/{thread}/status");
     let status = std::fs::read_to_string(path).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
     line.unwrap().trim().parse().unwrap()
@@ -158,11 +150,8 @@ fn an_exit_wakes_few_threads() {
     let keys: Vec<_> = (0..EXITS).map(|tag| set.insert(common::held(), tag).unwrap()).collect();
     let (started, ids) = std::sync::mpsc::channel();
     let (taken, exits) = std::sync::mpsc::channel();
-    let all_asleep = |ids: &[rustix::process::Pid]| {
-        let is_asleep = |id: &rustix::process::Pid| {
-            let path = format!("/proc/self/task/{}/stat", id.as_raw_nonzero());
-            std::fs::read_to_string(path).unwrap().rsplit(')').next().unwrap().starts_with(" S")
-        };
+    let all_asleep = |ids: &[u32]| {
+        let is_asleep = |id: &u32| common::stat(*id, 3).unwrap() == "S";
         while !ids.iter().all(is_asleep) {
             std::thread::yield_now();
         }
@@ -174,7 +163,7 @@ fn an_exit_wakes_few_threads() {
             scope.spawn(move || {
                 // What wakes it is the set.
                 common::block_signals();
-                started.send(rustix::thread::gettid()).unwrap();
+                started.send(common::this_thread()).unwrap();
                 while let Some(exited) = set.wait(None).unwrap() {
                     taken.send(exited.tag).unwrap();
                 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use childset::{ChildHandle, SetEvent, SetEvents};
+use childset::{SetEvent, SetEvents};
 
 use crate::common;
 
@@ -104,13 +104,4 @@ pub(crate) fn all(events: &mut SetEvents<'_, usize>, way: Way) -> BTreeMap<usize
         true
     });
     came
-}
-
-/// Ends what is left of a group, from Linux 6.9 on.
-pub(crate) struct Rest(pub(crate) ChildHandle);
-
-impl Drop for Rest {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-    }
 }

@@ -9,8 +9,6 @@ mod others;
 mod output;
 mod stream;
 
-use childset::{Command, Stdio, Unit};
-
 const TESTS: &[(&str, fn())] = &[
     ("output::lines_tags_and_exits", output::lines_tags_and_exits),
     ("output::much_of_many", output::much_of_many),
@@ -41,10 +39,4 @@ const TESTS: &[(&str, fn())] = &[
 
 fn main() {
     common::main_warm(TESTS);
-}
-
-fn sh(script: &str) -> Command {
-    let mut command = Command::new("sh");
-    command.args(["-c", script]).stdout(Stdio::piped()).stderr(Stdio::piped()).unit(Unit::ProcessGroup);
-    command
 }

@@ -6,22 +6,21 @@ use std::time::{Duration, Instant};
 
 use childset::{ChildSet, SetEvent, Stdio};
 
-use crate::common::{self, check_leaks};
-use crate::events::{all, each, Came, Rest, Way, LONG, WAYS};
-use crate::sh;
+use crate::common::{self, check_leaks, piped_sh, Rest};
+use crate::events::{all, each, Came, Way, LONG, WAYS};
 
 pub(crate) fn somebody_else_holds_a_pipe() {
     for &way in WAYS {
         check_leaks(|| {
             let set = ChildSet::new().unwrap();
-            let holds = set.spawn(&mut sh("sleep 60 & printf 'mine\\nrest'"), 1).unwrap();
+            let holds = set.spawn(&mut piped_sh("sleep 60 & printf 'mine\\nrest'"), 1).unwrap();
             let _rest = Rest(set.handle(holds).unwrap());
-            let mut slow = sh("sleep 60 & echo").spawn().unwrap();
+            let mut slow = piped_sh("sleep 60 & echo").spawn().unwrap();
             slow.set_drain_grace(LONG);
             slow.set_drain_limit(Duration::from_millis(300));
             let _slow_rest = Rest(slow.handle());
             set.insert(slow, 2).unwrap();
-            set.spawn(&mut sh("echo other"), 3).unwrap();
+            set.spawn(&mut piped_sh("echo other"), 3).unwrap();
             set.close();
             let start = Instant::now();
             let mut events = set.events().unwrap();
@@ -38,8 +37,8 @@ pub(crate) fn somebody_else_holds_a_pipe() {
     // The pipe is not lost.
     let set = ChildSet::new().unwrap();
     let script = "(read line; echo $line) 2>&- <&3 & echo mine";
-    let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
-    set.spawn(sh(script).fd(3, reader), 1).unwrap();
+    let (reader, mut writer) = common::pipe();
+    set.spawn(piped_sh(script).fd(3, reader), 1).unwrap();
     set.close();
     let mut child = None;
     each(&mut set.events().unwrap(), Way::Block, |event| {
@@ -48,7 +47,7 @@ pub(crate) fn somebody_else_holds_a_pipe() {
         }
         true
     });
-    std::fs::File::from(writer).write_all(b"after the end\n").unwrap();
+    writer.write_all(b"after the end\n").unwrap();
     let (mut child, mut text) = (child.unwrap(), String::new());
     assert!(child.stderr.is_none(), "that one was at its end");
     child.stdout.take().unwrap().blocking().read_to_string(&mut text).unwrap();
@@ -61,8 +60,8 @@ pub(crate) fn somebody_else_writes_all_the_time() {
         // The child ends when there was more.
         let script =
             "(echo mine; echo more; echo go >&4; while sleep 0.01; do echo more; done) & read line <&3";
-        let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
-        let mut child = sh(script).fd(3, reader).fd(4, writer).spawn().unwrap();
+        let (reader, writer) = common::pipe();
+        let mut child = piped_sh(script).fd(3, reader).fd(4, writer).spawn().unwrap();
         child.set_drain_limit(Duration::from_millis(300));
         let _rest = Rest(child.handle());
         set.insert(child, 1).unwrap();
@@ -81,7 +80,7 @@ pub(crate) fn others_take_exits() {
     for &way in WAYS {
         check_leaks(|| {
             let set = ChildSet::new().unwrap();
-            let mut command = sh("read line; sleep 60 & echo line; exit 3");
+            let mut command = piped_sh("read line; sleep 60 & echo line; exit 3");
             let holds = set.spawn(command.stdin(Stdio::piped()), 1).unwrap();
             let _rest = Rest(set.handle(holds).unwrap());
             let stdin = set.take_stdin(holds).unwrap();
@@ -106,7 +105,7 @@ pub(crate) fn others_take_exits() {
 
 pub(crate) fn a_copy_of_this_process() {
     let set = ChildSet::new().unwrap();
-    let mut command = sh("read line; echo $line");
+    let mut command = piped_sh("read line; echo $line");
     let key = set.spawn(command.stdin(Stdio::piped()), 1).unwrap();
     let events = std::cell::RefCell::new(Some(set.events().unwrap()));
     assert!(events.borrow_mut().as_mut().unwrap().try_wait().unwrap().is_none());
@@ -120,7 +119,7 @@ pub(crate) fn a_copy_of_this_process() {
         wrong += u8::from(!set.events().is_err_and(is_forked));
         // What it makes itself works.
         let own = ChildSet::new().unwrap();
-        own.spawn(&mut sh("echo own"), 7).unwrap();
+        own.spawn(&mut piped_sh("echo own"), 7).unwrap();
         own.close();
         let came = all(&mut own.events().unwrap(), Way::Block);
         wrong + u8::from(came != BTreeMap::from([(7, Came::new("own\n", "", 0, false))]))
@@ -135,7 +134,7 @@ pub(crate) fn a_copy_of_this_process() {
 pub(crate) fn no_descriptors_left() {
     common::block_once().unwrap();
     let set = ChildSet::new().unwrap();
-    set.spawn(&mut sh("echo line"), 1).unwrap();
+    set.spawn(&mut piped_sh("echo line"), 1).unwrap();
     set.close();
     // One is lacking.
     let limit = common::Limit::with_spare(2);

@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use childset::{ChildSet, Command, Pidfd, SetEvent, SpawnError, Stdio};
 
-use crate::common::{self, check_leaks};
-use crate::events::{all, each, tag_of, Came, Rest, Way, WAYS};
-use crate::sh;
+use crate::common::{self, check_leaks, piped_sh, Rest};
+use crate::events::{all, each, tag_of, Came, Way, WAYS};
 
 pub(crate) fn lines_tags_and_exits() {
     for &way in WAYS {
@@ -16,7 +15,7 @@ pub(crate) fn lines_tags_and_exits() {
             let set = ChildSet::new().unwrap();
             let keys = [1, 2, 3].map(|code| {
                 let script = format!("echo one; printf 'two\\n{code}'; echo err >&2; exit {code}");
-                set.spawn(&mut sh(&script), code).unwrap()
+                set.spawn(&mut piped_sh(&script), code).unwrap()
             });
             set.close();
             let mut events = set.events().unwrap();
@@ -58,7 +57,7 @@ pub(crate) fn much_of_many() {
             let set = ChildSet::new().unwrap();
             for tag in 0..children {
                 let script = "yes $0 | head -c 1000000 & yes $0 | head -c 1000000 >&2; wait";
-                let mut command = sh(script);
+                let mut command = piped_sh(script);
                 command.arg(line_of(tag).trim_end());
                 set.spawn(&mut command, tag).unwrap();
             }
@@ -93,11 +92,11 @@ pub(crate) fn much_of_many() {
 pub(crate) fn one_closes_its_pipes_and_lives() {
     for &way in WAYS {
         let set = ChildSet::new().unwrap();
-        let mut command = sh("exec 2>&-; read line; echo $line");
+        let mut command = piped_sh("exec 2>&-; read line; echo $line");
         let lives = set.spawn(command.stdin(Stdio::piped()), 1).unwrap();
-        let mut command = sh("exec >&- 2>&-; read line; exit 4");
+        let mut command = piped_sh("exec >&- 2>&-; read line; exit 4");
         let silent = set.spawn(command.stdin(Stdio::piped()), 2).unwrap();
-        set.spawn(&mut sh("echo quick"), 3).unwrap();
+        set.spawn(&mut piped_sh("echo quick"), 3).unwrap();
         let mut events = set.events().unwrap();
         // Neither is held up by them.
         let mut quick = Came::default();
@@ -122,7 +121,7 @@ pub(crate) fn a_late_reader_reads_all() {
     let count = 40;
     let mut rest = Vec::new();
     for tag in 0..count {
-        let mut child = sh("head -c 900000 /dev/zero; sleep 60 & exit").spawn().unwrap();
+        let mut child = piped_sh("head -c 900000 /dev/zero; sleep 60 & exit").spawn().unwrap();
         rest.push(Rest(child.handle()));
         let pipe = child.stdout.as_ref().unwrap();
         if rustix::pipe::fcntl_setpipe_size(pipe, 1 << 20).is_err() {
@@ -173,7 +172,7 @@ pub(crate) fn of_a_program_that_is_not_there() {
     for &way in WAYS {
         let set = ChildSet::new().unwrap();
         set.launch(Command::new("/no/such/program").stdout(Stdio::piped()), 1).unwrap();
-        set.spawn(&mut sh("echo there"), 2).unwrap();
+        set.spawn(&mut piped_sh("echo there"), 2).unwrap();
         set.close();
         let (mut lines, mut ends) = (0, 0);
         each(&mut set.events().unwrap(), way, |event| {
@@ -202,7 +201,7 @@ pub(crate) fn a_slot_is_used_again_while_the_pipe_is_read() {
     let mut rest = Vec::new();
     let mut came = BTreeMap::<usize, Came>::new();
     for tag in 0..10 {
-        let mut child = sh("sleep 60 & echo mine").spawn().unwrap();
+        let mut child = piped_sh("sleep 60 & echo mine").spawn().unwrap();
         child.set_drain_grace(Duration::from_millis(500));
         rest.push(Rest(child.handle()));
         set.insert(child, tag).unwrap();

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use childset::{ChildSet, Command, SetEvent, SetEvents, Stdio};
 
-use crate::events::{all, each, tag_of, Came, Rest, LONG, WAYS};
-use crate::{common, sh};
+use crate::common::{self, piped_sh, Rest};
+use crate::events::{all, each, tag_of, Came, LONG, WAYS};
 
 pub(crate) fn newcomers() {
     for &way in WAYS {
@@ -19,8 +19,8 @@ pub(crate) fn newcomers() {
             for tag in 0..20 {
                 let script = format!("head -c 200000 /dev/zero; exit {tag}");
                 match tag % 3 {
-                    0 => set.spawn(&mut sh(&script), tag).unwrap(),
-                    1 => set.launch(&mut sh(&script), tag).unwrap(),
+                    0 => set.spawn(&mut piped_sh(&script), tag).unwrap(),
+                    1 => set.launch(&mut piped_sh(&script), tag).unwrap(),
                     _ => {
                         let mut std = std::process::Command::new("sh");
                         let std = std.args(["-c", &script]).stdout(std::process::Stdio::piped());
@@ -93,7 +93,7 @@ pub(crate) fn the_descriptor_is_level_triggered() {
         }
     };
     idle(&mut events);
-    let mut command = sh("while read -r line; do printf \"$line\"; done; sleep 60 &");
+    let mut command = piped_sh("while read -r line; do printf \"$line\"; done; sleep 60 &");
     let key = set.spawn(command.stdin(Stdio::piped()), 1).unwrap();
     let _rest = Rest(set.handle(key).unwrap());
     let stdin = set.take_stdin(key).unwrap();
@@ -142,7 +142,7 @@ pub(crate) fn dropping_it_loses_nothing() {
     for &way in WAYS {
         let set = ChildSet::new().unwrap();
         let script = "for i in 1 2 3 4 5; do printf \"a$i b\"; read line; echo; done";
-        let keys = [1, 2].map(|tag| set.spawn(sh(script).stdin(Stdio::piped()), tag).unwrap());
+        let keys = [1, 2].map(|tag| set.spawn(piped_sh(script).stdin(Stdio::piped()), tag).unwrap());
         let mut inputs = keys.map(|key| set.take_stdin(key).unwrap());
         set.close();
         let mut came = BTreeMap::<usize, Came>::new();
@@ -186,7 +186,7 @@ pub(crate) fn a_dropped_next_loses_nothing() {
     block_on(async {
         let set = ChildSet::new().unwrap();
         for tag in 0..4 {
-            set.spawn(&mut sh("for i in 1 2 3 4 5; do echo $i; sleep 0.02; done"), tag).unwrap();
+            set.spawn(&mut piped_sh("for i in 1 2 3 4 5; do echo $i; sleep 0.02; done"), tag).unwrap();
         }
         set.close();
         let mut events = set.events().unwrap();

@@ -7,8 +7,8 @@ use std::os::fd::{AsRawFd, FromRawFd};
 use childset::unix::CommandExt;
 use childset::{Command, Signal};
 
-use crate::common::{self, errno};
-use crate::{handle, text, WAYS};
+use crate::common::{self, errno, handle};
+use crate::{text, WAYS};
 
 pub(crate) fn exec() {
     let error = Command::new("sh").args(["-c", r#"echo "exec'd $1""#, "sh", "a  b"]).exec();
@@ -22,8 +22,8 @@ pub(crate) fn exec_with_everything() {
     let _inherited = unsafe { File::from_raw_fd(libc::dup(2)) };
     let mut command = Command::new("sh");
     command.args(["-c", "ls /proc/self/fd; ulimit -n; umask; cat <&9; exec $0 -c 'echo last'"]).arg0("sh");
-    let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
-    File::from(writer).write_all(b"1\n").unwrap();
+    let (reader, mut writer) = common::pipe();
+    writer.write_all(b"1\n").unwrap();
     command.fd(9, reader).umask(0o022).rlimit(childset::Resource::NOFILE, 20, 20);
     panic!("{}", command.exec());
 }
@@ -99,9 +99,9 @@ pub(crate) fn failed_exec_changes_nothing() {
         }
     }
     // It still fails a write, where the default would end it.
-    let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+    let (reader, mut writer) = common::pipe();
     drop(reader);
-    assert_eq!(File::from(writer).write(b"x").unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    assert_eq!(writer.write(b"x").unwrap_err().kind(), io::ErrorKind::BrokenPipe);
 }
 
 /// A closure that has panicked in this process may run again.

@@ -71,13 +71,6 @@ fn text(command: &mut Command) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-extern "C" fn handler(_: i32) {}
-
-fn handle(signal: i32) {
-    // SAFETY: a handler that does nothing.
-    unsafe { libc::signal(signal, handler as extern "C" fn(i32) as libc::sighandler_t) };
-}
-
 fn fd(number: i32) -> std::os::fd::BorrowedFd<'static> {
     // SAFETY: the three are open whenever this is called, and the borrow is short.
     unsafe { std::os::fd::BorrowedFd::borrow_raw(number) }

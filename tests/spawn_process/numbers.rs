@@ -61,12 +61,12 @@ pub(crate) fn swapped_stdio() {
     let mut command = Command::new("sh");
     command.args(["-c", r#"links=$(for n in 1 2; do readlink /proc/$$/fd/$n; done); echo "$links" >&9"#]);
     command.stdout(io::stderr()).stderr(io::stdout());
-    let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+    let (mut reader, writer) = common::pipe();
     command.fd(9, writer);
     assert!(command.spawn().unwrap().wait().unwrap().success());
     drop(command);
     let mut told = String::new();
-    File::from(reader).read_to_string(&mut told).unwrap();
+    reader.read_to_string(&mut told).unwrap();
     assert_eq!(told, format!("{}\n{}\n", link(2), link(1)));
 }
 

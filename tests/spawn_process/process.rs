@@ -6,8 +6,8 @@ use std::thread;
 use childset::unix::CommandExt;
 use childset::{Command, Prepared, Signal, Stdio};
 
-use crate::common::{self, errno};
-use crate::{handle, text, WAYS};
+use crate::common::{self, errno, handle};
+use crate::{text, WAYS};
 
 fn is_dumpable() -> bool {
     // SAFETY: asking for a number.

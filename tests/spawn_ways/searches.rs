@@ -7,9 +7,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::case::Case;
-use crate::common;
+use crate::common::{self, pipe};
 use crate::place::place;
-use crate::ways::{pipe, run, Way};
+use crate::ways::{run, Way};
 
 /// The errno of execvp(3), in a copy of this process; 0 if it ran.
 fn execvp(program: &OsStr, path: Option<&OsStr>, directory: &Path) -> i32 {

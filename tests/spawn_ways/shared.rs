@@ -7,9 +7,9 @@ use std::os::unix::process::CommandExt as _;
 use childset::unix::CommandExt;
 
 use crate::case::{Case, Source};
-use crate::common::{self, launches};
+use crate::common::{self, launches, pipe};
 use crate::place::place;
-use crate::ways::{pipe, run, set_environment, Way, COPYING};
+use crate::ways::{run, set_environment, Way, COPYING};
 
 /// Without a descriptor to spare but those that std needs, too.
 pub(crate) fn descriptor_limit() {

@@ -3,7 +3,7 @@
 use std::ffi::CString;
 use std::fs::{self, File};
 use std::io::{Read, Write as _};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use childset::unix::CommandExt;
 use childset::SpawnError;
 
 use crate::case::Case;
-use crate::common;
+use crate::common::{self, pipe};
 use crate::generate::{CASES, SEED};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -171,9 +171,4 @@ pub(crate) fn set_environment() {
     }
     // SAFETY: this process has one thread, and the strings and pointers live for ever.
     unsafe { environ = pointers.as_ptr().cast() };
-}
-
-pub(crate) fn pipe() -> (File, OwnedFd) {
-    let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
-    (reader.into(), writer)
 }

@@ -9,8 +9,8 @@ use childset::{ChildSet, Exited};
 use futures_lite::future::block_on;
 use futures_lite::StreamExt;
 
-use crate::counter::Counter;
-use crate::{common, exiting, held, poll, tag};
+use crate::common::{self, exiting, held_by_pipe, Counter};
+use crate::{poll, tag};
 
 /// One who takes an exit leaves the reactor armed for the others.
 #[test]
@@ -18,7 +18,7 @@ fn each_of_several_futures_gets_its_exit() {
     let set = ChildSet::new().unwrap();
     let mut holds = Vec::new();
     for tag in 0..8 {
-        let (child, hold) = held();
+        let (child, hold) = held_by_pipe();
         set.insert(child, tag).unwrap();
         holds.push(hold);
     }
@@ -46,8 +46,8 @@ fn each_of_several_futures_gets_its_exit() {
 fn a_thief_by_reap_does_not_strand_a_waiting_future() {
     for _ in 0..50 {
         let set = ChildSet::new().unwrap();
-        let (first, first_hold) = held();
-        let (second, second_hold) = held();
+        let (first, first_hold) = held_by_pipe();
+        let (second, second_hold) = held_by_pipe();
         set.insert(first, 1).unwrap();
         set.insert(second, 2).unwrap();
         let (counter, waker) = Counter::new();

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use childset::ChildSet;
 use futures_lite::future::{block_on, poll_fn};
 
-use crate::counter::Counter;
-use crate::{common, exiting, held, poll, poll_stream, tag};
+use crate::common::{self, exiting, held_by_pipe, Counter};
+use crate::{poll, poll_stream, tag};
 
 /// A consumer that was woken and is dropped hands the exit to another one.
 #[test]
@@ -15,7 +15,7 @@ fn a_dropped_future_passes_its_wake_up_on() {
     let mut seen = 0;
     for _ in 0..50 {
         let set = ChildSet::new().unwrap();
-        let (child, hold) = held();
+        let (child, hold) = held_by_pipe();
         set.insert(child, ()).unwrap();
         let ((first, first_waker), (second, second_waker)) = (Counter::new(), Counter::new());
         let (mut one, mut two) = (set.next(), set.next());
@@ -49,7 +49,7 @@ fn dropped_futures_lose_nothing_at_any_point() {
             let set = ChildSet::new().unwrap();
             let mut tags = Vec::new();
             for round in 0..10 {
-                let (child, hold) = held();
+                let (child, hold) = held_by_pipe();
                 set.insert(child, round).unwrap();
                 let (counter, waker) = Counter::new();
                 let mut next = set.next();
@@ -89,7 +89,7 @@ fn cancelled_again_and_again() {
         let mut taken = Vec::new();
         let mut cancelled = 0;
         // It runs until some were cancelled, however fast the others end.
-        let (held, stdin) = held();
+        let (held, stdin) = held_by_pipe();
         let mut stdin = Some(stdin);
         set.insert(held, children).unwrap();
         while taken.len() <= children {
@@ -127,7 +127,7 @@ fn cancelled_again_and_again() {
 
 #[test]
 fn a_set_dropped_with_a_registered_stream() {
-    let (child, _hold) = held();
+    let (child, _hold) = held_by_pipe();
     let mut set = ChildSet::new().unwrap();
     set.insert(child, ()).unwrap();
     let (counter, waker) = Counter::new();

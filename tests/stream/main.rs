@@ -4,29 +4,16 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod consumers;
-mod counter;
 mod dropped;
 mod next;
 mod streams;
 
 use std::future::Future;
 use std::pin::Pin;
-use std::process::{Child, ChildStdin, Command, Stdio};
 use std::task::{Context, Poll, Waker};
 
 use childset::Exited;
 use futures_lite::Stream;
-
-/// A child that lives until the pipe is closed.
-fn held() -> (Child, ChildStdin) {
-    let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-    let hold = child.stdin.take().unwrap();
-    (child, hold)
-}
-
-fn exiting(code: i32) -> Child {
-    Command::new("sh").args(["-c", &format!("exit {code}")]).spawn().unwrap()
-}
 
 fn poll<F: Future + Unpin>(future: &mut F, waker: &Waker) -> Poll<F::Output> {
     Pin::new(future).poll(&mut Context::from_waker(waker))

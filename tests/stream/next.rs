@@ -10,8 +10,8 @@ use childset::{AsyncPidfdExt, ChildSet, Pidfd, Signal};
 use futures_lite::future::block_on;
 use futures_lite::StreamExt;
 
-use crate::counter::Counter;
-use crate::{common, exiting, held, poll, poll_stream, tag};
+use crate::common::{self, exiting, held_by_pipe, Counter};
+use crate::{poll, poll_stream, tag};
 
 #[test]
 fn an_empty_set_ends_the_stream_and_goes_on_after_an_insert() {
@@ -34,7 +34,7 @@ fn an_empty_set_ends_the_stream_and_goes_on_after_an_insert() {
 #[test]
 fn a_waiting_future_sees_a_child_that_is_inserted_meanwhile() {
     let set = ChildSet::new().unwrap();
-    let (first, _hold) = held();
+    let (first, _hold) = held_by_pipe();
     set.insert(first, "first").unwrap();
     let (counter, waker) = Counter::new();
     let mut next = set.next();
@@ -50,7 +50,7 @@ fn a_waiting_future_sees_a_child_that_is_inserted_meanwhile() {
 #[test]
 fn only_the_last_waker_of_a_future_counts() {
     let set = ChildSet::new().unwrap();
-    let (child, hold) = held();
+    let (child, hold) = held_by_pipe();
     set.insert(child, ()).unwrap();
     let mut next = set.next();
     let (old, old_waker) = Counter::new();
@@ -70,7 +70,7 @@ fn only_the_last_waker_of_a_future_counts() {
 #[test]
 fn next_ends_when_another_takes_the_last_child() {
     let set = ChildSet::new().unwrap();
-    let (child, hold) = held();
+    let (child, hold) = held_by_pipe();
     let key = set.insert(child, ()).unwrap();
     let (counter, waker) = Counter::new();
     let (stream_counter, stream_waker) = Counter::new();

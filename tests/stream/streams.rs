@@ -10,8 +10,8 @@ use futures_lite::future::{block_on, poll_fn, zip};
 use futures_lite::{Stream, StreamExt};
 use rustix::event::{PollFd, PollFlags};
 
-use crate::counter::Counter;
-use crate::{common, exiting, held, poll_stream, tag};
+use crate::common::{self, exiting, held_by_pipe, Counter};
+use crate::{poll_stream, tag};
 
 #[test]
 fn exits_waits_for_inserts_until_the_set_is_closed() {
@@ -49,7 +49,7 @@ fn waits_until_closed(set: &ChildSet<i32>, mut exits: impl Stream<Item = io::Res
 #[test]
 fn streams_over_a_reference_in_several_tasks() {
     let set = ChildSet::new().unwrap();
-    let (child, hold) = held();
+    let (child, hold) = held_by_pipe();
     set.insert(child, 0).unwrap();
     let tasks: Vec<_> = (0..100).map(|_| Counter::new()).collect();
     for (_, waker) in &tasks {

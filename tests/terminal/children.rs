@@ -7,8 +7,8 @@ use childset::unix::CommandExt;
 use childset::{Child, Command, Pty, Signal};
 use rustix::termios::tcgetpgrp;
 
-use crate::common::{self, errno};
-use crate::{keys, on, screen, sh};
+use crate::common::{self, errno, sh};
+use crate::{keys, on, screen};
 
 pub(crate) fn a_terminal_of_its_own() {
     type Way = fn(&mut Command) -> io::Result<Child>;

@@ -65,12 +65,6 @@ fn on(pty: &Pty, mut command: Command) -> Command {
     command
 }
 
-fn sh(script: &str) -> Command {
-    let mut command = Command::new("sh");
-    command.args(["-c", script]);
-    command
-}
-
 /// All that the screen shows until nobody has the terminal open.
 fn screen(controller: OwnedFd) -> String {
     let mut text = Vec::new();

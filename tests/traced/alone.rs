@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use childset::{Child, ChildSet, Exit, Pidfd, Signal, State};
 
-use crate::common::{self, check_leaks, kernel, readable, until_ended};
+use crate::common::{self, check_leaks, kernel, readable, spawn_asleep, until_ended};
 use crate::quiet::{idle, VAIN};
 use crate::tracee::{start, zombie, Tracer};
 use crate::{assert_exit, assert_quiet, CODE};
@@ -118,7 +118,6 @@ pub(crate) fn zombie_of_another() {
 /// Whoever waits for it in all three ways is woken, and nobody waits in vain.
 pub(crate) fn stolen_when_the_tracer_lets_go() {
     let steal = |pid: u32, tracer: Tracer| {
-        thread::sleep(Duration::from_millis(50));
         drop(tracer);
         // Who waits may be faster.
         // SAFETY: no status is written.
@@ -142,7 +141,7 @@ pub(crate) fn stolen_when_the_tracer_lets_go() {
         for wait in waits {
             let (child, tracer) = zombie(|child| Child::try_from(child).unwrap());
             thread::scope(|scope| {
-                let waiting = scope.spawn(|| wait(&child));
+                let waiting = spawn_asleep(scope, || wait(&child));
                 steal(child.id(), tracer);
                 common::assert_code(&waiting.join().unwrap(), CODE);
             });
@@ -150,7 +149,7 @@ pub(crate) fn stolen_when_the_tracer_lets_go() {
         let (child, tracer) = zombie(|child| Child::try_from(child).unwrap());
         let pid = child.id();
         thread::scope(|scope| {
-            let waiting = scope.spawn(|| child.capture().wait().map(|captured| captured.exit));
+            let waiting = spawn_asleep(scope, || child.capture().wait().map(|captured| captured.exit));
             steal(pid, tracer);
             common::assert_code(&waiting.join().unwrap(), CODE);
         });

@@ -11,7 +11,8 @@ use async_io::Timer;
 use childset::ChildSet;
 use futures_lite::future::{block_on, poll_fn};
 
-use crate::ways::{take, Awaiting, Counter, WAYS};
+use crate::common::Counter;
+use crate::ways::{take, Awaiting, WAYS};
 use crate::{held, set, PATIENCE};
 
 /// The reactor does what it is for.

@@ -8,8 +8,9 @@ use std::time::Instant;
 use childset::{ChildSet, Command};
 use futures_lite::future::{block_on, poll_fn, yield_now};
 
-use crate::ways::{Awaiting, Counter, WAYS};
-use crate::{common, held, set, PATIENCE};
+use crate::common::{self, Counter};
+use crate::ways::{Awaiting, WAYS};
+use crate::{held, set, PATIENCE};
 
 /// Ends one child after the other, and polls who is woken: returns how many were.
 fn wakes(way: fn(&'static ChildSet<usize>) -> Awaiting, consumers: usize, exits: usize) -> usize {

@@ -6,8 +6,9 @@ use std::task::Context;
 
 use futures_lite::Stream;
 
-use crate::ways::{take, Counter, WAYS};
-use crate::{common, held, set};
+use crate::common::{self, Counter};
+use crate::ways::{take, WAYS};
+use crate::{held, set};
 
 #[test]
 fn one_that_was_polled_and_lies_there_keeps_no_exit_from_others() {

@@ -2,14 +2,13 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Condvar, Mutex};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use childset::{ChildSet, Exited};
 use futures_lite::Stream;
 
-use crate::PATIENCE;
+use crate::common::Counter;
 
 type Item = Option<std::io::Result<Exited<usize>>>;
 
@@ -31,40 +30,6 @@ pub(crate) const WAYS: [fn(&'static ChildSet<usize>) -> Awaiting; 4] = [
         Box::new(move |context| Pin::new(&mut shutdown).poll_next(context))
     },
 ];
-
-/// A waker that counts, and that a thread can wait for.
-#[derive(Default)]
-pub(crate) struct Counter {
-    pub(crate) wakes: Mutex<usize>,
-    changed: Condvar,
-}
-
-impl Wake for Counter {
-    fn wake(self: Arc<Self>) {
-        *self.wakes.lock().unwrap() += 1;
-        self.changed.notify_all();
-    }
-}
-
-impl Counter {
-    pub(crate) fn new() -> (Arc<Counter>, Waker) {
-        let counter = Arc::new(Counter::default());
-        (Arc::clone(&counter), Waker::from(counter))
-    }
-
-    /// Waits for a wake-up, and consumes all there are.
-    pub(crate) fn wait(&self) {
-        let wakes = self.wakes.lock().unwrap();
-        let (mut wakes, result) =
-            self.changed.wait_timeout_while(wakes, PATIENCE, |wakes| *wakes == 0).unwrap();
-        assert!(!result.timed_out(), "a wake-up was lost");
-        *wakes = 0;
-    }
-
-    pub(crate) fn take(&self) -> usize {
-        std::mem::take(&mut *self.wakes.lock().unwrap())
-    }
-}
 
 /// Polls at each wake-up until there is an exit.
 pub(crate) fn take(awaiting: &mut Awaiting, counter: &Counter, waker: &Waker) -> usize {

@@ -1,6 +1,5 @@
 //! Processes that are handed over, to whom, and how they end.
 
-use std::fs;
 use std::io::Write;
 use std::os::fd::AsFd;
 
@@ -16,10 +15,8 @@ pub(crate) fn taken_by_a_program() {
         let mut starter = Part::start(&path, "read line; exit 7");
         let (taker, pid) = Part::take(&path);
         assert_eq!(starter.said(), handed_over(pid, &taker));
-        let parent = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-        // Field 4 of proc_pid_stat(5).
-        let parent = parent.rsplit(')').next().unwrap().split_whitespace().nth(1).unwrap().to_owned();
-        assert_eq!(parent, starter.child.id().to_string());
+        // The parent.
+        assert_eq!(common::stat(pid, 4), Some(starter.child.id().to_string()));
         writeln!(starter.child.stdin.as_ref().unwrap()).unwrap();
         assert_eq!(starter.said(), format!("{pid}: exit status: 7"));
         ended_as(taker, "exit status: 7", 7);

@@ -7,7 +7,7 @@ use std::time::Duration;
 /// A waker that counts, and that a thread can wait for.
 #[derive(Default)]
 pub(crate) struct Counter {
-    pub(crate) wakes: Mutex<usize>,
+    wakes: Mutex<usize>,
     changed: Condvar,
 }
 
@@ -26,16 +26,20 @@ impl Counter {
 
     /// Waits for a wake-up, and consumes all there are.
     pub(crate) fn wait(&self) {
-        let woken = self
-            .changed
-            .wait_timeout_while(self.wakes.lock().unwrap(), Duration::from_secs(30), |wakes| *wakes == 0)
-            .unwrap();
-        assert!(!woken.1.timed_out(), "a wake-up was lost");
-        let mut wakes = woken.0;
+        let wakes = self.wakes.lock().unwrap();
+        // Far more than anything takes.
+        let (mut wakes, result) =
+            self.changed.wait_timeout_while(wakes, Duration::from_secs(30), |wakes| *wakes == 0).unwrap();
+        assert!(!result.timed_out(), "a wake-up was lost");
         *wakes = 0;
     }
 
     pub(crate) fn count(&self) -> usize {
         *self.wakes.lock().unwrap()
+    }
+
+    /// How many there were since it was asked last.
+    pub(crate) fn take(&self) -> usize {
+        std::mem::take(&mut *self.wakes.lock().unwrap())
     }
 }
