@@ -1,3 +1,5 @@
+//! The scenarios of `pidfd_info_test`: what a pidfd says of its process, and how that ended.
+
 use std::io::{self, ErrorKind};
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::process::Child;

@@ -1,3 +1,5 @@
+//! The scenarios of `pidfd_poll_test`, and those of `pidfd_test` that poll: when a pidfd is readable.
+
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
