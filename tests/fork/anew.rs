@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use childset::{reap_dropped, Command, Pidfd, State};
 
 use crate::common::{check_leaks, held_child, reap_all_dropped, until_ended};
-use crate::{asynchronous, be_the_copy, ends_well, in_copy, refused, works};
+use crate::{be_the_copy, ends_well, in_copy, refused, works};
 
 pub(crate) fn what_is_new_works() {
     check_leaks(|| {
@@ -24,7 +24,7 @@ pub(crate) fn what_is_new_works() {
 /// Children that a copy drops are reaped by it, also where async-io's reactor ran before.
 pub(crate) fn zombies_of_a_copy() {
     #[cfg(feature = "async-io")]
-    asynchronous::await_something();
+    crate::asynchronous::await_something();
     drop(held_child().0);
     in_copy(|| {
         let (child, stdin) = held_child();

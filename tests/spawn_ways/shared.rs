@@ -1,6 +1,5 @@
 //! What else the ways have in common: the limit of descriptors, and the order of the environment.
 
-use std::fs::File;
 use std::io::{Read, Write as _};
 use std::os::unix::process::CommandExt as _;
 
@@ -32,7 +31,7 @@ pub(crate) fn descriptor_limit() {
                 _ => command.spawn().map(drop).err().unwrap_or_else(|| std::io::Error::from_raw_os_error(0)),
             };
             drop(limit);
-            (&File::from(writer)).write_all(error.to_string().as_bytes()).unwrap();
+            (&writer).write_all(error.to_string().as_bytes()).unwrap();
             // SAFETY: the end of the copy.
             unsafe { libc::_exit(0) };
         }

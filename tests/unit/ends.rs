@@ -5,7 +5,7 @@ use std::time::Duration;
 use childset::{ChildSet, Command, Containment, Pidfd, Signal, Stdio, Unit};
 
 use crate::tree::{assert_ended, command, containment, held, trees, Tree};
-use crate::{cgroups, common, units, LONG, SHORT};
+use crate::{cgroups, common, units, LONG};
 
 pub(crate) fn each_end_ends_the_unit() {
     for unit in units() {
@@ -152,6 +152,7 @@ pub(crate) fn many_trees() {
 
 #[cfg(feature = "async-io")]
 pub(crate) fn awaited() {
+    use crate::SHORT;
     use futures_lite::future::block_on;
 
     for unit in units() {
