@@ -4,6 +4,7 @@
 
 mod common;
 
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use childset::{reap_dropped, Child, ChildSet, Key, Pidfd, Signal, State};
@@ -147,12 +148,8 @@ fn blocked_calls_reap() {
                     if dropped_before {
                         drop(dropped.take());
                     }
-                    let waiting = scope.spawn(move || call(waited_for));
-                    if !dropped_before {
-                        // It most likely blocks by then.
-                        std::thread::sleep(Duration::from_millis(20));
-                        drop(dropped.take());
-                    }
+                    let waiting = common::spawn_asleep(scope, move || call(waited_for));
+                    drop(dropped.take());
                     drop(stdin);
                     common::until_reaped(&pidfd);
                     assert!(!waiting.is_finished(), "{name}");
@@ -169,8 +166,8 @@ fn blocked_calls_reap() {
 fn output_reaps_after_the_exit() {
     check_leaks(|| {
         let (mut waited_for, (its_pidfd, its_stdin)) = child();
-        let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
-        waited_for.stdout = Some(reader.into());
+        let (reader, writer) = common::pipe();
+        waited_for.stdout = Some(OwnedFd::from(reader).into());
         waited_for.set_drain_grace(Duration::MAX);
         let (dropped, (pidfd, stdin)) = child();
         drop(dropped);

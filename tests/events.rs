@@ -7,24 +7,10 @@ mod common;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use childset::{Child, Command, Event, Events, Limit, Signal, SpawnError, Stdio, Unit};
+use childset::{Child, Command, Event, Events, Limit, Signal, SpawnError, Stdio};
+use common::{piped_sh, Rest};
 
 const LONG: Duration = Duration::from_secs(30);
-
-fn sh(script: &str) -> Command {
-    let mut command = Command::new("sh");
-    command.args(["-c", script]).stdout(Stdio::piped()).stderr(Stdio::piped()).unit(Unit::ProcessGroup);
-    command
-}
-
-/// Ends what is left of a group, from Linux 6.9 on.
-struct Rest(childset::ChildHandle);
-
-impl Drop for Rest {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-    }
-}
 
 fn all(mut events: Events) -> Vec<Event> {
     std::iter::from_fn(|| events.wait().unwrap()).collect()
@@ -74,7 +60,7 @@ fn sorted(events: Vec<Event>) -> (String, String, bool) {
 #[test]
 fn lines_and_the_end() {
     both(
-        || sh("echo one; printf 'two\\nthree'; echo err >&2; exit 4").spawn().unwrap(),
+        || piped_sh("echo one; printf 'two\\nthree'; echo err >&2; exit 4").spawn().unwrap(),
         |events| {
             let lines: Vec<_> = events.iter().filter(|event| matches!(event, Event::Stdout(_))).collect();
             let [one, two, three] = ["one\n", "two\n", "three"].map(|line| Event::Stdout(line.into()));
@@ -91,12 +77,12 @@ fn lines_and_the_end() {
 #[test]
 fn it_closes_a_pipe_and_lives() {
     both(
-        || sh("exec 2>&-; sleep 0.2; echo late").spawn().unwrap(),
+        || piped_sh("exec 2>&-; sleep 0.2; echo late").spawn().unwrap(),
         |events| assert_eq!(sorted(events), ("late\n".into(), "".into(), false)),
     );
     // Both, and it lives still.
     both(
-        || sh("exec >&- 2>&-; sleep 0.2; exit 3").spawn().unwrap(),
+        || piped_sh("exec >&- 2>&-; sleep 0.2; exit 3").spawn().unwrap(),
         |events| match &events[..] {
             [Event::Exited { exit, pipe_open: false }] => assert_eq!(exit.code(), Some(3)),
             other => panic!("{other:?}"),
@@ -109,7 +95,7 @@ fn nothing_before_the_exit_is_lost() {
     let expected: String = (1..=5000).map(|number| format!("{number}\n")).collect();
     for _ in 0..20 {
         both(
-            || sh("seq 5000; echo err >&2").spawn().unwrap(),
+            || piped_sh("seq 5000; echo err >&2").spawn().unwrap(),
             |events| assert_eq!(sorted(events), (expected.clone(), "err\n".into(), false)),
         );
     }
@@ -118,7 +104,7 @@ fn nothing_before_the_exit_is_lost() {
 #[test]
 fn what_is_in_the_pipe_at_the_exit_is_read_whatever_the_limit() {
     let start = || {
-        let mut child = sh("head -c 900000 /dev/zero; sleep 60 & exit").spawn().unwrap();
+        let mut child = piped_sh("head -c 900000 /dev/zero; sleep 60 & exit").spawn().unwrap();
         rustix::pipe::fcntl_setpipe_size(child.stdout.as_ref().unwrap(), 1 << 20).unwrap();
         common::until_ended(child.pidfd());
         child.set_drain_limit(Duration::from_millis(1));
@@ -134,14 +120,14 @@ fn what_is_in_the_pipe_at_the_exit_is_read_whatever_the_limit() {
 #[test]
 fn somebody_else_holds_the_pipe() {
     both(
-        || sh("sleep 60 & echo mine").spawn().unwrap(),
+        || piped_sh("sleep 60 & echo mine").spawn().unwrap(),
         |events| assert_eq!(sorted(events), ("mine\n".into(), "".into(), true)),
     );
     // And writes all the time.
     let start = Instant::now();
     both(
         || {
-            let mut child = sh("(while sleep 0.01; do echo more; done) & echo mine").spawn().unwrap();
+            let mut child = piped_sh("(while sleep 0.01; do echo more; done) & echo mine").spawn().unwrap();
             child.set_drain_limit(Duration::from_millis(300));
             child
         },
@@ -155,7 +141,7 @@ fn somebody_else_holds_the_pipe() {
 
 #[test]
 fn chunks_come_at_once() {
-    let mut command = sh("printf 'no newline'; read line; printf ' there'");
+    let mut command = piped_sh("printf 'no newline'; read line; printf ' there'");
     let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
     let stdin = child.stdin.take().unwrap();
     let mut events = child.events().unwrap().chunks();
@@ -179,7 +165,7 @@ fn a_dropped_next_loses_nothing() {
     use futures_lite::future::{block_on, poll_once};
 
     block_on(async {
-        let mut command = sh("for i in 1 2 3 4 5; do echo $i; sleep 0.02; done");
+        let mut command = piped_sh("for i in 1 2 3 4 5; do echo $i; sleep 0.02; done");
         let mut events = command.spawn().unwrap().events().unwrap();
         let mut lines = Vec::new();
         loop {
@@ -215,7 +201,7 @@ fn captured(
 fn limits_keep_what_was_read() {
     let time = Duration::from_millis(300);
     captured(
-        || sh("echo early; sleep 60 & sleep 60; echo late").spawn().unwrap(),
+        || piped_sh("echo early; sleep 60 & sleep 60; echo late").spawn().unwrap(),
         |capture| capture.time_limit(time),
         |captured| {
             assert_eq!((captured.limit, captured.exit.signal()), (Some(Limit::Time), Some(Signal::KILL)));
@@ -223,7 +209,7 @@ fn limits_keep_what_was_read() {
         },
     );
     captured(
-        || sh("yes | head -c 1000000; sleep 60").spawn().unwrap(),
+        || piped_sh("yes | head -c 1000000; sleep 60").spawn().unwrap(),
         |capture| capture.size_limit(500_000),
         |captured| {
             assert_eq!((captured.limit, captured.stdout.len()), (Some(Limit::Size), 500_000));
@@ -232,12 +218,12 @@ fn limits_keep_what_was_read() {
     );
     // Not reached; exactly so many bytes are not too many.
     captured(
-        || sh("printf 12345; printf 678 >&2; exit 5").spawn().unwrap(),
+        || piped_sh("printf 12345; printf 678 >&2; exit 5").spawn().unwrap(),
         |capture| capture.size_limit(8).time_limit(LONG),
         |captured| assert_eq!((captured.limit, captured.exit.code()), (None, Some(5))),
     );
     captured(
-        || sh("printf 12345; exec >&-; printf 6789 >&2; sleep 60").spawn().unwrap(),
+        || piped_sh("printf 12345; exec >&-; printf 6789 >&2; sleep 60").spawn().unwrap(),
         |capture| capture.size_limit(8),
         |captured| {
             assert_eq!(captured.limit, Some(Limit::Size));
@@ -247,7 +233,7 @@ fn limits_keep_what_was_read() {
     // The child has ended, and what it left behind writes on.
     captured(
         || {
-            let mut child = sh("(while sleep 0.01; do echo more; done) & exit 6").spawn().unwrap();
+            let mut child = piped_sh("(while sleep 0.01; do echo more; done) & exit 6").spawn().unwrap();
             child.set_drain_limit(LONG);
             child
         },
@@ -258,7 +244,7 @@ fn limits_keep_what_was_read() {
 
 #[test]
 fn output_has_an_end_by_default() {
-    let mut command = sh("(while sleep 0.1; do echo more; done) & echo mine");
+    let mut command = piped_sh("(while sleep 0.1; do echo more; done) & echo mine");
     let start = Instant::now();
     let child = command.spawn().unwrap();
     let _rest = Rest(child.handle());

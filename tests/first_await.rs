@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use childset::{Child, ChildSet, ChildStdin, Command, Stdio};
+use common::held_child;
 use futures_lite::future::{block_on, poll_once};
 use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
 
@@ -28,12 +29,6 @@ fn main() {
     }
 }
 
-fn held() -> (Child, ChildStdin) {
-    let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-    let stdin = child.stdin.take().unwrap();
-    (child, stdin)
-}
-
 fn works((child, stdin): (Child, ChildStdin)) {
     let mut exit = Box::pin(child.exit());
     assert!(block_on(poll_once(&mut exit)).is_none());
@@ -43,11 +38,11 @@ fn works((child, stdin): (Child, ChildStdin)) {
 
 /// Each way to await says why it cannot.
 fn all_fail(needs: &str) {
-    let (child, stdin) = held();
+    let (child, stdin) = held_child();
     // One that has not ended before anybody awaits.
     let stubborn = Child::try_from(common::stubborn()).unwrap();
     let set = ChildSet::new().unwrap();
-    set.insert(held().0, ()).unwrap();
+    set.insert(held_child().0, ()).unwrap();
     let errors = [
         block_on(child.exit()).unwrap_err(),
         block_on(stubborn.terminate(Duration::from_secs(60))).unwrap_err(),
@@ -78,7 +73,7 @@ fn no_process_left() {
         return;
     }
     common::give_up_root(USER);
-    let (child, stdin) = held();
+    let (child, stdin) = held_child();
     limited(Resource::Nproc, 1, || {
         for _ in 0..2 {
             let error = block_on(child.exit()).unwrap_err();
@@ -100,7 +95,7 @@ fn one_process_left() {
 fn one_process_left_here() {
     let set = ChildSet::new().unwrap();
     // Root's, and so not counted.
-    let (child, stdin) = held();
+    let (child, stdin) = held_child();
     set.insert(child, ()).unwrap();
     common::give_up_root(USER);
     common::end_after(60);
@@ -117,7 +112,7 @@ fn no_memory_left() {
     if !common::memory_is_ours() {
         return;
     }
-    let all = held();
+    let all = held_child();
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
     let pages: u64 = statm.split(' ').next().unwrap().parse().unwrap();
     // Less than a thread's stack.
@@ -136,7 +131,7 @@ fn thief() {
 
 fn thief_here() {
     common::end_after(60);
-    let (child, stdin) = held();
+    let (child, stdin) = held_child();
     let limit = common::Limit::with_spare(3);
     let over = AtomicBool::new(false);
     let errors = std::thread::scope(|scope| {
@@ -164,8 +159,8 @@ fn thief_here() {
 
 /// The reactor reaps them in batches, and none is left over.
 fn many_dropped_at_once() {
-    works(held());
-    let (theirs, ours) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+    works(held_child());
+    let (theirs, ours) = common::pipe();
     let count = common::times(500);
     let mut command = Command::new("cat");
     command.stdin(theirs).stdout(Stdio::null());

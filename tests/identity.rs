@@ -174,10 +174,7 @@ fn in_another_pid_namespace() {
 
 /// As before Linux 6.9: such an identity is opened by every kernel.
 fn by_the_start() {
-    let start = |pid: u32| -> u64 {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-        stat.rsplit(')').next().unwrap().split_whitespace().nth(19).unwrap().parse().unwrap()
-    };
+    let start = |pid: u32| -> u64 { common::stat(pid, 22).unwrap().parse().unwrap() };
     let boot = &me().to_string()[..32];
     let namespace = fs::metadata("/proc/self/ns/pid").unwrap().ino();
     let identity = |pid: u32, namespace: u64, start: u64| -> Identity {

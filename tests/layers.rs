@@ -1,4 +1,4 @@
-//! No import of `src` runs up: each file imports from its own layer and from those below it alone.
+//! No import of `src` runs up: each file imports from its own layer and from those below it alone. And no file is long.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,9 @@ fn source_files(directory: &Path, files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            source_files(&path, files);
+            if !path.ends_with("target") {
+                source_files(&path, files);
+            }
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             files.push(path);
         }
@@ -109,9 +111,16 @@ fn an_import_that_runs_up_is_found() {
 
 #[test]
 fn no_file_is_long() {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = Vec::new();
-    source_files(&source, &mut files);
+    // The package has fewer of them than the repository.
+    for directory in ["benches", "compat", "examples", "src", "tests"] {
+        let directory = root.join(directory);
+        if directory.exists() {
+            source_files(&directory, &mut files);
+        }
+    }
+    assert!(files.len() > 100, "{files:?}");
     for file in files {
         let lines = fs::read_to_string(&file).unwrap().lines().count();
         assert!(lines <= 400, "{} has {lines} lines", file.display());

@@ -15,15 +15,11 @@ fn descriptors() -> usize {
 
 /// Our children in any state, zombies included: of all threads of this process.
 fn children() -> usize {
-    let me = std::process::id().to_string();
-    let parent_of = |pid: &str| {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        Some(stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.to_owned())
-    };
+    let me = Some(std::process::id().to_string());
     std::fs::read_dir("/proc")
         .unwrap()
-        .filter_map(|entry| entry.unwrap().file_name().into_string().ok())
-        .filter(|name| parent_of(name).as_ref() == Some(&me))
+        .filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok())
+        .filter(|&pid| common::stat(pid, 4) == me)
         .count()
 }
 

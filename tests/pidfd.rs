@@ -10,11 +10,11 @@ use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::mpsc::channel;
 
 use childset::{Gone, Pidfd, Signal, State, StateChange, StatusUnknown};
-use common::{held, held_with, kernel, reap_by_pid, until_ended};
+use common::{held, held_with, kernel, opened, reap_by_pid, until_ended};
 
 fn errno<R: std::fmt::Debug>(result: io::Result<R>) -> Option<i32> {
     result.unwrap_err().raw_os_error()
@@ -26,10 +26,6 @@ fn gone<R: std::fmt::Debug>(result: io::Result<R>) -> Option<Gone> {
 
 fn is_would_block<R: std::fmt::Debug>(result: io::Result<R>) -> bool {
     result.unwrap_err().kind() == ErrorKind::WouldBlock
-}
-
-fn opened(child: &Child) -> Pidfd {
-    Pidfd::from_child(child).unwrap()
 }
 
 #[test]

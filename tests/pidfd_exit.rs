@@ -14,11 +14,7 @@ use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use childset::{Gone, Pidfd, Signal, State, StatusUnknown};
-use common::{held_with, kernel, role, until_ended};
-
-fn opened(child: &Child) -> Pidfd {
-    Pidfd::from_child(child).unwrap()
-}
+use common::{held_with, kernel, opened, role, until_ended};
 
 /// This binary in another role, for which it runs the test `another_process`.
 fn start(role: &str) -> (Child, ChildStdin, impl FnMut() -> String) {
@@ -98,10 +94,7 @@ fn leader_that_ends_first() {
     let (child, stdin, mut said) = start("leaderless");
     let pidfd = opened(&child);
     assert_eq!(said(), "started");
-    let stat = format!("/proc/{}/stat", child.id());
-    while !fs::read_to_string(&stat).unwrap().contains(") Z ") {
-        std::thread::yield_now();
-    }
+    common::until_state(child.id(), "Z");
     assert_eq!((pidfd.state().unwrap(), pidfd.try_wait().unwrap()), (State::Running, None));
     pidfd.send_signal(0).unwrap();
     drop(stdin);
@@ -228,15 +221,8 @@ fn usage() {
     let mut command = Command::new("sh");
     let child = command.args(["-c", "while :; do :; done"]).spawn().unwrap();
     let pidfd = opened(&child);
-    let stat = format!("/proc/{}/stat", child.id());
-    // Fields 14 and 15 of proc_pid_stat(5), in 1/100 s.
-    let ticks = || -> u64 {
-        let text = fs::read_to_string(&stat).unwrap();
-        let fields = text.rsplit(')').next().unwrap().split_whitespace();
-        fields.skip(11).take(2).map(|field| field.parse::<u64>().unwrap()).sum()
-    };
     let start = Instant::now();
-    while ticks() * 10 < burn.as_millis() as u64 {
+    while common::ticks(child.id()) * 10 < burn.as_millis() as u64 {
         std::thread::yield_now();
     }
     pidfd.kill().unwrap();

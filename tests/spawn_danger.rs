@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use childset::unix::CommandExt;
 use childset::{Child, Command, Signal, Stdio, Unit};
 use common::seccomp::spawn_held;
-use common::{is_root, reexec, role, skipped};
+use common::{handle, is_root, reexec, role, skipped};
 
 const TESTS: [(&str, fn()); 11] = [
     ("kill_of_a_cgroup", kill_of_a_cgroup),
@@ -177,13 +177,6 @@ fn fills_our_cgroup() {
     childset::reap_dropped();
 }
 
-extern "C" fn handler(_: i32) {}
-
-fn handle(signal: i32) {
-    // SAFETY: a handler that does nothing.
-    unsafe { libc::signal(signal, handler as extern "C" fn(i32) as libc::sighandler_t) };
-}
-
 fn send(pid: i32, signal: i32) {
     // SAFETY: a number, and a process that waits.
     assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
@@ -193,8 +186,8 @@ fn send(pid: i32, signal: i32) {
 fn send_and_wait(pid: i32, signal: i32) {
     send(pid, signal);
     let until = Instant::now() + Duration::from_millis(300);
-    let stat = || fs::read_to_string(format!("/proc/{pid}/stat")).ok().filter(|stat| !stat.contains(") Z"));
-    while stat().is_some() && Instant::now() < until {
+    let lives = || common::stat(pid as u32, 3).is_some_and(|state| state != "Z");
+    while lives() && Instant::now() < until {
         thread::yield_now();
     }
 }

@@ -109,10 +109,7 @@ fn allocations() {
 fn allocator_locked_by_another_thread() {
     // What the crate makes once is made before the lock is held.
     assert!(Command::new("true").spawn().unwrap().wait().unwrap().success());
-    let (mut reader, writer) = {
-        let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
-        (std::fs::File::from(reader), writer)
-    };
+    let (mut reader, writer) = common::pipe();
     let prepared = Command::new("echo").arg("hello").stdin(Stdio::null()).stdout(writer).prepare().unwrap();
     let missing = Command::new("true").current_dir("/no/such").prepare().unwrap();
     let (begin, begun) = mpsc::channel::<()>();

@@ -6,8 +6,8 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use childset::{Command, SpawnError, Stdio};
 
-use crate::common::{times, Dir};
-use crate::{both_ways, errno, output, pipe, sh, text};
+use crate::common::{pipe, times, Dir};
+use crate::{both_ways, errno, output, sh, text};
 
 /// A file with this content, at its beginning, and its descriptor with this number at least.
 fn file(directory: &Dir, content: &str, at_least: i32) -> OwnedFd {

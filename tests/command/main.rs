@@ -12,9 +12,10 @@ mod prepared;
 mod printed;
 mod program;
 mod run;
+mod std_stdio;
 mod stdio;
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -59,9 +60,4 @@ pub(crate) fn script(directory: &Dir, name: &str, mode: u32, text: &str) -> Path
     fs::write(&path, text).unwrap();
     fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
     path
-}
-
-pub(crate) fn pipe() -> (File, File) {
-    let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
-    (reader.into(), writer.into())
 }

@@ -7,7 +7,8 @@ use std::os::fd::AsRawFd;
 use childset::unix::CommandExt;
 use childset::{Command, Resource, Signal, Stdio};
 
-use crate::{errno, pipe, sh};
+use crate::common::pipe;
+use crate::{errno, sh};
 
 #[test]
 fn closure_in_the_child() {

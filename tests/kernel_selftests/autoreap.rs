@@ -5,7 +5,7 @@ use std::io::Read;
 
 use childset::{Child, Command, Pidfd, Signal, State, Stdio};
 
-use crate::common::{check_leaks, kernel, reap_all_dropped, reexec, until_ended, until_reaped};
+use crate::common::{check_leaks, kernel, reap_all_dropped, reexec, until_ended, until_reaped, until_state};
 use crate::roles::say;
 
 fn cat() -> Command {
@@ -117,10 +117,7 @@ pub(crate) fn reparented() {
 pub(crate) fn threads() {
     check_leaks(|| {
         let mut child = role("leader_ends_first").autoreap(true).spawn().unwrap();
-        let stat = format!("/proc/{}/stat", child.id());
-        while !std::fs::read_to_string(&stat).unwrap().contains(") Z ") {
-            std::thread::yield_now();
-        }
+        until_state(child.id(), "Z");
         // Its second thread lives.
         assert_eq!(child.pidfd().state().unwrap(), State::Running);
         drop(child.stdin.take());

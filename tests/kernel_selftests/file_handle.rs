@@ -1,3 +1,5 @@
+//! The scenarios of `pidfd_file_handle_test`: processes found again by their identity.
+
 use childset::{Gone, Identity, Pidfd};
 
 use crate::common::{check_leaks, held, skipped, until_ended};

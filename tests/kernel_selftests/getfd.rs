@@ -1,3 +1,5 @@
+//! The scenarios of `pidfd_getfd_test`: another process's descriptors.
+
 use std::fs::{self, File};
 use std::io::Write;
 

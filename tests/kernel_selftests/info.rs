@@ -1,10 +1,12 @@
+//! The scenarios of `pidfd_info_test`: what a pidfd says of its process, and how that ended.
+
 use std::io::{self, ErrorKind};
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::process::Child;
 
 use childset::{Gone, Info, Pidfd, Signal, State};
 
-use crate::common::{check_leaks, held, held_with, kernel, until_ended, until_reaped};
+use crate::common::{check_leaks, held, held_with, kernel, until_ended, until_reaped, until_state};
 use crate::roles::Talking;
 
 /// The `si_code` of a signal that a process sent to its own thread.
@@ -145,10 +147,7 @@ fn killed(pidfd: &Pidfd) -> Option<i32> {
 }
 
 fn until_leader_ended(threads: &Threads) {
-    let stat = format!("/proc/{}/stat", threads.process.child.id());
-    while !std::fs::read_to_string(&stat).unwrap().contains(") Z ") {
-        std::thread::yield_now();
-    }
+    until_state(threads.process.child.id(), "Z");
 }
 
 pub(crate) fn thread_group() {

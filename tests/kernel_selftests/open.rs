@@ -1,3 +1,5 @@
+//! The scenarios of `pidfd_open_test`.
+
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 

@@ -1,10 +1,12 @@
+//! The scenarios of `pidfd_poll_test`, and those of `pidfd_test` that poll: when a pidfd is readable.
+
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use childset::{Pidfd, Signal, State};
 
-use crate::common::{check_leaks, readable, until_ended};
+use crate::common::{check_leaks, readable, until_ended, until_state};
 use crate::roles::Talking;
 
 pub(crate) fn kills() {
@@ -48,10 +50,7 @@ pub(crate) fn leader_ends_first() {
         let mut process = Talking::role("leader_ends_first");
         process.said();
         let until_leader_ended = |process: &mut Talking| {
-            let stat = format!("/proc/{}/stat", process.child.id());
-            while !std::fs::read_to_string(&stat).unwrap().contains(") Z ") {
-                thread::yield_now();
-            }
+            until_state(process.child.id(), "Z");
             process.pidfd().send_signal(0).unwrap();
         };
         ends_only_after(process, until_leader_ended, 5);

@@ -1,3 +1,5 @@
+//! The scenarios of `pidfd_test` that send signals.
+
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -1,3 +1,5 @@
+//! The scenarios of `pidfd_setns_test`: joining a process's namespaces.
+
 use std::fs;
 use std::os::fd::{AsRawFd, RawFd};
 

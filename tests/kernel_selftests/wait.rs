@@ -1,3 +1,5 @@
+//! The scenarios of `pidfd_wait`.
+
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;

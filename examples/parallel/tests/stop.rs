@@ -10,14 +10,9 @@ use rustix::process::Signal;
 
 use common::*;
 
-/// Its letter in `/proc/PID/stat`.
-fn state(pid: u32) -> char {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    stat.rsplit(')').next().unwrap().trim_start().chars().next().unwrap()
-}
-
-fn until(pid: u32, is_it: impl Fn(char) -> bool) {
-    while !is_it(state(pid)) {
+/// Waits until the letter of its state is one for which this holds.
+fn until(pid: u32, is_it: impl Fn(&str) -> bool) {
+    while !is_it(&base::stat(pid, 3).unwrap()) {
         std::thread::yield_now();
     }
 }
@@ -35,11 +30,11 @@ fn stops_and_goes_on_with_its_jobs() {
     let jobs: Vec<u32> = jobs.lines().map(|pid| pid.parse().unwrap()).collect();
     for _ in 0..3 {
         signal(&child, Signal::TSTP);
-        until(child.id(), |state| state == 'T');
-        jobs.iter().for_each(|&job| until(job, |state| state == 'T'));
+        until(child.id(), |state| state == "T");
+        jobs.iter().for_each(|&job| until(job, |state| state == "T"));
         signal(&child, Signal::CONT);
-        jobs.iter().for_each(|&job| until(job, |state| state != 'T'));
-        until(child.id(), |state| state != 'T');
+        jobs.iter().for_each(|&job| until(job, |state| state != "T"));
+        until(child.id(), |state| state != "T");
     }
     // They read for ever.
     signal(&child, Signal::TERM);
@@ -53,7 +48,7 @@ fn the_time_of_a_stop_does_not_count() {
     let mut out = BufReader::new(child.stdout.take().unwrap());
     read_until(&mut out, "up");
     signal(&child, Signal::TSTP);
-    until(child.id(), |state| state == 'T');
+    until(child.id(), |state| state == "T");
     let since = Instant::now();
     while since.elapsed() < Duration::from_secs(2) {
         std::thread::sleep(Duration::from_millis(100));

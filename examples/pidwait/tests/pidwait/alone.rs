@@ -1,3 +1,5 @@
+//! The program by itself.
+
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 

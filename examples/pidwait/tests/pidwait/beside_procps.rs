@@ -8,7 +8,7 @@ use std::process::{Child, Command, Output, Stdio};
 use childset::{Pidfd, Signal, State};
 use rustix::process::Uid;
 
-use crate::common::check_leaks;
+use crate::common::{check_leaks, until_state};
 use crate::programs::{ours, Ours, Programs, Talking};
 
 fn theirs(args: &[&str]) -> Command {
@@ -280,10 +280,7 @@ pub(crate) fn leader_ends_first() {
     check_leaks(|| {
         let programs = Programs::new();
         let mut process = Talking::role(&format!("leaderless {}", programs.name));
-        let stat = format!("/proc/{}/stat", process.child.id());
-        while !fs::read_to_string(&stat).unwrap().contains(") Z ") {
-            std::thread::yield_now();
-        }
+        until_state(process.child.id(), "Z");
         let mut both = Both::start(&["-x", &programs.name], 1);
         both.wait_on();
         process.end_and_reap();

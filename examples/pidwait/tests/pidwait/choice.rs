@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::common::{check_leaks, Dir};
+use crate::common::{check_leaks, stat, Dir};
 use crate::programs::{ours, Programs, Talking};
 
 /// The pids that it finds with these options.
@@ -147,9 +147,7 @@ pub(crate) fn terminal() {
         let terminals = |name: &str| found(&["-t", name, &programs.name]);
         assert_eq!(terminals("no-such-terminal"), [0; 0]);
         // Whose it is, by the kernel's word.
-        let stat = fs::read_to_string(format!("/proc/{}/stat", process.child.id())).unwrap();
-        let number: u32 =
-            stat.rsplit(')').next().unwrap().split_ascii_whitespace().nth(4).unwrap().parse().unwrap();
+        let number: u32 = stat(process.child.id(), 7).unwrap().parse().unwrap();
         let (major, minor) = (number >> 8 & 0xfff, number & 0xff | number >> 12 & 0xfff00);
         if major == 136 {
             assert_eq!(terminals(&format!("pts/{minor}")), [process.child.id()]);

@@ -88,10 +88,7 @@ pub(crate) fn until_up(child: &mut Child) {
     let mut said = [0; UP.len()];
     child.stdout.as_mut().unwrap().read_exact(&mut said).unwrap();
     assert_eq!(said, UP.as_bytes());
-    let stat = format!("/proc/{}/stat", child.id());
-    while !std::fs::read_to_string(&stat).unwrap().contains(") S ") {
-        std::thread::yield_now();
-    }
+    common::until_state(child.id(), "S");
 }
 
 /// SIGALRM is to `timeout` as if its time were over: that hits no command that is not ready.
