@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use super::flags::Flag;
 use super::{Child, Process, Shared};
 use crate::pidfd::{Forked, Gone, Signal};
-use crate::sys::signal::group_of;
 use crate::watch::session;
 
 /// What belongs to the process of a [`Command`](crate::Command), and is ended with it.
@@ -34,7 +33,7 @@ pub enum Unit {
     #[default]
     Process,
     /// Its process group, which it leads. A process can leave that: by setpgid(2) as shells with job control do, or by
-    /// setsid(2) as daemons do. The child itself is ended wherever it is.
+    /// setsid(2) as daemons do.
     ProcessGroup,
     /// Its session, which it leads, with all process groups in it: what a shell with job control starts. Needs `/proc`.
     ///
@@ -132,32 +131,17 @@ impl Process {
             session::send(&HashSet::from([leader]), signals)?;
             return Ok(Containment::Session);
         }
-        match self.unit {
-            Unit::Session | Unit::ProcessGroup => self.send_to_group(signals),
-            Unit::Process | Unit::Cgroup => self.send_to_process(signals),
-        }
-    }
-
-    /// To the group that it leads, and to itself: it may have left that.
-    fn send_to_group(&self, signals: &[Signal]) -> io::Result<Containment> {
-        let alone = self.is_elsewhere().then(|| self.send_to_process(signals));
-        let group = signals.iter().try_for_each(|&signal| self.send_signal_to_group(signal));
-        match (group, alone) {
-            (Err(error), alone) if Gone::from_io_error(&error).is_some() => {
-                alone.unwrap_or_else(|| self.send_to_process(signals))
+        let reached = match self.unit {
+            Unit::Session | Unit::ProcessGroup => {
+                signals.iter().try_for_each(|&signal| self.send_signal_to_group(signal))
             }
-            (group, alone) => {
-                group?;
-                alone.map_or(Ok(()), |alone| Gone::is_fine(alone.map(drop)))?;
-                Ok(Containment::ProcessGroup)
-            }
+            Unit::Process | Unit::Cgroup => return self.send_to_process(signals),
+        };
+        match reached {
+            // It may have left the group itself.
+            Err(error) if Gone::from_io_error(&error).is_some() => self.send_to_process(signals),
+            reached => reached.map(|()| Containment::ProcessGroup),
         }
-    }
-
-    /// Whether it is not in the group that it leads, or led.
-    fn is_elsewhere(&self) -> bool {
-        let pid = self.pid().filter(|_| !self.was_reaped());
-        pid.is_some_and(|pid| group_of(pid).is_ok_and(|group| group != pid))
     }
 
     /// The session that is its unit, while that can be named.
@@ -172,12 +156,16 @@ impl Process {
 
     /// Sends `SIGKILL` as far as the process contains what it has started.
     pub(crate) fn kill_tree(&self) -> io::Result<Containment> {
-        let leads_group = self.has(Flag::LeadsGroup) && self.unit != Unit::Session;
-        let (reached, containment) = match leads_group {
-            true => (self.send_to_group(KILL), Containment::ProcessGroup),
-            false => (self.send_to_unit(KILL), Containment::Process),
-        };
-        reached.or_else(|error| Gone::is_fine(Err(error)).map(|()| containment))
+        match self.has(Flag::LeadsGroup) && self.unit != Unit::Session {
+            true => {
+                Gone::is_fine(self.send_signal_to_group(Signal::KILL))?;
+                Ok(Containment::ProcessGroup)
+            }
+            false => {
+                let reached = self.send_to_unit(KILL);
+                reached.or_else(|error| Gone::is_fine(Err(error)).map(|()| Containment::Process))
+            }
+        }
     }
 
     /// Has what is left of the unit killed at the end of this process, where it could not be named afterwards.
