@@ -90,6 +90,11 @@ impl Cgroup {
         Ok(true)
     }
 
+    /// Whether this process is in it or below.
+    pub(crate) fn holds(&self, pid: u32) -> io::Result<bool> {
+        Ok(pids(self.directory.as_fd())?.contains(&pid))
+    }
+
     /// Whether a process that has not ended is in it or below.
     pub(crate) fn is_populated(&self) -> io::Result<bool> {
         match self.read("cgroup.events") {
