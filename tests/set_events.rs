@@ -6,7 +6,7 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use childset::{ChildHandle, ChildSet, Command, Pidfd, SetEvent, SetEvents, SpawnError, Stdio, Unit};
@@ -31,6 +31,8 @@ const TESTS: &[(&str, fn())] = &[
     ("standard_input_stays", standard_input_stays),
     ("a_copy_of_this_process", a_copy_of_this_process),
     ("no_descriptors_left", no_descriptors_left),
+    ("one_that_cannot_be_watched", one_that_cannot_be_watched),
+    ("a_file_in_the_place_of_a_pipe", a_file_in_the_place_of_a_pipe),
     #[cfg(feature = "async-io")]
     ("a_dropped_next_loses_nothing", a_dropped_next_loses_nothing),
     #[cfg(feature = "async-io")]
@@ -729,4 +731,58 @@ fn others_get_their_turn() {
         },
     ));
     set.send_signal(key, childset::Signal::KILL).unwrap();
+}
+
+/// The lines of others come in spite of it.
+fn one_that_cannot_be_watched() {
+    let set = ChildSet::new().unwrap();
+    let mut cat = Command::new("cat");
+    let key = set.spawn(cat.stdin(Stdio::piped()).stdout(Stdio::piped()), 1).unwrap();
+    let stdin = set.take_stdin(key).unwrap();
+    let mut events = set.events().unwrap();
+    stdin.blocking().write_all(b"watched\n").unwrap();
+    assert_eq!(tag_of(&events.wait().unwrap().unwrap()), 1);
+
+    set.spawn(&mut cat, 2).unwrap();
+    if let Err(error) = common::seccomp::filter(libc::SYS_epoll_ctl, Some(libc::ENOSPC), None) {
+        return common::skipped(error);
+    }
+    stdin.blocking().write_all(b"more\n").unwrap();
+    drop(stdin);
+    let start = Instant::now();
+    let (mut came, mut has_failed, mut has_ended) = (Came::default(), false, false);
+    while !(has_failed && has_ended) {
+        assert!(start.elapsed() < LONG, "{came:?}");
+        match events.wait() {
+            Ok(event) => {
+                let event = event.unwrap();
+                assert_eq!(tag_of(&event), 1);
+                has_ended = matches!(event, SetEvent::Exited { .. });
+                came.add(event);
+            }
+            Err(error) => {
+                assert_eq!(error.raw_os_error(), Some(libc::ENOSPC));
+                has_failed = true;
+            }
+        }
+    }
+    assert_eq!(came, Came::new("more\n", "", 0, false));
+}
+
+/// Epoll takes none.
+fn a_file_in_the_place_of_a_pipe() {
+    let text = "a line\n".repeat(50_000);
+    let path = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&path, &text).unwrap();
+    for &way in WAYS {
+        let set = ChildSet::new().unwrap();
+        let mut child = sh("echo pipe >&2").spawn().unwrap();
+        child.stdout = Some(OwnedFd::from(std::fs::File::open(&path).unwrap()).into());
+        set.insert(child, 1).unwrap();
+        set.spawn(&mut sh("echo line; exit 2"), 2).unwrap();
+        set.close();
+        let came = all(&mut set.events().unwrap(), way);
+        let expected = [(1, Came::new(&text, "pipe\n", 0, false)), (2, Came::new("line\n", "", 2, false))];
+        assert_eq!(came, BTreeMap::from(expected), "{way:?}");
+    }
 }

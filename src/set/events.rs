@@ -253,7 +253,8 @@ impl<T: Clone> SetEvents<'_, T> {
     /// See [`SetEvents`].
     ///
     /// # Errors
-    /// - `ENOMEM`, `ENOSPC`: a pipe cannot be watched. Nothing is lost, and the next call tries again.
+    /// - `ENOMEM`, `ENOSPC`: a pipe cannot be watched. Nothing is lost, and the next call tries again. What the others write
+    ///   still comes, between such errors.
     /// - Those of reading a pipe, which is closed then.
     /// - [`Forked`]: the set belongs to the process that this one was forked from.
     pub fn wait(&mut self) -> io::Result<Option<SetEvent<T>>> {
