@@ -165,8 +165,8 @@ impl Child {
     /// [`Process`](crate::Unit::Process), that is when the child was reaped.
     ///
     /// A cgroup is empty when all of its processes have ended. In a process group they must have been reaped, too. This
-    /// looks now and then. For a session, and for a process group before Linux 6.9, the kernel has no answer after the
-    /// child was reaped. Then this returns true.
+    /// looks now and then. For a session, this looks at the process group of the child: once that was reaped, nothing names
+    /// the others. Before Linux 6.9, nothing names the group either, and this returns true.
     ///
     /// ```
     /// # use childset::{Command, Unit};

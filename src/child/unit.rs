@@ -40,7 +40,8 @@ pub enum Unit {
     ProcessGroup,
     /// Its session, which it leads, with all process groups in it: what a shell with job control starts. Needs `/proc`.
     ///
-    /// The kernel has no call for a session. Its processes are looked for in `/proc`, until no new one is found.
+    /// The kernel has no call for a session. Its processes are looked for in `/proc`, until no new one is found, but not
+    /// without end: one that forks and ends all the time may escape, in a process group whose leader has ended.
     Session,
     /// A cgroup (version 2), which no process leaves without the right to: the one given by
     /// [`Command::cgroup`](crate::Command::cgroup), or one that is made for it below this process's own, and removed when

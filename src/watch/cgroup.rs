@@ -86,7 +86,8 @@ impl Cgroup {
             return Ok(false);
         }
         let list = || pids(self.directory.as_fd());
-        members::send(signals, list, |_| Ok(HashSet::from_iter(list()?)))?;
+        let still = |_: &[u32]| Ok(HashSet::from_iter(list()?));
+        members::send(signals, list, still, |pidfd, signal| pidfd.send_signal(signal))?;
         Ok(true)
     }
 

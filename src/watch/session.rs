@@ -19,6 +19,14 @@ pub(crate) fn send(leaders: &HashSet<u32>, signals: &[Signal]) -> io::Result<()>
         signals,
         || Ok(pids()?.filter(is_member).collect()),
         |pids| Ok(pids.iter().copied().filter(is_member).collect()),
+        |pidfd, signal| {
+            if signal == Signal::KILL {
+                // The group that it may lead is in the session, too. There the kernel also reaches those who fork all the
+                // time. Others answer for what fails.
+                let _ = pidfd.send_signal_to_group(signal);
+            }
+            pidfd.send_signal(signal)
+        },
     )
 }
 

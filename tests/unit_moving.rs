@@ -1,4 +1,4 @@
-//! A child that has left its own unit, in which others still are: what ends the unit ends that child, too.
+//! What ends a unit also ends a child that has left it while others are still in it, and those that fork all the time.
 
 #![allow(unsafe_code)]
 
@@ -7,7 +7,7 @@ mod common;
 use std::fs::File;
 use std::io::Read;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use childset::{Child, ChildSet, Command, Containment, Exit, Signal, Stdio, Unit};
 
@@ -16,9 +16,11 @@ const TESTS: &[(&str, fn())] = &[
     ("the_group_that_it_led", the_group_that_it_led),
     ("its_cgroup", its_cgroup),
     ("a_cgroup_that_was_given", a_cgroup_that_was_given),
+    ("one_that_forks_and_ends_all_the_time", one_that_forks_and_ends_all_the_time),
 ];
 
-const ROLES: &[(&str, fn())] = &[("leaves_group", leaves_group), ("leaves_cgroup", leaves_cgroup)];
+const ROLES: &[(&str, fn())] =
+    &[("leaves_group", leaves_group), ("leaves_cgroup", leaves_cgroup), ("forks_on", forks_on)];
 
 fn main() {
     match common::role() {
@@ -70,6 +72,19 @@ fn leaves_cgroup() {
     std::fs::write(home.join("cgroup.procs"), "0").unwrap();
     println!();
     pause();
+}
+
+/// No process of it lives for long.
+fn forks_on() {
+    println!();
+    let start = Instant::now();
+    while start.elapsed() < LONG {
+        // SAFETY: this process has one thread, and calls nothing but this.
+        if unsafe { libc::fork() } != 0 {
+            // SAFETY: it is the end of this process.
+            unsafe { libc::_exit(0) };
+        }
+    }
 }
 
 /// It has left by then.
@@ -155,4 +170,16 @@ fn a_cgroup_that_was_given() {
     assert_eq!(exit(&child).signal(), Some(Signal::KILL));
     common::remove_cgroup(&home);
     common::remove_cgroup(&given);
+}
+
+fn one_that_forks_and_ends_all_the_time() {
+    for unit in [Unit::ProcessGroup, Unit::Session].repeat(10) {
+        let mut child = left("forks_on", |command| _ = command.unit(unit));
+        child.kill_tree().unwrap();
+        let start = Instant::now();
+        let stdout = child.stdout.take().unwrap();
+        assert_eq!(stdout.blocking().read(&mut [0]).unwrap(), 0);
+        assert!(start.elapsed() < LONG / 2, "{unit:?}: it lives");
+        child.wait().unwrap();
+    }
 }
