@@ -27,6 +27,7 @@ const TESTS: &[(&str, fn())] = &[
     ("what_has_no_pipes", what_has_no_pipes),
     ("of_a_program_that_is_not_there", of_a_program_that_is_not_there),
     ("others_take_exits", others_take_exits),
+    ("the_last_line_without_the_exit", the_last_line_without_the_exit),
     ("a_slot_is_used_again_while_the_pipe_is_read", a_slot_is_used_again_while_the_pipe_is_read),
     ("standard_input_stays", standard_input_stays),
     ("a_copy_of_this_process", a_copy_of_this_process),
@@ -598,6 +599,35 @@ fn others_take_exits() {
             });
             assert_eq!(lines, 1);
         });
+    }
+}
+
+/// It comes at the end of its pipe, in a set that goes on.
+fn the_last_line_without_the_exit() {
+    for &way in WAYS {
+        let set = ChildSet::new().unwrap();
+        let mut events = set.events().unwrap();
+        let ends = set.spawn(sh("read line; printf 'one\\ntwo'").stdin(Stdio::piped()), 1).unwrap();
+        let stdin = set.take_stdin(ends).unwrap();
+        // They have its pipes.
+        assert!(events.try_wait().unwrap().is_none());
+        drop(stdin);
+        assert!(set.wait(Some(LONG)).unwrap().unwrap().exit.unwrap().success());
+        let lives = set.spawn(sh("printf three; exec >&- 2>&-; read line").stdin(Stdio::piped()), 2).unwrap();
+        let mut came = BTreeMap::<usize, Vec<u8>>::new();
+        each(&mut events, way, |event| {
+            match event {
+                SetEvent::Stdout { tag, line, .. } => came.entry(tag).or_default().extend(line),
+                other => panic!("{other:?}"),
+            }
+            came.values().map(Vec::len).sum::<usize>() < "one\ntwothree".len()
+        });
+        assert_eq!(came, BTreeMap::from([(1, b"one\ntwo".to_vec()), (2, b"three".to_vec())]));
+        drop(set.take_stdin(lives).unwrap());
+        match events.wait().unwrap().unwrap() {
+            SetEvent::Exited { exited, pipe_open: false, .. } => assert_eq!(exited.tag, 2),
+            other => panic!("{other:?}"),
+        }
     }
 }
 

@@ -111,7 +111,8 @@ pub enum SetEvent<T> {
 /// # Other consumers
 ///
 /// Exits go to one of those that take them. If another one has [taken](ChildSet::wait) or [removed](ChildSet::remove) a
-/// child, its lines still come here, until its pipes or the set are at their end.
+/// child, its lines still come here, until its pipes or the set are at their end. Unless that was before this has looked for
+/// newcomers: then the child has its pipes with it.
 ///
 /// # Dropping
 ///

@@ -264,15 +264,17 @@ impl<T: Clone> Reading<T> {
         let moved = stream.drain.read(&mut Room::new(usize::MAX), |pipe| delete(epoll, &pipe));
         let [stdout, stderr] = stream.drain.outputs();
         let (tag, key) = (&stream.tag, Key { set: self.id, slot });
-        stdout.take_lines(longest, |line| {
-            self.queue.push_back(SetEvent::Stdout { key, tag: tag.clone(), line });
-        });
-        stderr.take_lines(longest, |line| {
-            self.queue.push_back(SetEvent::Stderr { key, tag: tag.clone(), line });
-        });
+        let queue = &mut self.queue;
+        stdout.take_come(longest, |line| queue.push_back(SetEvent::Stdout { key, tag: tag.clone(), line }));
+        stderr.take_come(longest, |line| queue.push_back(SetEvent::Stderr { key, tag: tag.clone(), line }));
         // Thousands of them would keep much memory.
         stdout.buffer.shrink_to_fit();
         stderr.buffer.shrink_to_fit();
+        // The exit may go to others.
+        if stream.drain.pipes().next().is_none() && stream.exited.is_none() {
+            self.streams.remove(&slot);
+            self.ending.remove(&slot);
+        }
         moved
     }
 
