@@ -1,11 +1,12 @@
-//! What ends a unit also ends a child that has left it while others are still in it, and those that fork all the time.
+//! What ends a unit also ends a child that has left it while others are still in it, and those that fork all the time. And
+//! sessions that cannot be looked for.
 
 #![allow(unsafe_code)]
 
 mod common;
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,7 @@ const TESTS: &[(&str, fn())] = &[
     ("its_cgroup", its_cgroup),
     ("a_cgroup_that_was_given", a_cgroup_that_was_given),
     ("one_that_forks_and_ends_all_the_time", one_that_forks_and_ends_all_the_time),
+    ("without_a_proc_of_ours", without_a_proc_of_ours),
 ];
 
 const ROLES: &[(&str, fn())] =
@@ -182,4 +184,37 @@ fn one_that_forks_and_ends_all_the_time() {
         assert!(start.elapsed() < LONG / 2, "{unit:?}: it lives");
         child.wait().unwrap();
     }
+}
+
+/// It is that of another pid namespace, with other numbers: no session can be looked for. A group can be named.
+fn without_a_proc_of_ours() {
+    // SAFETY: no memory is touched.
+    if unsafe { libc::unshare(libc::CLONE_NEWPID) } == -1 {
+        return common::skipped(std::io::Error::last_os_error());
+    }
+    let ends: [fn(Child); 3] = [
+        |child| assert_eq!(child.kill_tree().unwrap_err().kind(), ErrorKind::Unsupported),
+        |mut child| child.set_kill_on_drop(true),
+        |child| {
+            let set = ChildSet::new().unwrap();
+            set.insert(child, ()).unwrap();
+            let mut shutdown = set.shutdown(LONG);
+            assert_eq!(shutdown.wait().unwrap_err().kind(), ErrorKind::Unsupported);
+            assert!(shutdown.wait().unwrap().is_some());
+        },
+    ];
+    let code = common::in_copy(|| {
+        for end in ends {
+            let mut command = Command::new("sh");
+            command.args(["-c", "sleep 60 & echo; wait"]).stdout(Stdio::piped()).unit(Unit::Session);
+            let mut child = command.spawn().unwrap();
+            let stdout = child.stdout.take().unwrap();
+            stdout.blocking().read_exact(&mut [0]).unwrap();
+            end(child);
+            assert!(common::readable(&stdout, LONG), "it lives");
+            assert_eq!(stdout.blocking().read(&mut [0]).unwrap(), 0);
+        }
+        0
+    });
+    assert_eq!(code, 0);
 }
