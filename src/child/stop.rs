@@ -10,6 +10,8 @@ use super::flags::Flag;
 use super::unit::{Looks, TERMINATE};
 use super::{Child, Containment, Shared, Unit};
 use crate::pidfd::{Exit, Gone, Signal};
+#[cfg(feature = "async-io")]
+use crate::watch::dropped::start_reactor;
 
 impl Child {
     /// Sends a signal. To a zombie it does nothing.
@@ -155,6 +157,8 @@ impl Child {
             };
             let mut looks = Looks::new(deadline);
             while let Some(pause) = shared.end_rest(&mut looks)? {
+                // Nothing was awaited yet if the child had ended before.
+                start_reactor()?;
                 async_io::Timer::after(pause).await;
             }
             Ok(exit)
