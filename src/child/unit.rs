@@ -41,9 +41,9 @@ pub enum Unit {
     /// Its session, which it leads, with all process groups in it: what a shell with job control starts.
     ///
     /// The kernel has no call for a session. Its processes are looked for in `/proc`, until no new one is found, but not
-    /// without end: one that forks and ends all the time may escape, in a process group whose leader has ended. Without a `/proc` of
-    /// this pid namespace, what ends the session ends the process group of the child alone, and fails with `ENOENT` or
-    /// [`Unsupported`](io::ErrorKind::Unsupported).
+    /// without end: one that forks and ends all the time may escape, in a process group whose leader has ended. Without a
+    /// `/proc` of this pid namespace, what ends the session ends the process group of the child alone, and fails with
+    /// `ENOENT` or [`Unsupported`](io::ErrorKind::Unsupported).
     Session,
     /// A cgroup (version 2), which no process leaves without the right to: the one given by
     /// [`Command::cgroup`](crate::Command::cgroup), or one that is made for it below this process's own, and removed when
