@@ -113,6 +113,10 @@
 //! The crate starts none. Awaiting anything uses async-io's reactor, which has one thread. Programs that only block or
 //! poll have none, and neither have those that build without the feature `async-io`.
 //!
+//! All threads that use the crate must have one descriptor table in common, as `std` assumes, too. Descriptors of children
+//! that were launched or dropped are closed later, in whichever thread calls next. So keep the crate out of a thread that
+//! has called `unshare(CLONE_FILES)`, or use it in that thread alone.
+//!
 //! # Dropping
 //!
 //! Dropping a [`Child`] or a [`ChildSet`] never blocks and leaves no zombie: see [`reap_dropped`].

@@ -91,6 +91,16 @@ fn it_closes_a_pipe_and_lives() {
 }
 
 #[test]
+fn the_last_line_comes_at_the_end_of_its_pipe() {
+    let mut child = piped_sh("printf last; exec >&- 2>&-; read line").stdin(Stdio::piped()).spawn().unwrap();
+    let stdin = child.stdin.take();
+    let mut events = child.events().unwrap();
+    assert_eq!(events.wait().unwrap(), Some(Event::Stdout(b"last".to_vec())));
+    drop(stdin);
+    assert!(matches!(events.wait().unwrap(), Some(Event::Exited { pipe_open: false, .. })));
+}
+
+#[test]
 fn nothing_before_the_exit_is_lost() {
     let expected: String = (1..=5000).map(|number| format!("{number}\n")).collect();
     for _ in 0..20 {

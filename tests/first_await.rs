@@ -8,7 +8,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use childset::{Child, ChildSet, ChildStdin, Command, Stdio};
+use childset::{Child, ChildSet, ChildStdin, Command, Stdio, Unit};
 use common::held_child;
 use futures_lite::future::{block_on, poll_once};
 use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
@@ -19,6 +19,7 @@ const TESTS: &[(&str, fn())] = &[
     ("no_memory_left", no_memory_left),
     ("thief", thief),
     ("many_dropped_at_once", many_dropped_at_once),
+    ("only_the_rest_of_a_unit", only_the_rest_of_a_unit),
 ];
 
 fn main() {
@@ -173,4 +174,20 @@ fn many_dropped_at_once() {
     drop(command);
     drop(ours);
     pidfds.iter().for_each(common::until_reaped);
+}
+
+/// The child has ended. Its end is not awaited, but that of the others in its group.
+fn only_the_rest_of_a_unit() {
+    if common::kernel() < (6, 9) {
+        return common::skipped("before Linux 6.9 nothing names the group");
+    }
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' TERM; sleep 60 & exit 0"]).unit(Unit::ProcessGroup);
+    let child = command.spawn().unwrap();
+    common::until_ended(child.pidfd());
+    let limit = common::Limit::with_spare(0);
+    let error = block_on(child.terminate(Duration::from_secs(60))).unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(libc::EMFILE));
+    drop(limit);
+    assert!(block_on(child.terminate(Duration::from_millis(10))).unwrap().success());
 }

@@ -141,6 +141,14 @@ impl Output {
         *looked_at = buffer.len();
     }
 
+    /// As [`take_lines`](Output::take_lines); at the end of the pipe, also what is left.
+    pub(crate) fn take_come(&mut self, longest: usize, mut take: impl FnMut(Vec<u8>)) {
+        self.take_lines(longest, &mut take);
+        if self.pipe.is_none() {
+            self.take_rest().into_iter().for_each(take);
+        }
+    }
+
     /// All that is left, after the last line.
     pub(crate) fn take_rest(&mut self) -> Option<Vec<u8>> {
         self.looked_at = 0;

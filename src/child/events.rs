@@ -172,7 +172,7 @@ impl Events {
             Event::Exited { exit, pipe_open }
         });
         for (output, make) in outputs.iter_mut().zip(MAKE) {
-            output.take_lines(self.longest, |line| self.queue.push_back(make(line)));
+            output.take_come(self.longest, |line| self.queue.push_back(make(line)));
             if end.is_some() {
                 self.queue.extend(output.take_rest().map(make));
             }

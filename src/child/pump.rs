@@ -87,18 +87,21 @@ impl Pump {
             self.drain.end(self.grace, shared.drain_limit());
         }
         self.write()?;
+        let open = self.drain.pipes().count();
         let moved = self.drain.read(&mut self.room, drop)?;
+        // The end of a pipe is that of its last line.
+        let is_news = moved || self.drain.pipes().count() < open;
         if self.room.is_exceeded {
             self.stop(shared, Limit::Size)?;
         } else if self.time.is_some_and(|time| time <= Instant::now()) {
             self.stop(shared, Limit::Time)?;
         }
         let Some(exit) = self.exit else {
-            return Ok(if moved { Progress::Moved } else { Progress::Idle });
+            return Ok(if is_news { Progress::Moved } else { Progress::Idle });
         };
         Ok(match self.drain.is_over(moved) {
             true => Progress::Done(self.finish(exit)),
-            false if moved => Progress::Moved,
+            false if is_news => Progress::Moved,
             false => Progress::Idle,
         })
     }

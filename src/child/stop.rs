@@ -10,6 +10,8 @@ use super::flags::Flag;
 use super::unit::{Looks, TERMINATE};
 use super::{Child, Containment, Shared, Unit};
 use crate::pidfd::{Exit, Gone, Signal};
+#[cfg(feature = "async-io")]
+use crate::watch::dropped::start_reactor;
 
 impl Child {
     /// Sends a signal. To a zombie it does nothing.
@@ -155,6 +157,8 @@ impl Child {
             };
             let mut looks = Looks::new(deadline);
             while let Some(pause) = shared.end_rest(&mut looks)? {
+                // Nothing was awaited yet if the child had ended before.
+                start_reactor()?;
                 async_io::Timer::after(pause).await;
             }
             Ok(exit)
@@ -165,8 +169,8 @@ impl Child {
     /// [`Process`](crate::Unit::Process), that is when the child was reaped.
     ///
     /// A cgroup is empty when all of its processes have ended. In a process group they must have been reaped, too. This
-    /// looks now and then. For a session, and for a process group before Linux 6.9, the kernel has no answer after the
-    /// child was reaped. Then this returns true.
+    /// looks now and then. For a session, this looks at the process group of the child: once that was reaped, nothing names
+    /// the others. Before Linux 6.9, nothing names the group either, and this returns true.
     ///
     /// ```
     /// # use childset::{Command, Unit};

@@ -7,13 +7,16 @@ use std::time::{Duration, Instant};
 use super::flags::Flag;
 use super::{Child, Process, Shared};
 use crate::pidfd::{Forked, Gone, Signal};
+use crate::sys::signal::group_of;
+#[cfg(feature = "command")]
+use crate::watch::cgroup::Cgroup;
 use crate::watch::session;
 
 /// What belongs to the process of a [`Command`](crate::Command), and is ended with it.
 ///
 /// [`kill`](crate::Child::kill), [`terminate`](crate::Child::wait_terminated), `kill_on_drop` and
 /// [`shutdown`](crate::ChildSet::shutdown) end the whole unit. [`send_signal`](crate::Child::send_signal) and waiting are
-/// always for the process alone.
+/// always for the process alone. A process that has left its own unit is ended with it.
 ///
 /// ```
 /// # use childset::{Command, Stdio, Unit};
@@ -35,9 +38,12 @@ pub enum Unit {
     /// Its process group, which it leads. A process can leave that: by setpgid(2) as shells with job control do, or by
     /// setsid(2) as daemons do.
     ProcessGroup,
-    /// Its session, which it leads, with all process groups in it: what a shell with job control starts. Needs `/proc`.
+    /// Its session, which it leads, with all process groups in it: what a shell with job control starts.
     ///
-    /// The kernel has no call for a session. Its processes are looked for in `/proc`, until no new one is found.
+    /// The kernel has no call for a session. Its processes are looked for in `/proc`, until no new one is found, but not
+    /// without end: one that forks and ends all the time may escape, in a process group whose leader has ended. Without a
+    /// `/proc` of this pid namespace, what ends the session ends the process group of the child alone, and fails with
+    /// `ENOENT` or [`Unsupported`](io::ErrorKind::Unsupported).
     Session,
     /// A cgroup (version 2), which no process leaves without the right to: the one given by
     /// [`Command::cgroup`](crate::Command::cgroup), or one that is made for it below this process's own, and removed when
@@ -138,9 +144,18 @@ impl Process {
             Unit::Process | Unit::Cgroup => return self.send_to_process(signals),
         };
         match reached {
-            // It may have left the group itself.
+            // It may have left the group itself, and others may still be in it.
             Err(error) if Gone::from_io_error(&error).is_some() => self.send_to_process(signals),
-            reached => reached.map(|()| Containment::ProcessGroup),
+            reached => reached.and_then(|()| self.send_if_left(signals)).map(|()| Containment::ProcessGroup),
+        }
+    }
+
+    /// To the process alone, if it is not in the group that it was made to lead.
+    fn send_if_left(&self, signals: &[Signal]) -> io::Result<()> {
+        let pid = self.pid().filter(|_| !self.was_reaped());
+        match pid.is_some_and(|pid| group_of(pid).is_ok_and(|group| group != pid)) {
+            true => Gone::is_fine(self.send_to_process(signals).map(drop)),
+            false => Ok(()),
         }
     }
 
@@ -159,6 +174,7 @@ impl Process {
         match self.has(Flag::LeadsGroup) && self.unit != Unit::Session {
             true => {
                 Gone::is_fine(self.send_signal_to_group(Signal::KILL))?;
+                self.send_if_left(KILL)?;
                 Ok(Containment::ProcessGroup)
             }
             false => {
@@ -206,10 +222,25 @@ impl Shared {
         #[cfg(feature = "command")]
         if let (Unit::Cgroup, Some(cgroup)) = (self.process().unit, self.cgroup()) {
             cgroup.send(signals)?;
+            self.send_if_left(cgroup, signals)?;
             return Ok(Containment::Cgroup);
         }
         let _kept = self.lock_kept();
         self.process().send_to_unit(signals)
+    }
+
+    /// To the process alone, if it is not in its cgroup, which it may have had the right to leave.
+    #[cfg(feature = "command")]
+    fn send_if_left(&self, cgroup: &Cgroup, signals: &[Signal]) -> io::Result<()> {
+        let _kept = self.lock_kept();
+        let pid = self.process().pid().filter(|_| !self.process().was_reaped());
+        match pid {
+            // One more does no harm.
+            Some(pid) if signals == KILL || !cgroup.holds(pid)? => {
+                Gone::is_fine(self.process().send_to_process(signals).map(drop))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Sends `SIGKILL` to the unit. If nobody is left, that is no error.
@@ -223,6 +254,7 @@ impl Shared {
         #[cfg(feature = "command")]
         if let Some(cgroup) = self.cgroup() {
             if cgroup.send(KILL)? {
+                self.send_if_left(cgroup, KILL)?;
                 return Ok(Containment::Cgroup);
             }
         }

@@ -18,7 +18,8 @@ impl Command {
     /// [`Unit::Session`] that of a session, as [`setsid`](Command::setsid) does. [`Unit::Cgroup`] makes it in the
     /// [`cgroup`](Command::cgroup) that was given, or in one made for it, which needs the right to make one below that of
     /// this process. With one that was given, the child runs on a [copy](Command#on-a-copy) of our memory until its
-    /// `execve`. One that was made costs some system calls, whatever our memory.
+    /// `execve`. One that was made costs some system calls, whatever our memory. A child that joins
+    /// [another](Command::process_group) group leads none: then `ProcessGroup` is the child alone.
     ///
     /// The directory is removed when the cgroup is empty and its [`Child`](crate::Child), [`Exited`](crate::Exited) and
     /// handles were dropped: at once, or by a later call of the crate. To have it removed before this program ends, wait

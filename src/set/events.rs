@@ -111,7 +111,8 @@ pub enum SetEvent<T> {
 /// # Other consumers
 ///
 /// Exits go to one of those that take them. If another one has [taken](ChildSet::wait) or [removed](ChildSet::remove) a
-/// child, its lines still come here, until its pipes or the set are at their end.
+/// child, its lines still come here, until its pipes or the set are at their end. Unless that was before this has looked for
+/// newcomers: then the child has its pipes with it.
 ///
 /// # Dropping
 ///
@@ -253,7 +254,8 @@ impl<T: Clone> SetEvents<'_, T> {
     /// See [`SetEvents`].
     ///
     /// # Errors
-    /// - `ENOMEM`, `ENOSPC`: a pipe cannot be watched. Nothing is lost, and the next call tries again.
+    /// - `ENOMEM`, `ENOSPC`: a pipe cannot be watched. Nothing is lost, and the next call tries again. What the others write
+    ///   still comes, between such errors.
     /// - Those of reading a pipe, which is closed then.
     /// - [`Forked`]: the set belongs to the process that this one was forked from.
     pub fn wait(&mut self) -> io::Result<Option<SetEvent<T>>> {

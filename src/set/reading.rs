@@ -35,6 +35,8 @@ pub(super) struct Reading<T> {
     streams: BTreeMap<DefaultKey, Stream<T>>,
     /// Those that are not in the epoll instance yet.
     unwatched: Vec<DefaultKey>,
+    /// Those with something that epoll does not take, such as a file: it can be read at any time.
+    always_ready: Vec<DefaultKey>,
     /// Those whose child has ended.
     ending: BTreeSet<DefaultKey>,
     queue: VecDeque<SetEvent<T>>,
@@ -56,6 +58,9 @@ const TIMER: u64 = 2;
 /// How many events are fetched, and exits are taken, before what has come is given out.
 const AT_ONCE: usize = 16;
 
+/// For how many events memory is kept.
+const FEW: usize = 1024;
+
 impl<T> Reading<T> {
     /// Of a set whose children are all to be taken up.
     pub(super) fn new(set: &ChildSet<T>) -> io::Result<Reading<T>> {
@@ -72,6 +77,7 @@ impl<T> Reading<T> {
             id: set.id,
             streams: BTreeMap::new(),
             unwatched: Vec::new(),
+            always_ready: Vec::new(),
             ending: BTreeSet::new(),
             queue: VecDeque::new(),
         })
@@ -102,6 +108,7 @@ impl<T> Reading<T> {
                 match epoll::add(self.epoll.get(), pipe, data, EventFlags::IN) {
                     // The other pipe had failed.
                     Ok(()) | Err(Errno::EXIST) => {}
+                    Err(Errno::PERM) => self.always_ready.push(*slot),
                     Err(error) => return Err(error.into()),
                 }
             }
@@ -161,6 +168,8 @@ impl<T: Clone> Reading<T> {
     fn step(&mut self, set: &ChildSet<T>, longest: usize) -> io::Result<bool> {
         let event = epoll::Event { flags: EventFlags::empty(), data: EventData::new_u64(0) };
         let mut events = [event; AT_ONCE];
+        // A child that writes empty lines fills it with very many.
+        self.queue.shrink_to(FEW);
         let fetched = epoll::wait(self.epoll.get(), &mut events, Some(&NO_TIME))?;
         let came: Vec<u64> = events[..fetched].iter().map(|event| event.data.u64()).collect();
         if came.contains(&BELL) {
@@ -180,15 +189,19 @@ impl<T: Clone> Reading<T> {
                 self.exited(set.exited(taken));
             }
         }
-        self.watch()?;
+        // Where that fails, the others are read all the same.
+        let watched = self.watch();
+        self.always_ready.retain(|slot| self.streams.contains_key(slot));
+        let ready = came.iter().map(|&data| DefaultKey::from(KeyData::from_ffi(data)));
         let mut moved = Vec::new();
-        for slot in came.iter().map(|&data| DefaultKey::from(KeyData::from_ffi(data))) {
+        for slot in Vec::from_iter(ready.chain(self.always_ready.iter().copied())) {
             if self.read(slot, longest)? {
                 moved.push(slot);
             }
         }
         let is_any_over = self.finish(&moved, longest)?;
-        Ok(fetched > 0 || is_any_over)
+        watched?;
+        Ok(fetched > 0 || !moved.is_empty() || is_any_over)
     }
 
     /// Takes the pipes of those that have come into the set.
@@ -251,15 +264,17 @@ impl<T: Clone> Reading<T> {
         let moved = stream.drain.read(&mut Room::new(usize::MAX), |pipe| delete(epoll, &pipe));
         let [stdout, stderr] = stream.drain.outputs();
         let (tag, key) = (&stream.tag, Key { set: self.id, slot });
-        stdout.take_lines(longest, |line| {
-            self.queue.push_back(SetEvent::Stdout { key, tag: tag.clone(), line });
-        });
-        stderr.take_lines(longest, |line| {
-            self.queue.push_back(SetEvent::Stderr { key, tag: tag.clone(), line });
-        });
+        let queue = &mut self.queue;
+        stdout.take_come(longest, |line| queue.push_back(SetEvent::Stdout { key, tag: tag.clone(), line }));
+        stderr.take_come(longest, |line| queue.push_back(SetEvent::Stderr { key, tag: tag.clone(), line }));
         // Thousands of them would keep much memory.
         stdout.buffer.shrink_to_fit();
         stderr.buffer.shrink_to_fit();
+        // The exit may go to others.
+        if stream.drain.pipes().next().is_none() && stream.exited.is_none() {
+            self.streams.remove(&slot);
+            self.ending.remove(&slot);
+        }
         moved
     }
 

@@ -38,6 +38,13 @@ pub(crate) fn kill_group(leader: u32, signal: c_int) -> io::Result<()> {
     super::check(result.into()).map(drop)
 }
 
+/// The process group of a process: 0 if it has no number here.
+pub(crate) fn group_of(pid: u32) -> io::Result<u32> {
+    // SAFETY: a system call on numbers alone.
+    let group = unsafe { libc::getpgid(pid as libc::pid_t) };
+    super::check(group.into()).map(|group| group as u32)
+}
+
 /// Has no `SIGPIPE` come of a write: a program that has it at its default would end by it, though it only wanted to know.
 pub(crate) fn without_sigpipe<R>(
     write: impl FnOnce() -> Result<R, rustix::io::Errno>,

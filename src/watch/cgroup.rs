@@ -86,8 +86,14 @@ impl Cgroup {
             return Ok(false);
         }
         let list = || pids(self.directory.as_fd());
-        members::send(signals, list, |_| Ok(HashSet::from_iter(list()?)))?;
+        let still = |_: &[u32]| Ok(HashSet::from_iter(list()?));
+        members::send(signals, list, still, |pidfd, signal| pidfd.send_signal(signal))?;
         Ok(true)
+    }
+
+    /// Whether this process is in it or below.
+    pub(crate) fn holds(&self, pid: u32) -> io::Result<bool> {
+        Ok(pids(self.directory.as_fd())?.contains(&pid))
     }
 
     /// Whether a process that has not ended is in it or below.

@@ -20,6 +20,7 @@ pub(crate) fn send(
     signals: &[Signal],
     list: impl Fn() -> io::Result<Vec<u32>>,
     still: impl Fn(&[u32]) -> io::Result<HashSet<u32>>,
+    send_one: impl Fn(&Pidfd, Signal) -> io::Result<()>,
 ) -> io::Result<()> {
     let mut seen = HashSet::new();
     let (mut is_any_allowed, mut refused, mut failed) = (false, None, None);
@@ -34,7 +35,7 @@ pub(crate) fn send(
             let still = still(pids)?;
             for (_, pidfd) in opened.into_iter().filter(|(pid, _)| still.contains(pid)) {
                 let sent =
-                    pidfd.and_then(|pidfd| signals.iter().try_for_each(|&signal| pidfd.send_signal(signal)));
+                    pidfd.and_then(|pidfd| signals.iter().try_for_each(|&signal| send_one(&pidfd, signal)));
                 match Gone::is_fine(sent) {
                     Ok(()) => is_any_allowed = true,
                     Err(error) if error.raw_os_error() == Some(libc::EPERM) => refused = Some(error),

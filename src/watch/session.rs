@@ -4,22 +4,48 @@ use std::collections::HashSet;
 use std::fs;
 use std::io;
 
-use crate::pidfd::{field, Signal};
+use crate::pidfd::{field, Pidfd, Signal};
+use crate::sys::signal::kill_group;
 use crate::watch::members;
 
 /// Sends signals to all processes in the sessions of these leaders, and to those: a child that was launched may not have
 /// made its session. No leader was reaped. Reads all of `/proc` twice or more.
 ///
 /// # Errors
-/// `/proc` cannot be read; and those of [`members::send`].
+/// There is no `/proc` of ours: then the groups of the leaders got the signals. And those of [`members::send`].
 pub(crate) fn send(leaders: &HashSet<u32>, signals: &[Signal]) -> io::Result<()> {
+    if let Err(error) = check_proc() {
+        for (&leader, &signal) in leaders.iter().flat_map(|leader| signals.iter().map(move |s| (leader, s))) {
+            // One that was launched may not lead it yet.
+            let _ = kill_group(leader, signal.as_raw())
+                .or_else(|_| Pidfd::open(leader).and_then(|pidfd| pidfd.send_signal(signal)));
+        }
+        return Err(error);
+    }
     let leads = |pid: &u32| leaders.contains(pid);
     let is_member = |pid: &u32| leads(pid) || session(*pid).is_some_and(|leader| leads(&leader));
     members::send(
         signals,
         || Ok(pids()?.filter(is_member).collect()),
         |pids| Ok(pids.iter().copied().filter(is_member).collect()),
+        |pidfd, signal| {
+            if signal == Signal::KILL {
+                // The group that it may lead is in the session, too. There the kernel also reaches those who fork all the
+                // time. Others answer for what fails.
+                let _ = pidfd.send_signal_to_group(signal);
+            }
+            pidfd.send_signal(signal)
+        },
     )
+}
+
+/// That of another pid namespace has other numbers.
+fn check_proc() -> io::Result<()> {
+    let own = fs::read_link("/proc/self")?;
+    match own.to_str() == Some(&std::process::id().to_string()) {
+        true => Ok(()),
+        false => Err(io::Error::new(io::ErrorKind::Unsupported, "/proc is that of another pid namespace")),
+    }
 }
 
 fn pids() -> io::Result<impl Iterator<Item = u32>> {

@@ -8,6 +8,7 @@ mod events;
 mod others;
 mod output;
 mod stream;
+mod unwatched;
 
 const TESTS: &[(&str, fn())] = &[
     ("output::lines_tags_and_exits", output::lines_tags_and_exits),
@@ -24,6 +25,7 @@ const TESTS: &[(&str, fn())] = &[
     ("output::what_has_no_pipes", output::what_has_no_pipes),
     ("output::of_a_program_that_is_not_there", output::of_a_program_that_is_not_there),
     ("others::others_take_exits", others::others_take_exits),
+    ("others::the_last_line_without_the_exit", others::the_last_line_without_the_exit),
     (
         "output::a_slot_is_used_again_while_the_pipe_is_read",
         output::a_slot_is_used_again_while_the_pipe_is_read,
@@ -31,6 +33,8 @@ const TESTS: &[(&str, fn())] = &[
     ("output::standard_input_stays", output::standard_input_stays),
     ("others::a_copy_of_this_process", others::a_copy_of_this_process),
     ("others::no_descriptors_left", others::no_descriptors_left),
+    ("unwatched::one_that_cannot_be_watched", unwatched::one_that_cannot_be_watched),
+    ("unwatched::a_file_in_the_place_of_a_pipe", unwatched::a_file_in_the_place_of_a_pipe),
     #[cfg(feature = "async-io")]
     ("stream::a_dropped_next_loses_nothing", stream::a_dropped_next_loses_nothing),
     #[cfg(feature = "async-io")]

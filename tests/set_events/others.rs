@@ -103,6 +103,36 @@ pub(crate) fn others_take_exits() {
     }
 }
 
+/// It comes at the end of its pipe, in a set that goes on.
+pub(crate) fn the_last_line_without_the_exit() {
+    for &way in WAYS {
+        let set = ChildSet::new().unwrap();
+        let mut events = set.events().unwrap();
+        let ends = set.spawn(piped_sh("read line; printf 'one\\ntwo'").stdin(Stdio::piped()), 1).unwrap();
+        let stdin = set.take_stdin(ends).unwrap();
+        // They have its pipes.
+        assert!(events.try_wait().unwrap().is_none());
+        drop(stdin);
+        assert!(set.wait(Some(LONG)).unwrap().unwrap().exit.unwrap().success());
+        let lives =
+            set.spawn(piped_sh("printf three; exec >&- 2>&-; read line").stdin(Stdio::piped()), 2).unwrap();
+        let mut came = BTreeMap::<usize, Vec<u8>>::new();
+        each(&mut events, way, |event| {
+            match event {
+                SetEvent::Stdout { tag, line, .. } => came.entry(tag).or_default().extend(line),
+                other => panic!("{other:?}"),
+            }
+            came.values().map(Vec::len).sum::<usize>() < "one\ntwothree".len()
+        });
+        assert_eq!(came, BTreeMap::from([(1, b"one\ntwo".to_vec()), (2, b"three".to_vec())]));
+        drop(set.take_stdin(lives).unwrap());
+        match events.wait().unwrap().unwrap() {
+            SetEvent::Exited { exited, pipe_open: false, .. } => assert_eq!(exited.tag, 2),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
 pub(crate) fn a_copy_of_this_process() {
     let set = ChildSet::new().unwrap();
     let mut command = piped_sh("read line; echo $line");

@@ -1,7 +1,10 @@
 use std::fmt;
 use std::future::Future;
 use std::io;
+use std::pin::pin;
 use std::process::{ExitStatus, Output};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Waker};
 
 use futures_lite::{future, AsyncRead, AsyncReadExt};
 
@@ -24,22 +27,41 @@ pub struct Child {
     pub stdout: Option<ChildStdout>,
     /// The reading end of the pipe from the child's standard error, if there is one.
     pub stderr: Option<ChildStderr>,
+    inner: Attended,
+}
+
+/// childset leaves the reaping of dropped children to async-io's reactor once it has used that. This sees to it that it has.
+struct Attended {
     child: childset::Child,
+    /// Whether it is reaped when it was dropped.
+    reaps: bool,
+}
+
+impl Drop for Attended {
+    fn drop(&mut self) {
+        static RUNS: AtomicBool = AtomicBool::new(false);
+        if self.reaps && !RUNS.load(Ordering::Relaxed) {
+            // While it runs, the reactor is asked to wait for it.
+            let mut context = Context::from_waker(Waker::noop());
+            let is_waited_for = pin!(self.child.exit()).poll(&mut context).is_pending();
+            RUNS.store(is_waited_for, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Child {
-    pub(crate) fn new(mut child: childset::Child) -> io::Result<Child> {
+    pub(crate) fn new(mut child: childset::Child, reaps: bool) -> io::Result<Child> {
         Ok(Child {
             stdin: child.stdin.take().map(ChildStdin::new).transpose()?,
             stdout: child.stdout.take().map(ChildStdout::new).transpose()?,
             stderr: child.stderr.take().map(ChildStderr::new).transpose()?,
-            child,
+            inner: Attended { child, reaps },
         })
     }
 
     /// The pid.
     pub fn id(&self) -> u32 {
-        self.child.id()
+        self.inner.child.id()
     }
 
     /// Kills the child. Of one that has ended, nothing is left to kill, and that is no error.
@@ -55,12 +77,12 @@ impl Child {
     /// # std::io::Result::Ok(()) }).unwrap();
     /// ```
     pub fn kill(&mut self) -> io::Result<()> {
-        self.child.kill()
+        self.inner.child.kill()
     }
 
     /// The exit status, or `None` if the child has not ended. It leaves standard input open.
     pub fn try_status(&mut self) -> io::Result<Option<ExitStatus>> {
-        self.child.try_status()
+        self.inner.child.try_status()
     }
 
     /// Closes standard input at once, and waits for the end of the child.
@@ -74,7 +96,7 @@ impl Child {
     /// ```
     pub fn status(&mut self) -> impl Future<Output = io::Result<ExitStatus>> {
         self.stdin = None;
-        self.child.status()
+        self.inner.child.status()
     }
 
     /// Closes standard input at once, reads what the child writes until nobody can write any more, and waits for its

@@ -214,7 +214,7 @@ impl Command {
         };
         child.set_reap_on_drop(self.reap_on_drop);
         child.set_kill_on_drop(self.kill_on_drop);
-        Child::new(child)
+        Child::new(child, self.reap_on_drop)
     }
 
     fn spawn_by_std(&mut self, defaults: Defaults) -> io::Result<childset::Child> {
