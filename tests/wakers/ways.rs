@@ -1,4 +1,4 @@
-//! Each way to await an exit, and a waker that counts.
+//! Each way to await an exit.
 
 use std::future::Future;
 use std::pin::Pin;
