@@ -31,7 +31,7 @@
 //! ```
 //!
 //! [`loops`] has the code for the other loops. The rest of this page is what to mind. The names in parentheses are the tests
-//! that show what stands before them. Most are in `tests/embedding.rs`.
+//! that show what stands before them. Most are in `tests/embedding`.
 //!
 //! # Level and edge
 //!
@@ -44,7 +44,7 @@
 //! | polling, calloop `OneShot` | once; again when it is armed, if exits are left (`oneshot_reports_what_is_left_when_armed_again`) | any number, then arm |
 //! | io_uring, one-shot poll | the same; tried on compio and the raw ring | any number, then arm |
 //! | mio, calloop `Edge` | once, and when another child ends (`edge_reports_once_and_is_drained`) | all, until `None` |
-//! | io_uring, multi-shot poll | the same; tried on the raw ring | all, until `None` |
+//! | io_uring, multi-shot poll | the same; tried on the raw ring | all, until `None`; then arm, if the completion lacks `IORING_CQE_F_MORE` |
 //! | tokio's `AsyncFd` | until you clear its readiness, and when another child ends (`tokio`) | any number; clear after `None` |
 //!
 //! The drain rule: in an edge-triggered loop, take exits until `None`. If one is left, the loop sleeps until another child
@@ -112,7 +112,7 @@
 //! # Threads
 //!
 //! A set that is polled starts no thread. Neither does taking an exit, nor dropping a child: each test of
-//! `tests/embedding.rs` runs in one thread, and counts. Only awaiting uses async-io's reactor, which has one thread
+//! `tests/embedding` runs in one thread, and counts. Only awaiting uses async-io's reactor, which has one thread
 //! (`smol`).
 //!
 //! A set can be shared between threads. Insert or spawn in any of them, while a loop sleeps on the set in another. If
