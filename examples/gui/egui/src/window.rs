@@ -72,11 +72,15 @@ impl<'a> Window<'a> {
     /// Whether a signal has asked for the end. The next one wakes egui.
     fn is_told_to_end(&mut self) -> bool {
         let mut context = task::Context::from_waker(&self.waker);
-        let mut is_told = false;
-        while self.signals.poll_readable(&mut context).is_ready() {
-            is_told |= self.signals.get_ref().take();
+        loop {
+            // First, since async-io may not report what is there already.
+            if self.signals.get_ref().take() {
+                return true;
+            }
+            if self.signals.poll_readable(&mut context).is_pending() {
+                return false;
+            }
         }
-        is_told
     }
 
     fn tick(&mut self, ctx: &Context) -> io::Result<()> {
@@ -242,6 +246,22 @@ mod tests {
             let texts = frames(ctx, window, vec![]);
             assert!(place(&texts, "✖ signal: 15 (SIGTERM)").is_some());
             assert!(place(&texts, "stop").is_none());
+        });
+    }
+    #[test]
+    fn a_signal_asks_for_a_frame() {
+        let mut jobs = new_jobs();
+        test(&mut jobs, |ctx, window, asked| {
+            // However far async-io's thread has come.
+            for _ in 0..50 {
+                assert!(!window.is_told_to_end());
+                frames(ctx, window, vec![]);
+                while asked.try_recv().is_ok() {}
+                let kill = std::process::Command::new("sh").args(["-c", "kill -TERM $PPID"]).status();
+                assert!(kill.unwrap().success());
+                asked.recv_timeout(Duration::from_secs(60)).unwrap();
+                assert!(window.is_told_to_end());
+            }
         });
     }
 }
