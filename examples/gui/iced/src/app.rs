@@ -152,7 +152,7 @@ impl App {
 }
 
 fn draw_job(number: usize, job: &Job) -> Element<'_, Message> {
-    let status = text(&job.status).width(170).style(match job.state {
+    let status = text(&job.status).width(190).style(match job.state {
         State::Succeeded => text::success,
         State::Failed => text::danger,
         State::Running | State::Stopping => text::default,
