@@ -273,6 +273,47 @@
 //! drawing it does not wait: drawing may have fetched events from the display, and then no descriptor is readable for
 //! them. Program: `gui/winit`.
 //!
+//! # egui
+//!
+//! egui draws a frame when it is asked to, from any thread. So a waker can ask for it:
+//!
+//! ```ignore (examples/gui/egui/src/window.rs)
+//! struct Repaint(Context);
+//!
+//! impl Wake for Repaint {
+//!     fn wake(self: Arc<Self>) {
+//!         self.0.request_repaint();
+//!     }
+//! }
+//! ```
+//!
+//! Each frame polls the exits with this waker, in `App::logic` (in older versions of eframe, in `App::update`):
+//!
+//! ```ignore (examples/gui/egui/src/window.rs)
+//! let mut context = task::Context::from_waker(&self.waker);
+//! while let Poll::Ready(Some(exited)) = self.exits.poll_next(&mut context) {
+//!     let (number, exit) = self.jobs.rest().keep(exited?);
+//!     self.jobs.ended(number, &exit);
+//! }
+//! ```
+//!
+//! `exits` is made once, by [`into_exits`](crate::ChildSet::into_exits): a stream that is dropped wakes nobody. `jobs` is
+//! the program's list. After a batch, the stream asks for the next frame itself. While nothing happens, no frame is
+//! drawn. Without the feature `async-io`, use [a thread](#a-loop-that-takes-no-descriptor). Program: `gui/egui`.
+//!
+//! # iced
+//!
+//! ```ignore (examples/gui/iced/src/app.rs)
+//! let exits = Arc::clone(self.jobs.set()).into_exits();
+//! Task::run(exits, self.to_message()).chain(Task::done(Message::Over))
+//! ```
+//!
+//! The function that makes the state returns this task with it. `to_message` makes a message of each exit. When the window
+//! is to close, end the children and [`close`](crate::ChildSet::close) the set. The stream ends with the last child, and
+//! then `Message::Over` calls `iced::exit`. With iced's feature `smol`, its executor uses async-io's thread, too.
+//! `Subscription::run_with` also takes a stream, but the set must then be in a type that implements `Hash`.
+//! Program: `gui/iced`.
+//!
 //! # A loop that takes no descriptor
 //!
 //! A thread takes the exits, and wakes the loop:
@@ -314,10 +355,8 @@
 //! # io::Result::Ok(())
 //! ```
 //!
-//! - **egui**: `wake` is `Context::request_repaint`, and `update` looks into the channel.
-//! - **iced**: a `Subscription` takes a stream that borrows nothing, which is
-//!   [`into_exits`](crate::ChildSet::into_exits). It needs no thread of yours.
-//! - **winit**, if it is to keep its loop: `wake` is `EventLoopProxy::send_event`.
+//! - In **egui**, `wake` is `Context::request_repaint`.
+//! - In **winit**, if it is to keep its loop, `wake` is `EventLoopProxy::send_event`.
 //!
 //! # A game
 //!

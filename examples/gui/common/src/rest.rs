@@ -1,6 +1,6 @@
 //! What jobs leave behind.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use childset::{Child, Signal};
 
@@ -23,6 +23,13 @@ impl Rest {
         for child in &self.0 {
             // Nobody may be left, which is what is wanted.
             let _ = child.send_signal_to_group(Signal::TERM);
+        }
+    }
+
+    /// Waits until nobody is left, or until the deadline.
+    pub fn wait(&self, deadline: Instant) {
+        for child in &self.0 {
+            let _ = child.wait_unit_gone(deadline.saturating_duration_since(Instant::now()));
         }
     }
 }
