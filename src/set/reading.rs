@@ -33,10 +33,10 @@ pub(super) struct Reading<T> {
     id: SetId,
     /// By child.
     streams: BTreeMap<DefaultKey, Stream<T>>,
-    /// Those that are not in the epoll instance yet.
+    /// Those that are not in the epoll instance yet, or not wholly. They are not read: that might block.
     unwatched: Vec<DefaultKey>,
     /// Those with something that epoll does not take, such as a file: it can be read at any time.
-    always_ready: Vec<DefaultKey>,
+    always_ready: BTreeSet<DefaultKey>,
     /// Those whose child has ended.
     ending: BTreeSet<DefaultKey>,
     queue: VecDeque<SetEvent<T>>,
@@ -77,7 +77,7 @@ impl<T> Reading<T> {
             id: set.id,
             streams: BTreeMap::new(),
             unwatched: Vec::new(),
-            always_ready: Vec::new(),
+            always_ready: BTreeSet::new(),
             ending: BTreeSet::new(),
             queue: VecDeque::new(),
         })
@@ -99,20 +99,28 @@ impl<T> Reading<T> {
         }
     }
 
-    /// Puts pipes into the epoll instance.
+    /// Puts pipes into the epoll instance, as far as it takes them.
     fn watch(&mut self) -> io::Result<()> {
-        while let Some(slot) = self.unwatched.last() {
-            let data = EventData::new_u64(slot.data().as_ffi());
-            for pipe in self.streams.get(slot).into_iter().flat_map(|stream| stream.drain.pipes()) {
-                pipe.set_nonblocking(true)?;
-                match epoll::add(self.epoll.get(), pipe, data, EventFlags::IN) {
-                    // The other pipe had failed.
-                    Ok(()) | Err(Errno::EXIST) => {}
-                    Err(Errno::PERM) => self.always_ready.push(*slot),
-                    Err(error) => return Err(error.into()),
-                }
+        let mut result = Ok(());
+        for slot in std::mem::take(&mut self.unwatched) {
+            if let Err(error) = self.watch_one(slot) {
+                self.unwatched.push(slot);
+                result = result.and(Err(error));
             }
-            self.unwatched.pop();
+        }
+        result
+    }
+
+    fn watch_one(&mut self, slot: DefaultKey) -> io::Result<()> {
+        let data = EventData::new_u64(slot.data().as_ffi());
+        for pipe in self.streams.get(&slot).into_iter().flat_map(|stream| stream.drain.pipes()) {
+            pipe.set_nonblocking(true)?;
+            match epoll::add(self.epoll.get(), pipe, data, EventFlags::IN) {
+                // The other pipe had failed.
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(Errno::PERM) => drop(self.always_ready.insert(slot)),
+                Err(error) => return Err(error.into()),
+            }
         }
         Ok(())
     }
@@ -257,7 +265,7 @@ impl<T: Clone> Reading<T> {
 
     /// Reads of one child. True if something had come.
     fn read(&mut self, slot: DefaultKey, longest: usize) -> io::Result<bool> {
-        let Some(stream) = self.streams.get_mut(&slot) else {
+        let Some(stream) = self.streams.get_mut(&slot).filter(|_| !self.unwatched.contains(&slot)) else {
             return Ok(false);
         };
         let epoll = self.epoll.get();
@@ -282,7 +290,8 @@ impl<T: Clone> Reading<T> {
     fn finish(&mut self, moved: &[DefaultKey], longest: usize) -> io::Result<bool> {
         let now = Instant::now();
         let mut is_any_over = false;
-        for slot in Vec::from_iter(self.ending.iter().copied()) {
+        let ending = self.ending.iter().copied().filter(|slot| !self.unwatched.contains(slot));
+        for slot in Vec::from_iter(ending) {
             let mut has_moved = moved.contains(&slot);
             let deadline = self.streams.get(&slot).and_then(|stream| stream.drain.next_deadline());
             // What was written before the exit, or while others kept us from reading.
