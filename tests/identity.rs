@@ -21,6 +21,7 @@ const TESTS: &[(&str, fn())] = &[
     ("as_another_user", as_another_user),
     ("in_another_pid_namespace", in_another_pid_namespace),
     ("by_the_start", by_the_start),
+    ("where_proc_is_not_ours", where_proc_is_not_ours),
     ("where_handles_are_refused", where_handles_are_refused),
     ("of_a_thread", of_a_thread),
     ("ids", ids),
@@ -207,6 +208,37 @@ fn by_the_start() {
         child.wait().unwrap();
         assert_gone(it.open());
     });
+}
+
+/// In a pid namespace without a `/proc` of its own, that has other numbers.
+fn where_proc_is_not_ours() {
+    let boot = me().to_string()[..32].to_owned();
+    let code = in_copy(|| {
+        // SAFETY: it changes where later children live.
+        if unsafe { libc::unshare(libc::CLONE_NEWPID) } == -1 {
+            return 3;
+        }
+        in_copy(|| {
+            let (us, start) = (std::process::id(), common::stat(1, 22).unwrap());
+            assert_eq!(us, 1);
+            let namespace = fs::metadata("/proc/self/ns/pid").unwrap().ino();
+            // The start is that of another process.
+            let identity: Identity = format!("{boot}.{us}.n{namespace}.t{start}").parse().unwrap();
+            assert_eq!(identity.open().unwrap_err().kind(), ErrorKind::Unsupported);
+            // As before Linux 6.13.
+            if let Err(error) = common::seccomp::filter(libc::SYS_ioctl, Some(libc::ENOTTY), None) {
+                skipped(format_args!("seccomp: {error}"));
+                return 7;
+            }
+            let us = Pidfd::open(us).unwrap();
+            assert_eq!(us.pid().unwrap_err().kind(), ErrorKind::Unsupported);
+            7
+        }) as u8
+    });
+    match code {
+        3 => skipped("pid namespaces are refused"),
+        code => assert_eq!(code, 7),
+    }
 }
 
 /// As in a container: it is opened by its pid, and the ids are compared.

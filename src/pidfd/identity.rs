@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::str::FromStr;
 
 use super::gone::Gone;
-use super::stat::field;
+use super::stat::{check_proc, field};
 use super::{unsupported, Pidfd};
 use crate::sys::file_handle;
 use crate::sys::low::above_stdio;
@@ -106,7 +106,7 @@ impl Pidfd {
     /// # Errors
     /// - [`Gone`]: the process was reaped.
     /// - `EINVAL` ([`InvalidInput`](io::ErrorKind::InvalidInput)): the descriptor is that of a thread.
-    /// - [`Unsupported`](io::ErrorKind::Unsupported): `/proc`, from where the id of the boot comes, is not mounted.
+    /// - [`Unsupported`](io::ErrorKind::Unsupported): there is no `/proc` of this pid namespace.
     pub fn identity(&self) -> io::Result<Identity> {
         if self.is_thread()? {
             return Err(io::Error::from_raw_os_error(libc::EINVAL));
@@ -140,7 +140,7 @@ impl Identity {
     /// # Errors
     /// - [`Gone`]: the process was reaped, or the machine has been started anew. Also of a process that is out of sight,
     ///   in another pid namespace.
-    /// - [`Unsupported`](io::ErrorKind::Unsupported): `/proc`, from where the id of the boot comes, is not mounted.
+    /// - [`Unsupported`](io::ErrorKind::Unsupported): there is no `/proc` of this pid namespace.
     /// - `EMFILE`, `ENFILE`, `ENOMEM`: out of descriptors or memory.
     #[doc(alias = "open_by_handle_at")]
     pub fn open(&self) -> io::Result<Pidfd> {
@@ -266,6 +266,7 @@ fn pid_namespace() -> io::Result<u64> {
 
 /// When the process was started, in clock ticks since the boot.
 fn start(pid: u32) -> io::Result<u64> {
+    check_proc().map_err(without_proc)?;
     let text = fs::read(format!("/proc/{pid}/stat")).map_err(without_proc)?;
     field(&text, 22).ok_or_else(|| unsupported("/proc has no time of the start"))
 }
@@ -274,6 +275,6 @@ fn without_proc(error: io::Error) -> io::Error {
     match error.raw_os_error() {
         // Reaped meanwhile: the file was open.
         Some(libc::ESRCH) => Gone::Reaped.into(),
-        _ => unsupported("the identity of a process needs a readable /proc"),
+        _ => unsupported("the identity of a process needs a readable /proc of this pid namespace"),
     }
 }

@@ -5,6 +5,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
 use super::core_dump::CoreDump;
+use super::stat::check_proc;
 use super::unsupported;
 use crate::sys::info::{self, LaterInfo, RawInfo};
 
@@ -178,11 +179,13 @@ pub(super) fn pid(pidfd: BorrowedFd<'_>) -> io::Result<Option<u32>> {
     match info::get(pidfd, info::PID) {
         Ok(raw) => Ok(known(raw.tgid)),
         Err(error) if is_unknown_ioctl(&error) => {
-            let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd()));
-            match text {
-                // Not mounted; or not ours to read, since we have changed our user.
-                Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::EACCES)) => {
-                    Err(unsupported("the pid behind a pidfd needs Linux 6.13, or a readable /proc"))
+            let path = format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd());
+            match check_proc().and_then(|()| std::fs::read_to_string(path)) {
+                // Not mounted, or with other numbers; or not ours to read, since we have changed our user.
+                Err(error) if matches!(error.raw_os_error(), None | Some(libc::ENOENT | libc::EACCES)) => {
+                    let what =
+                        "the pid behind a pidfd needs Linux 6.13, or a readable /proc of this pid namespace";
+                    Err(unsupported(what))
                 }
                 text => pid_in_fdinfo(&text?),
             }

@@ -25,7 +25,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 
 pub(crate) use edge::Edge;
-pub(crate) use stat::field;
+pub(crate) use stat::{check_proc, field};
 pub(crate) use take::{call_before_taking, can_be_collected, collect, Collected};
 
 pub use core_dump::CoreDump;

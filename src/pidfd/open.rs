@@ -114,8 +114,8 @@ impl Pidfd {
     /// # Errors
     /// - [`Gone`]: the process was reaped (`ESRCH`).
     /// - Before Linux 6.13 the number is read from `/proc`. Its errors come, too, and
-    ///   [`Unsupported`](io::ErrorKind::Unsupported) if it is not mounted, or may not be read because this process has
-    ///   changed its user.
+    ///   [`Unsupported`](io::ErrorKind::Unsupported) if it is not mounted, is that of another pid namespace, or may not be
+    ///   read because this process has changed its user.
     pub fn pid(&self) -> io::Result<Option<u32>> {
         info::pid(self.fd()).map_err(Gone::explain)
     }

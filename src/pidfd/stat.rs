@@ -1,6 +1,22 @@
 //! `/proc/PID/stat`: see proc_pid_stat(5).
 
+use std::fs;
+use std::io;
 use std::str::FromStr;
+
+use super::unsupported;
+
+/// Whether the numbers in `/proc` are those of this process's pid namespace.
+///
+/// # Errors
+/// They are others ([`Unsupported`](io::ErrorKind::Unsupported)), or it is not mounted (`ENOENT`).
+pub(crate) fn check_proc() -> io::Result<()> {
+    let own = fs::read_link("/proc/self")?;
+    match own.to_str() == Some(&std::process::id().to_string()) {
+        true => Ok(()),
+        false => Err(unsupported("/proc is that of another pid namespace")),
+    }
+}
 
 /// A field by its number there, from the third on. The second one is a name, which may hold anything.
 pub(crate) fn field<T: FromStr>(stat: &[u8], number: usize) -> Option<T> {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::io;
 
-use crate::pidfd::{field, Pidfd, Signal};
+use crate::pidfd::{check_proc, field, Pidfd, Signal};
 use crate::sys::signal::kill_group;
 use crate::watch::members;
 
@@ -37,15 +37,6 @@ pub(crate) fn send(leaders: &HashSet<u32>, signals: &[Signal]) -> io::Result<()>
             pidfd.send_signal(signal)
         },
     )
-}
-
-/// That of another pid namespace has other numbers.
-fn check_proc() -> io::Result<()> {
-    let own = fs::read_link("/proc/self")?;
-    match own.to_str() == Some(&std::process::id().to_string()) {
-        true => Ok(()),
-        false => Err(io::Error::new(io::ErrorKind::Unsupported, "/proc is that of another pid namespace")),
-    }
 }
 
 fn pids() -> io::Result<impl Iterator<Item = u32>> {
