@@ -106,7 +106,8 @@ impl Pidfd {
     /// # Errors
     /// - [`Gone`]: the process was reaped.
     /// - `EINVAL` ([`InvalidInput`](io::ErrorKind::InvalidInput)): the descriptor is that of a thread.
-    /// - [`Unsupported`](io::ErrorKind::Unsupported): there is no `/proc` of this pid namespace.
+    /// - [`Unsupported`](io::ErrorKind::Unsupported): `/proc`, from where the id of the boot comes, is not mounted; before
+    ///   Linux 6.9, also if it is that of another pid namespace.
     pub fn identity(&self) -> io::Result<Identity> {
         if self.is_thread()? {
             return Err(io::Error::from_raw_os_error(libc::EINVAL));
@@ -140,7 +141,8 @@ impl Identity {
     /// # Errors
     /// - [`Gone`]: the process was reaped, or the machine has been started anew. Also of a process that is out of sight,
     ///   in another pid namespace.
-    /// - [`Unsupported`](io::ErrorKind::Unsupported): there is no `/proc` of this pid namespace.
+    /// - [`Unsupported`](io::ErrorKind::Unsupported): `/proc`, from where the id of the boot comes, is not mounted; before
+    ///   Linux 6.9, also if it is that of another pid namespace.
     /// - `EMFILE`, `ENFILE`, `ENOMEM`: out of descriptors or memory.
     #[doc(alias = "open_by_handle_at")]
     pub fn open(&self) -> io::Result<Pidfd> {
