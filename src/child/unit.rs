@@ -41,8 +41,8 @@ pub enum Unit {
     /// Its session, which it leads, with all process groups in it: what a shell with job control starts.
     ///
     /// The kernel has no call for a session. Its processes are looked for in `/proc`, until no new one is found, but not
-    /// without end: one that forks and ends all the time may escape, in a process group whose leader has ended. Without a
-    /// `/proc` of this pid namespace, what ends the session ends the process group of the child alone, and fails with
+    /// without end: one that forks and ends all the time may escape, unless it is in the process group of the child or,
+    /// from Linux 6.9 on, in one whose leader lives. Without a `/proc` of this pid namespace, what ends the session ends the process group of the child alone, and fails with
     /// `ENOENT` or [`Unsupported`](io::ErrorKind::Unsupported).
     Session,
     /// A cgroup (version 2), which no process leaves without the right to: the one given by

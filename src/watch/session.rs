@@ -22,6 +22,12 @@ pub(crate) fn send(leaders: &HashSet<u32>, signals: &[Signal]) -> io::Result<()>
         }
         return Err(error);
     }
+    if signals.contains(&Signal::KILL) {
+        // In a group, the kernel also reaches those who fork all the time. Some may lead none yet.
+        for &leader in leaders {
+            let _ = kill_group(leader, Signal::KILL.as_raw());
+        }
+    }
     let leads = |pid: &u32| leaders.contains(pid);
     let is_member = |pid: &u32| leads(pid) || session(*pid).is_some_and(|leader| leads(&leader));
     members::send(
@@ -30,8 +36,7 @@ pub(crate) fn send(leaders: &HashSet<u32>, signals: &[Signal]) -> io::Result<()>
         |pids| Ok(pids.iter().copied().filter(is_member).collect()),
         |pidfd, signal| {
             if signal == Signal::KILL {
-                // The group that it may lead is in the session, too. There the kernel also reaches those who fork all the
-                // time. Others answer for what fails.
+                // The group that it may lead is in the session, too (Linux 6.9). Its processes answer for what fails.
                 let _ = pidfd.send_signal_to_group(signal);
             }
             pidfd.send_signal(signal)
