@@ -42,8 +42,8 @@ pub enum Unit {
     ///
     /// The kernel has no call for a session. Its processes are looked for in `/proc`, until no new one is found, but not
     /// without end: one that forks and ends all the time may escape, unless it is in the process group of the child or,
-    /// from Linux 6.9 on, in one whose leader lives. Without a `/proc` of this pid namespace, what ends the session ends the process group of the child alone, and fails with
-    /// `ENOENT` or [`Unsupported`](io::ErrorKind::Unsupported).
+    /// from Linux 6.9 on, in one whose leader lives. Without a `/proc` of this pid namespace, what ends the session ends the
+    /// process group of the child alone, and fails with `ENOENT` or [`Unsupported`](io::ErrorKind::Unsupported).
     Session,
     /// A cgroup (version 2), which no process leaves without the right to: the one given by
     /// [`Command::cgroup`](crate::Command::cgroup), or one that is made for it below this process's own, and removed when
@@ -152,8 +152,7 @@ impl Process {
 
     /// To the process alone, if it is not in the group that it was made to lead.
     fn send_if_left(&self, signals: &[Signal]) -> io::Result<()> {
-        let pid = self.pid().filter(|_| !self.was_reaped());
-        match pid.is_some_and(|pid| group_of(pid).is_ok_and(|group| group != pid)) {
+        match self.own_pid().is_some_and(|pid| group_of(pid).is_ok_and(|group| group != pid)) {
             true => Gone::is_fine(self.send_to_process(signals).map(drop)),
             false => Ok(()),
         }
@@ -161,7 +160,12 @@ impl Process {
 
     /// The session that is its unit, while that can be named.
     pub(crate) fn session(&self) -> Option<u32> {
-        self.pid().filter(|_| self.unit == Unit::Session && !self.was_reaped())
+        self.own_pid().filter(|_| self.unit == Unit::Session)
+    }
+
+    /// Its number, until another process may have that.
+    fn own_pid(&self) -> Option<u32> {
+        self.pid().filter(|_| !self.was_reaped())
     }
 
     fn send_to_process(&self, signals: &[Signal]) -> io::Result<Containment> {
@@ -233,8 +237,7 @@ impl Shared {
     #[cfg(feature = "command")]
     fn send_if_left(&self, cgroup: &Cgroup, signals: &[Signal]) -> io::Result<()> {
         let _kept = self.lock_kept();
-        let pid = self.process().pid().filter(|_| !self.process().was_reaped());
-        match pid {
+        match self.process().own_pid() {
             // One more does no harm.
             Some(pid) if signals == KILL || !cgroup.holds(pid)? => {
                 Gone::is_fine(self.process().send_to_process(signals).map(drop))

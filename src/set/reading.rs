@@ -34,7 +34,7 @@ pub(super) struct Reading<T> {
     /// By child.
     streams: BTreeMap<DefaultKey, Stream<T>>,
     /// Those that are not in the epoll instance yet, or not wholly. They are not read: that might block.
-    unwatched: Vec<DefaultKey>,
+    unwatched: BTreeSet<DefaultKey>,
     /// Those with something that epoll does not take, such as a file: it can be read at any time.
     always_ready: BTreeSet<DefaultKey>,
     /// Those whose child has ended.
@@ -76,7 +76,7 @@ impl<T> Reading<T> {
             timer,
             id: set.id,
             streams: BTreeMap::new(),
-            unwatched: Vec::new(),
+            unwatched: BTreeSet::new(),
             always_ready: BTreeSet::new(),
             ending: BTreeSet::new(),
             queue: VecDeque::new(),
@@ -104,7 +104,7 @@ impl<T> Reading<T> {
         let mut result = Ok(());
         for slot in std::mem::take(&mut self.unwatched) {
             if let Err(error) = self.watch_one(slot) {
-                self.unwatched.push(slot);
+                self.unwatched.insert(slot);
                 result = result.and(Err(error));
             }
         }
@@ -197,7 +197,7 @@ impl<T: Clone> Reading<T> {
                 self.exited(set.exited(taken));
             }
         }
-        // Where that fails, the others are read all the same.
+        // Where that fails, the others are still read.
         let watched = self.watch();
         self.always_ready.retain(|slot| self.streams.contains_key(slot));
         let ready = came.iter().map(|&data| DefaultKey::from(KeyData::from_ffi(data)));
@@ -231,7 +231,7 @@ impl<T: Clone> Reading<T> {
 
     fn add(&mut self, slot: DefaultKey, stream: Stream<T>) {
         self.streams.insert(slot, stream);
-        self.unwatched.push(slot);
+        self.unwatched.insert(slot);
     }
 
     fn exited(&mut self, mut exited: Exited<T>) {

@@ -14,20 +14,16 @@ use crate::watch::members;
 /// # Errors
 /// There is no `/proc` of ours: then the groups of the leaders got the signals. And those of [`members::send`].
 pub(crate) fn send(leaders: &HashSet<u32>, signals: &[Signal]) -> io::Result<()> {
-    if let Err(error) = check_proc() {
-        for (&leader, &signal) in leaders.iter().flat_map(|leader| signals.iter().map(move |s| (leader, s))) {
-            // One that was launched may not lead it yet.
+    let proc = check_proc();
+    let by_group = |signal: &Signal| proc.is_err() || *signal == Signal::KILL;
+    for &signal in signals.iter().filter(|signal| by_group(signal)) {
+        for &leader in leaders {
+            // In a group, the kernel also reaches those who fork all the time. One that was launched may not lead it yet.
             let _ = kill_group(leader, signal.as_raw())
                 .or_else(|_| Pidfd::open(leader).and_then(|pidfd| pidfd.send_signal(signal)));
         }
-        return Err(error);
     }
-    if signals.contains(&Signal::KILL) {
-        // In a group, the kernel also reaches those who fork all the time. Some may lead none yet.
-        for &leader in leaders {
-            let _ = kill_group(leader, Signal::KILL.as_raw());
-        }
-    }
+    proc?;
     let leads = |pid: &u32| leaders.contains(pid);
     let is_member = |pid: &u32| leads(pid) || session(*pid).is_some_and(|leader| leads(&leader));
     members::send(
